@@ -1,0 +1,179 @@
+//! Typed ids: a user id cannot be passed where a session id belongs.
+//!
+//! Each is a UUIDv7 (RFC 9562 section 5.7) made from the caller's time and entropy. Its text form carries the
+//! noun, as in `ses_0199c0a41c3b7d0ea1f0b2c3d4e5f607`, so that an id in a log line explains itself.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+/// Text that is no id of the expected kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a {noun} id (expected {prefix}_ and 32 hexadecimal digits)")]
+pub struct IdError {
+    noun: &'static str,
+    prefix: &'static str,
+}
+
+/// The one macro of this crate: the same newtype for each noun.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $noun:literal, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id; ids made later sort later. `entropy` must be fresh for each.
+            pub fn generate(now: Timestamp, entropy: [u8; 10]) -> Self {
+                let ms = u64::try_from(now.as_ms()).unwrap_or(0);
+                Self(uuid::Builder::from_unix_timestamp_millis(ms, &entropy).into_uuid())
+            }
+
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), self.0.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let error = IdError { noun: $noun, prefix: $prefix };
+                let digits = text.strip_prefix(concat!($prefix, "_")).ok_or(error.clone())?;
+                // Only the form we print ourselves: two spellings of one id would be two cache keys.
+                if digits.len() != 32 || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                    return Err(error);
+                }
+                Uuid::try_parse(digits).map(Self).map_err(|_| error)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+id!(
+    /// One sign-in of one user on one browser profile or device.
+    SessionId, "session", "ses"
+);
+id!(
+    /// A person who can sign in.
+    UserId, "user", "usr"
+);
+id!(
+    /// The tenant a user belongs to.
+    AccountId, "account", "acc"
+);
+
+impl SessionId {
+    /// The first eight hexadecimal digits of the id's random part: what the session's cookie is named by
+    /// (protocol.md section 7).
+    pub fn cookie_suffix(&self) -> String {
+        // Bytes 0-5 are the time, 6-8 hold the version, the variant and 18 random bits; 8 full random
+        // bytes less the variant bits follow. Nine to twelve are purely random.
+        let bytes = self.as_bytes();
+        format!("{:02x}{:02x}{:02x}{:02x}", bytes[9], bytes[10], bytes[11], bytes[12])
+    }
+}
+
+/// The short reference that a person can read to support: one per end of a session.
+///
+/// Crockford's base 32 without vowels that spell, in two groups, as in `R-7K3M-Q9TD`: 40 bits, unique enough
+/// together with the time it was made at, and easy to say on the telephone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct ReceiptId(String);
+
+impl ReceiptId {
+    pub fn generate(entropy: [u8; 5]) -> Self {
+        const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let bits = entropy.iter().fold(0u64, |bits, byte| (bits << 8) | u64::from(*byte));
+        let digit = |i: u32| char::from(ALPHABET[(bits >> (5 * (7 - i))) as usize & 31]);
+        let mut text = String::from("R-");
+        text.extend((0..4).map(digit));
+        text.push('-');
+        text.extend((4..8).map(digit));
+        Self(text)
+    }
+
+    /// A receipt id as a store kept it.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ReceiptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_and_survive_their_text_form() {
+        let early = SessionId::generate(Timestamp::from_ms(1_000), [255; 10]);
+        let late = SessionId::generate(Timestamp::from_ms(1_001), [0; 10]);
+        assert!(early < late);
+        assert_eq!(early.to_string().parse(), Ok(early));
+        assert!(early.to_string().starts_with("ses_0000000003e8"));
+    }
+
+    #[test]
+    fn another_noun_another_case_or_another_length_is_refused() {
+        let id = SessionId::generate(Timestamp::from_ms(1), [171; 10]).to_string();
+        assert!(id.parse::<UserId>().is_err());
+        assert!(id.to_uppercase().parse::<SessionId>().is_err());
+        assert!(id[..35].parse::<SessionId>().is_err());
+        assert!("ses_".parse::<SessionId>().is_err());
+        assert!("ses_0199c0a4-1c3b-7d0e-a1f0-b2c3d4e5f607".parse::<SessionId>().is_err());
+    }
+
+    #[test]
+    fn the_cookie_suffix_is_random_and_eight_digits() {
+        let id = SessionId::generate(Timestamp::from_ms(5), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(id.cookie_suffix(), "04050607");
+    }
+
+    #[test]
+    fn receipts_are_short_and_sayable() {
+        assert_eq!(ReceiptId::generate([0; 5]).as_str(), "R-0000-0000");
+        assert_eq!(ReceiptId::generate([255; 5]).as_str(), "R-ZZZZ-ZZZZ");
+    }
+}

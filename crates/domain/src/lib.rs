@@ -1,0 +1,24 @@
+//! The rules of Tenure.
+//!
+//! Everything here is a pure function of its arguments: no I/O, no clock, no randomness, no `async`. Time is
+//! a [`time::Timestamp`] the caller read once, entropy is an array the caller drew. That is what lets the
+//! server, the model checker, the property tests and the simulator run the very same code.
+//!
+//! Read in this order: [`time`] and [`rotation`] (the heart), [`session`] (the heart in its body),
+//! [`refresh_token`] and [`access_token`] (what travels), [`ends`] and [`problem`] (the two closed sets).
+
+#![forbid(unsafe_code)]
+
+pub mod access_token;
+pub mod email;
+pub mod ends;
+pub mod id;
+pub mod limit;
+pub mod password;
+pub mod problem;
+pub mod refresh_token;
+pub mod rotation;
+pub mod secret;
+pub mod session;
+pub mod time;
+pub mod user;

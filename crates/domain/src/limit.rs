@@ -1,0 +1,20 @@
+//! Every limit that is part of the contract has its name here; what an operator may choose is configuration.
+
+/// Session cookies looked at in one request (protocol.md section 7).
+pub const SESSION_COOKIES_MAX: usize = 8;
+
+/// Bytes of a request body; the largest honest one is a registration of well under 4 KiB.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Characters of a device label, a device id and a User-Agent that are kept.
+pub const DEVICE_ID_CHARS_MAX: usize = 128;
+pub const USER_AGENT_CHARS_MAX: usize = 256;
+
+/// Sessions listed for one user, newest first.
+pub const SESSIONS_LISTED_MAX: usize = 200;
+
+/// Cuts `text` to at most `max` characters, dropping control characters on the way: what is kept of strings
+/// that a client may choose freely.
+pub fn clip(text: &str, max: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(max).collect()
+}
