@@ -1,0 +1,132 @@
+//! How many tests passed and failed, read from what each test runner prints at its end.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub passed: u64,
+    pub failed: u64,
+    /// Shown, never hidden: a test that did not run proves nothing.
+    pub skipped: u64,
+}
+
+impl Tally {
+    pub const FAILURE: Tally = Tally { passed: 0, failed: 1, skipped: 0 };
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+/// The last line of every full run; other programs read it, so its form is a promise.
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+/// The totals in a line of output, if it is one that holds totals.
+pub type Reader = fn(&str) -> Option<Tally>;
+
+/// The Rust tests: nextest's summary, or libtest's where nextest could not be had.
+pub fn rust_tests(line: &str) -> Option<Tally> {
+    nextest(line).or_else(|| libtest(line))
+}
+
+/// `     Summary [   0.008s] 3/9 tests run: 2 passed (1 slow), 1 timed out, 6 skipped`
+fn nextest(line: &str) -> Option<Tally> {
+    // The exact indentation, because a failing test's own output is shown with another one.
+    let (_, totals) = line.strip_prefix("     Summary [")?.split_once("run:")?;
+    Some(sum(&without_parentheses(totals), ','))
+}
+
+/// `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+pub fn libtest(line: &str) -> Option<Tally> {
+    let (_, totals) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    Some(sum(totals, ';'))
+}
+
+fn sum(totals: &str, separator: char) -> Tally {
+    let mut tally = Tally::default();
+    for part in totals.split(separator) {
+        let Some((count, what)) = part.trim().split_once(' ') else { continue };
+        let Ok(count) = count.parse::<u64>() else { continue };
+        match what.trim() {
+            "passed" => tally.passed += count,
+            "failed" | "timed out" | "exec failed" => tally.failed += count,
+            "skipped" | "ignored" => tally.skipped += count,
+            _ => {}
+        }
+    }
+    tally
+}
+
+fn without_parentheses(text: &str) -> String {
+    let mut depth = 0_u32;
+    let mut kept = String::new();
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            c if depth == 0 => kept.push(c),
+            _ => {}
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, passed: u64, failed: u64, skipped: u64) {
+        assert_eq!(rust_tests(line), Some(Tally { passed, failed, skipped }), "{line}");
+    }
+
+    #[test]
+    fn every_form_of_a_nextest_summary_is_counted() {
+        check("     Summary [   0.008s] 1 test run: 1 passed, 0 skipped", 1, 0, 0);
+        check("     Summary [  12.345s] 240 tests run: 238 passed (3 slow, 1 leaky), 2 skipped", 238, 0, 2);
+        check(
+            "     Summary [   0.1s] 3/9 tests run: 1 passed, 1 failed (1 due to leak), 1 timed out",
+            1,
+            2,
+            0,
+        );
+        check("     Summary [   0.1s] 2 tests run: 0 passed, 2 exec failed, 7 skipped", 0, 2, 7);
+    }
+
+    #[test]
+    fn every_form_of_a_libtest_summary_is_counted() {
+        check(
+            "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s",
+            5,
+            0,
+            1,
+        );
+        check("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out", 3, 2, 0);
+    }
+
+    #[test]
+    fn other_lines_are_not_counted() {
+        for line in [
+            "",
+            "Summary",
+            "    Summary [ 1s] 9 tests run: 9 passed",
+            "9 passed, 0 failed",
+            "    test result: ok. 5 passed",
+        ] {
+            assert_eq!(rust_tests(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_has_the_promised_form() {
+        assert_eq!(Tally { passed: 12, failed: 0, skipped: 3 }.to_string(), "12 passed, 0 failed");
+    }
+}

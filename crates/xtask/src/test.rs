@@ -1,0 +1,224 @@
+//! `cargo xtask test`: sets up what the tests need and runs everything.
+//!
+//! A suite that cannot be set up is a failure and is counted as one. Nothing is skipped in silence.
+
+use std::fs;
+use std::process::{Command, ExitCode};
+
+use crate::repo::Repo;
+use crate::tally::{self, Tally};
+use crate::{Result, process, usage};
+
+/// The one list. A new suite (web pages, another store) is a new entry, and the total counts it.
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "rust",
+        what: "unit, contract, model and integration tests of the workspace",
+        prepare: prepare_rust,
+        command: rust_tests,
+        count: tally::rust_tests,
+    },
+    Suite {
+        name: "doc",
+        what: "the examples in the documentation of every crate",
+        prepare: Repo::need_compiler,
+        command: doc_tests,
+        count: tally::libtest,
+    },
+];
+
+struct Suite {
+    name: &'static str,
+    what: &'static str,
+    /// Fetches or checks what the suite needs on a fresh machine.
+    prepare: fn(&Repo) -> Result,
+    command: fn(&Repo, &Request) -> Command,
+    count: tally::Reader,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    filter: Option<String>,
+    suite: Option<String>,
+    plain: bool,
+}
+
+impl Request {
+    pub fn parse(args: &[String]) -> Result<Request> {
+        let mut request = Request::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--plain" => request.plain = true,
+                "--suite" => match args.next() {
+                    Some(name) if SUITES.iter().any(|suite| suite.name == name) => {
+                        request.suite = Some(name.clone());
+                    }
+                    _ => return usage(&format!("--suite takes one of: {}", names().join(", "))),
+                },
+                flag if flag.starts_with('-') => return usage(&format!("test does not know `{flag}`")),
+                filter if request.filter.is_none() => request.filter = Some(filter.to_owned()),
+                extra => return usage(&format!("test takes one filter; `{extra}` is a second one")),
+            }
+        }
+        Ok(request)
+    }
+}
+
+fn names() -> Vec<&'static str> {
+    SUITES.iter().map(|suite| suite.name).collect()
+}
+
+/// Runs every suite asked for and ends with the line that holds the totals.
+pub fn test(repo: &Repo, request: &Request) -> Result<ExitCode> {
+    let mut total = Tally::default();
+    for suite in SUITES.iter().filter(|suite| request.suite.as_deref().is_none_or(|name| name == suite.name))
+    {
+        println!("== {}: {}", suite.name, suite.what);
+        let (tally, time) = process::timed(|| run_suite(repo, suite, request));
+        let skipped = if tally.skipped > 0 { format!(", {} not run", tally.skipped) } else { String::new() };
+        println!("== {}: {tally}{skipped} in {:.1} s", suite.name, time.as_secs_f64());
+        total += tally;
+    }
+    if total.passed + total.failed == 0 {
+        eprintln!("xtask: no test was run; is the filter right?");
+    }
+    println!("{total}");
+    Ok(if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
+    let mut tally = Tally::default();
+    let mut counted = false;
+    let outcome = (suite.prepare)(repo).and_then(|()| {
+        process::watch(&mut (suite.command)(repo, request), |line| {
+            if let Some(more) = (suite.count)(line) {
+                tally += more;
+                counted = true;
+            }
+        })
+    });
+    let trouble = match outcome {
+        Err(error) => error.to_string(),
+        Ok(false) if tally.failed == 0 => "it failed before its tests could be counted".to_owned(),
+        Ok(true) if !counted && request.filter.is_none() => {
+            "it ended well but its totals were not found".to_owned()
+        }
+        Ok(_) => return tally,
+    };
+    eprintln!("xtask: the suite `{}` broke: {trouble}", suite.name);
+    tally += Tally::FAILURE;
+    tally
+}
+
+/// Where nextest is missing it is installed for this repository alone, at a version that is known to work.
+fn prepare_rust(repo: &Repo) -> Result {
+    const NEXTEST: &str = "cargo-nextest@0.9.143";
+    repo.need_compiler()?;
+    if has_nextest(repo) {
+        return Ok(());
+    }
+    println!("cargo-nextest is not here; building it once into .tools (five to ten minutes on two cores).");
+    let build = repo.tools().join("build");
+    let mut install = repo.cargo(&["install", NEXTEST, "--locked", "--root"]);
+    install.arg(repo.tools()).arg("--target-dir").arg(&build);
+    // It only starts our tests: compile it quickly rather than to run quickly.
+    install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_LTO", "off");
+    install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256").env("CARGO_PROFILE_RELEASE_DEBUG", "none");
+    let installed = process::run(&mut install);
+    // What is left is only worth keeping for a second try.
+    match installed {
+        Ok(()) => fs::remove_dir_all(build)?,
+        Err(error) => {
+            println!("xtask: {error}; going on with plain `cargo test`, which runs the same tests.")
+        }
+    }
+    Ok(())
+}
+
+fn has_nextest(repo: &Repo) -> bool {
+    process::succeeds(&mut repo.cargo(&["nextest", "--version"]))
+}
+
+/// Always the whole workspace: a single package has another set of features and is compiled again.
+fn rust_tests(repo: &Repo, request: &Request) -> Command {
+    let plain = request.plain || !has_nextest(repo);
+    let mut command = if plain {
+        repo.cargo(&["test", "--workspace", "--tests", "--no-fail-fast"])
+    } else {
+        repo.cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"])
+    };
+    command.args(request.filter.as_deref());
+    command
+}
+
+fn doc_tests(repo: &Repo, request: &Request) -> Command {
+    let mut command = repo.cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]);
+    command.args(request.filter.as_deref());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Request> {
+        Request::parse(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_request_is_a_filter_and_two_options() {
+        assert_eq!(parse(&[]).unwrap(), Request::default());
+        let full = parse(&["refresh", "--suite", "doc", "--plain"]).unwrap();
+        let expected = Request { filter: Some("refresh".into()), suite: Some("doc".into()), plain: true };
+        assert_eq!(full, expected);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for args in [&["a", "b"][..], &["--suit"], &["--suite"], &["--suite", "nosuch"]] {
+            assert!(parse(args).unwrap_err().is::<crate::Usage>(), "{args:?}");
+        }
+    }
+
+    /// Runs a made-up suite whose "runner" is a shell command.
+    #[cfg(unix)]
+    fn tally(prepare: fn(&Repo) -> Result, command: fn(&Repo, &Request) -> Command) -> Tally {
+        let repo = Repo { root: std::env::temp_dir() };
+        let suite = Suite { name: "made up", what: "", prepare, command, count: tally::libtest };
+        run_suite(&repo, &suite, &Request::default())
+    }
+
+    #[cfg(unix)]
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_suite_that_breaks_is_a_failure_and_not_a_silence() {
+        let well: fn(&Repo) -> Result = |_| Ok(());
+        let broken: fn(&Repo) -> Result = |_| Err("no backend".into());
+        assert_eq!(tally(broken, |_, _| shell("true")), Tally::FAILURE);
+        assert_eq!(tally(well, |_, _| shell("exit 101")), Tally::FAILURE);
+        assert_eq!(tally(well, |_, _| shell("echo all is well")), Tally::FAILURE);
+        assert_eq!(tally(well, |_, _| Command::new("no-such-runner")), Tally::FAILURE);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn totals_of_several_binaries_are_added() {
+        let counted = tally(
+            |_| Ok(()),
+            |_, _| {
+                shell(
+                    "echo 'test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured'; \
+                     echo 'test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured'; exit 101",
+                )
+            },
+        );
+        assert_eq!(counted, Tally { passed: 5, failed: 1, skipped: 1 });
+    }
+}

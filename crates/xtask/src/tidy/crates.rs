@@ -1,0 +1,204 @@
+//! The arrows of ARCHITECTURE.md, read from what cargo knows instead of from what we remember.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Finding, House};
+
+/// Which crates of ours a crate of ours may use. A crate without a row may not exist.
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("tenure-domain", &[]),
+    ("tenure-store", &["tenure-domain"]),
+    ("tenure-model", &["tenure-domain"]),
+    ("tenure-guard", &["tenure-domain"]),
+    ("tenure", &["tenure-store", "tenure-domain"]),
+    ("tenure-bench", &[]),
+    ("xtask", &[]),
+];
+
+/// What the rules may not reach, not even through another crate: I/O, runtimes, databases, clocks, the network.
+const NOT_IN_DOMAIN: [&str; 14] = [
+    "tokio",
+    "async-std",
+    "smol",
+    "mio",
+    "axum",
+    "hyper",
+    "tower",
+    "reqwest",
+    "rusqlite",
+    "tokio-postgres",
+    "redis",
+    "chrono",
+    "tracing",
+    "rand",
+];
+
+/// Crates with one home. The bench measures the bare limits of the machine, so it touches them too.
+const HOMES: [(&str, &[&str]); 6] = [
+    ("rusqlite", &["tenure-store", "tenure-bench"]),
+    ("tokio-postgres", &["tenure-store", "tenure-bench"]),
+    ("deadpool-postgres", &["tenure-store", "tenure-bench"]),
+    ("redis", &["tenure-store", "tenure-bench"]),
+    ("axum", &["tenure", "tenure-guard", "tenure-bench"]),
+    ("clap", &["tenure", "tenure-bench"]),
+];
+
+pub fn arrows(house: &House) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in ours(&house.cargo) {
+        let name = text(&package["name"]);
+        let Some((_, allowed)) = ARROWS.iter().find(|(ours, _)| *ours == name) else {
+            findings.push(Finding::new(
+                name,
+                "a new crate needs a row in the arrows, here and in ARCHITECTURE.md",
+            ));
+            continue;
+        };
+        for dependency in list(&package["dependencies"]) {
+            let to = text(&dependency["name"]);
+            let is_ours = ARROWS.iter().any(|(ours, _)| *ours == to);
+            if is_ours && !allowed.contains(&to) {
+                findings.push(Finding::new(name, format!("depends on {to}, and no arrow is drawn there")));
+            }
+            if let Some((_, homes)) = HOMES.iter().find(|(at_home, _)| *at_home == to)
+                && !homes.contains(&name)
+            {
+                findings.push(Finding::new(name, format!("depends on {to}, which lives in {}", homes[0])));
+            }
+        }
+        if name == "tenure-domain" {
+            findings.extend(purity(&house.cargo, package));
+        }
+    }
+    findings
+}
+
+fn purity(cargo: &Value, domain: &Value) -> Vec<Finding> {
+    let direct = list(&domain["dependencies"]).iter().filter(|one| text(&one["kind"]) != "dev");
+    let mut reached: BTreeSet<&str> = direct.map(|one| text(&one["name"])).collect();
+    reached.extend(reachable(cargo, text(&domain["id"])));
+    let impure = reached.into_iter().filter(|name| NOT_IN_DOMAIN.contains(name));
+    let finding =
+        |name| Finding::new("tenure-domain", format!("reaches {name}; the rules are pure functions"));
+    impure.map(finding).collect()
+}
+
+/// The names of everything a package is compiled with, its tests aside.
+fn reachable<'a>(cargo: &'a Value, from: &'a str) -> BTreeSet<&'a str> {
+    let names: BTreeMap<&str, &str> = list(&cargo["packages"])
+        .iter()
+        .map(|package| (text(&package["id"]), text(&package["name"])))
+        .collect();
+    let nodes: BTreeMap<&str, &Value> =
+        list(&cargo["resolve"]["nodes"]).iter().map(|node| (text(&node["id"]), node)).collect();
+    let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(id) = next.pop() {
+        for dependency in nodes.get(id).map_or(&[][..], |node| list(&node["deps"])) {
+            let normal = list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
+            let to = text(&dependency["pkg"]);
+            if normal && seen.insert(to) {
+                next.push(to);
+            }
+        }
+    }
+    seen.into_iter().filter_map(|id| names.get(id).copied()).collect()
+}
+
+/// The manifest could be told to take the workspace's lints back; the source line could not be missed in review.
+pub fn roots(house: &House) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let root = format!("{}/", text(&house.cargo["workspace_root"]));
+    for package in ours(&house.cargo) {
+        for target in list(&package["targets"]) {
+            let shipped = list(&target["kind"]).iter().any(|kind| matches!(text(kind), "lib" | "bin"));
+            let path = text(&target["src_path"]);
+            let path = path.strip_prefix(&root).unwrap_or(path);
+            let forbids = house.text(path).is_some_and(|text| text.contains("\n#![forbid(unsafe_code)]\n"));
+            if shipped && !forbids {
+                findings.push(Finding::new(path, "a crate's root says #![forbid(unsafe_code)]"));
+            }
+        }
+    }
+    findings
+}
+
+pub fn ours(cargo: &Value) -> impl Iterator<Item = &Value> {
+    let members = list(&cargo["workspace_members"]);
+    list(&cargo["packages"]).iter().filter(move |package| members.contains(&package["id"]))
+}
+
+pub fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tidy::tests::{house_of, places};
+
+    fn package(name: &str, dependencies: &[&str]) -> Value {
+        let dependency = |name: &&str| json!({ "name": name, "kind": null });
+        json!({
+            "id": name, "name": name,
+            "dependencies": dependencies.iter().map(dependency).collect::<Vec<_>>(),
+            "targets": [{ "kind": ["lib"], "src_path": format!("/r/{name}.rs") }],
+        })
+    }
+
+    fn check(packages: Vec<Value>, expected: &[&str]) {
+        let members: Vec<Value> = packages.iter().map(|package| package["id"].clone()).collect();
+        let cargo = json!({ "packages": packages, "workspace_members": members, "workspace_root": "/r" });
+        assert_eq!(places(&arrows(&house_of(&[], cargo))), expected);
+    }
+
+    #[test]
+    fn an_arrow_that_is_not_drawn_is_found() {
+        check(vec![package("tenure-store", &["tenure-domain", "rusqlite"])], &[]);
+        check(vec![package("tenure-domain", &["tenure-store"])], &["tenure-domain"]);
+        check(vec![package("tenure-store", &["tenure"])], &["tenure-store"]);
+        check(vec![package("xtask", &["tenure-domain"])], &["xtask"]);
+        check(vec![package("tenure-bench", &["tenure-domain"])], &["tenure-bench"]);
+        check(vec![package("tenure", &["rusqlite"])], &["tenure"]);
+        check(vec![package("tenure-helpers", &[])], &["tenure-helpers"]);
+    }
+
+    #[test]
+    fn the_rules_reach_no_runtime_through_another_crate_either() {
+        let mut domain = package("tenure-domain", &["innocent"]);
+        domain["dependencies"].as_array_mut().unwrap().push(json!({ "name": "tokio", "kind": "dev" }));
+        let edge = |to: &str, kind: Value| json!({ "pkg": to, "dep_kinds": [{ "kind": kind }] });
+        let mut cargo = json!({
+            "workspace_root": "/r",
+            "workspace_members": ["tenure-domain"],
+            "packages": [domain, { "id": "i", "name": "innocent" }, { "id": "m", "name": "mio" }, { "id": "t", "name": "tokio" }],
+            "resolve": { "nodes": [
+                { "id": "tenure-domain", "deps": [edge("i", Value::Null), edge("t", json!("dev"))] },
+                { "id": "i", "deps": [edge("m", Value::Null)] },
+            ] },
+        });
+        let findings = arrows(&house_of(&[], cargo.clone()));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].what.contains("mio"));
+
+        cargo["resolve"]["nodes"][1]["deps"] = json!([]);
+        assert_eq!(arrows(&house_of(&[], cargo)), []);
+    }
+
+    #[test]
+    fn a_root_without_the_line_is_found() {
+        let cargo = json!({
+            "packages": [package("a", &[]), package("b", &[])], "workspace_members": ["a", "b"], "workspace_root": "/r",
+        });
+        let files =
+            [("a.rs", "//! A.\n\n#![forbid(unsafe_code)]\n"), ("b.rs", "// #![forbid(unsafe_code)]\n")];
+        assert_eq!(places(&roots(&house_of(&files, cargo))), ["b.rs"]);
+    }
+}
