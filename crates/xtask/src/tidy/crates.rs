@@ -115,7 +115,9 @@ pub fn roots(house: &House) -> Vec<Finding> {
             let shipped = list(&target["kind"]).iter().any(|kind| matches!(text(kind), "lib" | "bin"));
             let path = text(&target["src_path"]);
             let path = path.strip_prefix(&root).unwrap_or(path);
-            let forbids = house.text(path).is_some_and(|text| text.contains("\n#![forbid(unsafe_code)]\n"));
+            let forbids = house
+                .text(path)
+                .is_some_and(|text| text.lines().any(|line| line == "#![forbid(unsafe_code)]"));
             if shipped && !forbids {
                 findings.push(Finding::new(path, "a crate's root says #![forbid(unsafe_code)]"));
             }
