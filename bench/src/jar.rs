@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::failure::{Context as _, Result};
+use crate::random::Random;
 use crate::wire::Response;
 
 /// One session's cookie. A browser keeps one per session, each under its own name (`tenure_1a2b3c4d`).
@@ -67,7 +68,10 @@ impl JarPool {
 
     pub fn read(file: &Path, rest: Duration) -> Result<Self> {
         let text = std::fs::read_to_string(file).context(file.display())?;
-        Ok(Self::new(text.lines().filter_map(Jar::parse), rest))
+        let mut jars: Vec<Jar> = text.lines().filter_map(Jar::parse).collect();
+        // Neighbours in the file are neighbours in the database, and would share its pages and their cost.
+        Random::new(1).shuffle(&mut jars);
+        Ok(Self::new(jars, rest))
     }
 
     /// The jar that has rested longest; none if none has rested enough.

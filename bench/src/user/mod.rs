@@ -6,6 +6,7 @@ mod login;
 mod mixed;
 mod refresh;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use check::CheckUser;
@@ -14,9 +15,11 @@ pub use login::{LoginUser, Logins};
 pub use mixed::MixedUser;
 pub use refresh::RefreshUser;
 
+use crate::failure::{Context as _, Failure, Result};
+use crate::jar::JarPool;
 use crate::load::{User, Verdict};
 use crate::token::json_string;
-use crate::wire::Response;
+use crate::wire::{Connection, Response};
 
 /// Boxes `count` users, made from their number.
 pub fn crowd<U: User + 'static>(count: usize, make: impl Fn(usize) -> U) -> Vec<Box<dyn User>> {
@@ -35,3 +38,28 @@ fn wrong(what: &str) -> Verdict {
 
 /// Access tokens that several users present in turn.
 pub type AccessTokens = Arc<Vec<String>>;
+
+/// Access tokens of `count` sessions of the pool (fewer if it has fewer), by refreshing each once.
+pub fn access_tokens(target: SocketAddr, pool: &JarPool, count: usize) -> Result<AccessTokens> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("runtime")?;
+    runtime.block_on(async {
+        let mut connection = Connection::new(target);
+        let mut user = RefreshUser::new(target, pool.clone());
+        let mut tokens = Vec::with_capacity(count);
+        let mut request = Vec::new();
+        while tokens.len() < count && user.request(&mut request) {
+            let response = connection.send(&request).await?;
+            let token = json_string(response.body(), "access_token").map(str::to_owned);
+            if let Verdict::Bad(code) = user.answer(&response) {
+                return Err(Failure(format!("a session could not be refreshed: {code}")));
+            }
+            tokens.extend(token);
+            request.clear();
+        }
+        if tokens.is_empty() {
+            Err(Failure("no jar left to get an access token with".into()))
+        } else {
+            Ok(tokens.into())
+        }
+    })
+}

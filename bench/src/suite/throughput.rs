@@ -1,0 +1,157 @@
+//! Refreshes, checks and sign-ins per second, each beside the limits it is made of.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::judge::{Goal, Rounds};
+use super::{Findings, PASSWORD, Seeded, Suite, USERS, note};
+use crate::failure::Result;
+use crate::jar::JarPool;
+use crate::limit::{self, Rotations};
+use crate::load::{Load, User};
+use crate::proc::{Cost, Meter, cores};
+use crate::server::Server;
+use crate::stats::Summary;
+use crate::user::{CheckUser, ConstantUser, LoginUser, Logins, MixedUser, RefreshUser, access_tokens, crowd};
+
+/// Enough to keep every hashing thread busy, and below the queue at which sign-ins are shed.
+const LOGIN_CONNECTIONS: usize = 8;
+/// Different people whose access tokens are presented in turn.
+const ACCESS_TOKENS: usize = 1_000;
+/// Bare axum's rate from which the absolute refresh goal is judged (issue 2, section 5).
+const BARE_FOR_ABSOLUTE: f64 = 90_000.0;
+
+/// One run of one scenario.
+#[derive(Serialize)]
+struct Run {
+    #[serde(flatten)]
+    summary: Summary,
+    #[serde(flatten)]
+    cost: Cost,
+    server_us_per_operation: f64,
+    generator_us_per_operation: f64,
+}
+
+#[derive(Serialize)]
+struct Round {
+    bare: Run,
+    check: Run,
+    rotations_per_second: f64,
+    refresh: Run,
+    signatures_per_second: f64,
+    hashes_per_second: f64,
+    login: Run,
+}
+
+pub fn measure(suite: &Suite<'_>, seeded: &Seeded, pool: &JarPool) -> Result<Findings> {
+    let mut rotations = Rotations::prepare(&suite.folder.join("limit.db"), suite.busy_sessions())?;
+    let bare = Server::bare(cores(), &suite.folder.join("bare.log"))?;
+    let server = seeded.tenure().start()?;
+    let tokens = access_tokens(server.target, pool, ACCESS_TOKENS)?;
+    let logins = Logins::new(USERS, PASSWORD);
+    let connections = suite.args.connections;
+    let time = suite.time(3.0, 1.5);
+    let refreshers = || crowd(connections, |_| RefreshUser::new(server.target, pool.clone()));
+    let check = |n| CheckUser::new(server.target, tokens.clone(), n, connections);
+    let login = || LoginUser::new(server.target, logins.clone());
+
+    let mut rounds = Vec::new();
+    let count = suite.rounds(5, 3);
+    for n in 1..=count {
+        note(&format!("throughput beside the limits, round {n} of {count}"));
+        rounds.push(Round {
+            bare: run(
+                &bare,
+                Load::new(bare.target, time),
+                crowd(connections, |_| ConstantUser::new(bare.target, "/")),
+            )?,
+            check: run(&server, Load::new(server.target, time), crowd(connections, check))?,
+            rotations_per_second: rotations.per_second(time)?,
+            refresh: run(&server, Load::new(server.target, time), refreshers())?,
+            signatures_per_second: limit::signatures_per_second(time / 2)?,
+            hashes_per_second: limit::hashes_per_second(time)?,
+            login: run(&server, Load::new(server.target, time), crowd(LOGIN_CONNECTIONS, |_| login()))?,
+        });
+    }
+    note("a mixture");
+    let mixture = crowd(connections, |n| {
+        MixedUser::new(check(n), RefreshUser::new(server.target, pool.clone()), login(), n)
+    });
+    let mixed = run(&server, Load::new(server.target, time), mixture)?;
+    let memory = server.memory()?;
+    server.stop()?;
+
+    let goals = goals(&rounds);
+    let data = json!({
+        "sessions": suite.busy_sessions(), "jars": pool.len(), "workers": cores(),
+        "combined_limit_per_second": combined_limit(&rounds),
+        "rounds": rounds, "mixed": mixed, "memory_after": memory,
+    });
+    Ok(Findings { name: "throughput", data, goals })
+}
+
+fn run(server: &Server, load: Load, users: Vec<Box<dyn User>>) -> Result<Run> {
+    let meter = Meter::start(Some(server.id()));
+    let summary = load.run(users)?;
+    let cost = meter.stop();
+    // The processor time includes the warm-up, the operations do not.
+    let operations = summary.per_second * (summary.seconds + load.warm_up.as_secs_f64());
+    let per_operation = |seconds: f64| seconds * 1e6 / operations.max(1.0);
+    Ok(Run {
+        server_us_per_operation: per_operation(cost.server_cpu_seconds),
+        generator_us_per_operation: per_operation(cost.generator_cpu_seconds),
+        summary,
+        cost,
+    })
+}
+
+/// 1 / (1/a + 1/s + 1/r): what is left if a request is nothing but HTTP, a signature and a rotation.
+fn combined_limit(rounds: &[Round]) -> Rounds {
+    let cost = |round: &Round| {
+        1.0 / round.bare.summary.per_second
+            + 1.0 / round.signatures_per_second
+            + 1.0 / round.rotations_per_second
+    };
+    rounds.iter().map(|round| 1.0 / cost(round)).collect()
+}
+
+fn goals(rounds: &[Round]) -> Vec<Goal> {
+    let each = |number: fn(&Round) -> f64| rounds.iter().map(number).collect::<Rounds>();
+    let bare = each(|round| round.bare.summary.per_second);
+    let refresh = each(|round| round.refresh.summary.per_second);
+    let check = each(|round| round.check.summary.per_second);
+    let login = each(|round| round.login.summary.per_second);
+    let combined = combined_limit(rounds);
+    let hashes = each(|round| round.hashes_per_second);
+    let rotated = each(|round| {
+        round.refresh.summary.outcome("rotated") as f64 / round.refresh.summary.operations.max(1) as f64
+    });
+    let errors = each(|round| {
+        let runs = [&round.bare, &round.check, &round.refresh, &round.login];
+        runs.iter().map(|run| run.summary.error_count()).sum::<u64>() as f64
+    });
+    let foreign = each(|round| round.refresh.cost.foreign_share);
+    vec![
+        Goal::at_least("limit a: bare axum", BARE_FOR_ABSOLUTE, "/s", &bare).only_if(false),
+        Goal::at_least("limit s: Ed25519 signatures", 0.0, "/s", &each(|round| round.signatures_per_second))
+            .only_if(false),
+        Goal::at_least(
+            "limit r: grouped SQLite rotations",
+            0.0,
+            "/s",
+            &each(|round| round.rotations_per_second),
+        )
+        .only_if(false),
+        Goal::at_least("limit: Argon2id", 0.0, "/s", &hashes).only_if(false),
+        Goal::at_least("combined limit 1/(1/a+1/s+1/r)", 0.0, "/s", &combined).only_if(false),
+        Goal::at_least("refresh / combined limit", 0.70, "", &refresh.over(&combined)),
+        Goal::at_least("refresh", 12_000.0, "/s", &refresh).only_if(bare.median >= BARE_FOR_ABSOLUTE),
+        Goal::at_least("refreshes that rotated durably", 0.999, "", &rotated),
+        Goal::at_least("check", 0.0, "/s", &check).only_if(false),
+        Goal::at_least("check / bare axum", 0.60, "", &check.over(&bare)),
+        Goal::at_least("login", 0.0, "/s", &login).only_if(false),
+        Goal::at_least("login / raw Argon2id", 0.90, "", &login.over(&hashes)),
+        Goal::at_most("failed requests", 0.0, "", &errors),
+        Goal::at_most("share of the cores that went elsewhere", 0.10, "", &foreign).only_if(false),
+    ]
+}
