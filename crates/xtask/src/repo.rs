@@ -109,6 +109,8 @@ impl Repo {
     /// Every file that is committed or would be: tracked, or new and not ignored.
     pub fn files(&self) -> Result<Vec<String>> {
         let mut git = self.command("git");
+        // A build machine's checkout often belongs to another user than the one who builds.
+        git.arg("-c").arg(format!("safe.directory={}", self.root.display()));
         git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
         let listed = String::from_utf8(process::capture(&mut git)?)?;
         let mut files: Vec<String> =
