@@ -1,0 +1,371 @@
+//! Durable truth: the seam between Tenure and its database, and the only crate that knows SQL.
+//!
+//! A verb is a transition of the domain and atomic by itself; nobody finds first and saves later. What can be
+//! expected comes back as a variant of the verb's outcome; an `Err` means that the machine failed, and never
+//! that something "does not exist". Sign-ins, ends, password and key changes are durable before a verb
+//! returns; a rotation may be relaxed (protocol.md section 4).
+//!
+//! Every promise written here is a test in `tests/contract`, which runs against every backend.
+
+#![forbid(unsafe_code)]
+// Outcomes are made once and moved once; a box would cost more than the bytes.
+#![allow(clippy::large_enum_variant)]
+
+pub mod sqlite;
+mod view;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tenure_domain::ends::{Actor, End, EndReason};
+use tenure_domain::id::{AccountId, SessionId, UserId};
+use tenure_domain::password::PasswordHash;
+use tenure_domain::refresh_token::{PresentedToken, Salt};
+use tenure_domain::session::{RefreshRules, Session, Standing};
+use tenure_domain::time::{Freshness, Timestamp};
+use tenure_domain::user::Role;
+
+/// Where ids, salts and receipts get their randomness. Injected, so that tests are reproducible.
+pub trait Entropy: Send + Sync {
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The machine failed. None of these says anything about a session.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database did not answer, refused to write, or broke off: try again.
+    #[error("the store cannot be reached: {0}")]
+    Unavailable(String),
+    /// More writes are waiting than the store takes on: try again a little later.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// A row that this version cannot read. It concerns that row alone.
+    #[error("a stored {what} cannot be read: {cause}")]
+    Corrupt { what: &'static str, cause: String },
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+// === What is stored ===
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub account_id: Option<AccountId>,
+    /// As written; unique by its key (`Email::key`).
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+    /// None: cannot sign in with a password.
+    pub password_hash: Option<PasswordHash>,
+    pub token_version: u32,
+    pub disabled_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// The part of a user that answers carry and that access tokens are made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub id: UserId,
+    pub account_id: Option<AccountId>,
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+    pub token_version: u32,
+    pub created_at: Timestamp,
+}
+
+/// Where a sign-in came from, as far as the client said: for the device list and receipts, never a credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    pub id: Option<String>,
+    pub user_agent: Option<String>,
+    pub address: Option<String>,
+}
+
+/// A session with what its owner sees of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    pub session: Session,
+    pub device: Device,
+    /// When a refresh last wrote to the row; accurate to the settle time.
+    pub last_used_at: Timestamp,
+    /// How many refreshes wrote to the row.
+    pub refresh_count: u64,
+}
+
+/// A signing key as it is kept: the seed is sealed under the master secret, which the store never sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    pub kid: String,
+    pub sealed_seed: Vec<u8>,
+    pub created_at: Timestamp,
+    pub activates_at: Timestamp,
+    pub retires_at: Option<Timestamp>,
+}
+
+// === What verbs take and give ===
+
+/// A person to create. `email_key` decides uniqueness.
+pub struct NewUser {
+    pub email: String,
+    pub email_key: String,
+    pub name: String,
+    pub role: Role,
+    pub password_hash: Option<PasswordHash>,
+    /// Creates an account of this name with the user as its member; none leaves them without.
+    pub account_name: Option<String>,
+}
+
+/// A sign-in to record.
+pub struct NewSession {
+    pub remembered: bool,
+    pub expires_at: Timestamp,
+    pub device: Device,
+}
+
+pub enum UserCreated {
+    /// With the session, if one was asked for.
+    Created {
+        user: User,
+        session: Option<Session>,
+    },
+    EmailTaken,
+}
+
+pub enum SessionCreated {
+    /// `replaced` are the earlier sessions of the same user on the same device id, which this ended.
+    Created {
+        session: Session,
+        person: Person,
+        replaced: Vec<SessionId>,
+    },
+    /// The password changed, or everything was signed out, since the credentials were checked: check again.
+    UserChanged,
+    UserDisabled,
+    UserGone,
+}
+
+/// A refresh: the session tokens that a jar held, newest session first, outer tags already checked.
+pub struct RefreshRequest {
+    pub tokens: Vec<PresentedToken>,
+    pub freshness: Freshness,
+    pub rules: Arc<RefreshRules>,
+}
+
+/// What became of one presented token.
+pub enum Refreshed {
+    /// Alive and accepted: hand out generation `session.rotation.head`. `written` if the row moved.
+    Served { session: Session, person: Person, rewound: bool, written: bool },
+    /// First strike (409 `refresh_superseded`).
+    Superseded { session_id: SessionId },
+    /// Reuse under policy `observe` (401 `session_superseded`).
+    Refused { session_id: SessionId },
+    /// It has ended, now (`newly`) or before.
+    Ended { session_id: SessionId, end: End, newly: bool },
+    /// The tag does not fit the row.
+    NotAuthentic,
+    /// There is no such row, or its user is gone without a trace: proof of nothing (protocol.md section 3).
+    Missing { expires_at: Timestamp },
+    /// The row cannot be read; it concerns this session alone.
+    Unreadable { session_id: SessionId, cause: String },
+}
+
+/// An order to end sessions: who, why, and in whose words.
+#[derive(Clone)]
+pub struct EndOrder {
+    pub reason: EndReason,
+    pub actor: Actor,
+    pub note: Option<String>,
+}
+
+/// Which sessions of a user an order concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    One(SessionId),
+    AllBut(SessionId),
+    All,
+}
+
+/// A session that an order ended, or had ended before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub session_id: SessionId,
+    pub end: End,
+    pub newly: bool,
+}
+
+pub enum PasswordChanged {
+    /// With the user's new `token_version` inside, and the sessions that ended.
+    Changed {
+        person: Person,
+        ended: Vec<Ended>,
+    },
+    /// The stored hash is no longer the one that the current password was checked against.
+    Conflict,
+    UserGone,
+}
+
+/// A user and one of their sessions as they stand now, for the strict check and the profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub standing: Standing,
+    pub person: Arc<Person>,
+}
+
+// === The verbs ===
+
+/// Sessions.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Records a sign-in, durably. It happens only if the user exists, is not disabled, and still has
+    /// `token_version`, so that a sign-in racing a password change or a disabling cannot slip through.
+    /// Earlier live sessions of the same user with the same `device.id` end with `replaced_by_sign_in`.
+    async fn session_create(
+        &self,
+        user_id: UserId,
+        token_version: u32,
+        new: NewSession,
+        now: Timestamp,
+    ) -> Result<SessionCreated>;
+
+    /// Presents tokens to the rotation rule, one transition for the whole jar. Tokens are tried in the order
+    /// given until one's session is alive: served, superseded or refused; those before it that had ended are
+    /// reported too, so the answer is one outcome per token looked at, the decisive one last. If none is
+    /// alive, every token has its outcome. A session found expired is ended on the spot.
+    async fn session_refresh(&self, request: RefreshRequest, now: Timestamp) -> Result<Vec<Refreshed>>;
+
+    /// Ends every session whose token is authentic, whatever its generation: sign-out by jar (protocol.md
+    /// section 7). Ended ones are reported as such; tokens that are not authentic or have no row are left out.
+    async fn session_end_presented(
+        &self,
+        tokens: Vec<PresentedToken>,
+        rules: Arc<RefreshRules>,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<Vec<Ended>>;
+
+    /// Ends sessions of a user, durably; with `bump_version` also kills all their access tokens. Sessions that
+    /// had ended before keep their first end. Empty if nothing matched; `Scope::One` also reports an earlier
+    /// end. A session of another user never matches.
+    async fn session_end(
+        &self,
+        user_id: UserId,
+        scope: Scope,
+        bump_version: bool,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<Vec<Ended>>;
+
+    /// One session, ended or not.
+    async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>>;
+
+    /// A user's sessions, newest first, at most `limit`; only live ones (neither ended nor expired at `now`)
+    /// unless `with_ended`.
+    async fn session_list(
+        &self,
+        user_id: UserId,
+        with_ended: bool,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>>;
+
+    /// The session's user and both their standings, coherent with every write that was answered before the
+    /// call, by this process or any other on the same database. Does not query per call: see `view`.
+    /// None if there is no such session or its user is gone.
+    async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>>;
+
+    /// How many sessions are neither ended nor expired.
+    async fn session_count(&self, now: Timestamp) -> Result<u64>;
+}
+
+/// Users and the accounts they belong to.
+#[async_trait]
+pub trait Users: Send + Sync {
+    /// Creates a user, and the account and session that go with them, in one durable step.
+    async fn user_create(
+        &self,
+        new: NewUser,
+        session: Option<NewSession>,
+        now: Timestamp,
+    ) -> Result<UserCreated>;
+
+    async fn user_find(&self, id: UserId) -> Result<Option<User>>;
+
+    async fn user_find_by_email(&self, email_key: &str) -> Result<Option<User>>;
+
+    /// Users by age, oldest first, after `after`, at most `limit`.
+    async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>>;
+
+    /// Sets the display name. None if there is no such user.
+    async fn user_rename(&self, id: UserId, name: String, now: Timestamp) -> Result<Option<Person>>;
+
+    /// Sets a new password if the stored hash is still `expected` (none: whatever it is), bumps
+    /// `token_version` and ends the user's sessions but `keep`, all in one durable step.
+    async fn user_set_password(
+        &self,
+        id: UserId,
+        expected: Option<PasswordHash>,
+        new: PasswordHash,
+        keep: Option<SessionId>,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<PasswordChanged>;
+
+    /// Replaces the hash of an unchanged password by one of another cost; nothing ends. A no-op if the stored
+    /// hash is no longer `expected`.
+    async fn user_rehash(&self, id: UserId, expected: PasswordHash, new: PasswordHash) -> Result<()>;
+
+    /// Disables a user, ends all their sessions with the order's reason and bumps `token_version`. None if
+    /// there is no such user.
+    async fn user_disable(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>>;
+
+    /// Lets a disabled user sign in again. Sessions that ended stay ended. False if there is no such user.
+    async fn user_enable(&self, id: UserId, now: Timestamp) -> Result<bool>;
+
+    /// Deletes a user's data and ends all their sessions; the ended rows stay, so that the end is explained.
+    /// None if there is no such user.
+    async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>>;
+}
+
+/// Signing keys.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// Adds a key and, in the same step, sets when the keys before it retire (those without a time yet).
+    /// With `only_if_none` it is a no-op, false, if any key exists: several nodes may start at once.
+    async fn key_add(
+        &self,
+        key: StoredKey,
+        others_retire_at: Option<Timestamp>,
+        only_if_none: bool,
+    ) -> Result<bool>;
+
+    /// All keys, newest first, retired ones too.
+    async fn key_list(&self) -> Result<Vec<StoredKey>>;
+
+    /// Retires a key as of `now`. False if there is no such key.
+    async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool>;
+
+    /// A number that changes whenever keys change, by whichever process; as cheap as `caller`.
+    async fn key_epoch(&self) -> Result<u64>;
+}
+
+/// The durable truth. Handlers hold an `Arc<dyn Store>`.
+#[async_trait]
+pub trait Store: Sessions + Users + Keys {
+    /// One cheap read and the writer's sign of life: what readiness asks.
+    async fn check(&self) -> Result<()>;
+
+    /// Deletes session rows that ended or expired before `before`; returns how many. Never touches a live one.
+    async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64>;
+
+    /// Finishes waiting writes and closes. Later calls answer `Unavailable`.
+    async fn close(&self);
+}
+
+/// What a new session's tokens and row have in common; drawn by the store.
+fn draw_salt(entropy: &dyn Entropy) -> Salt {
+    let mut salt = Salt::default();
+    entropy.fill(&mut salt);
+    salt
+}

@@ -1,0 +1,214 @@
+//! Sessions: sign-in, lists, counting, sweeping. What is presented is in `refresh`, how they end in `end`.
+
+use std::sync::{Arc, LazyLock};
+
+use async_trait::async_trait;
+use rusqlite::{named_params, params};
+use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::refresh_token::PresentedToken;
+use tenure_domain::rotation::Rotation;
+use tenure_domain::session::{RefreshRules, Session};
+use tenure_domain::time::Timestamp;
+
+use super::end::{self, dead_by};
+use super::writer::Tx;
+use super::{SqliteStore, refresh, row, user};
+use crate::{
+    Caller, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
+    SessionRecord, Sessions, draw_salt,
+};
+
+const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
+     base, head, handed_at, head_seen, last_used_at, refresh_count) \
+     VALUES (:id, :user_id, :salt, :remembered, :now, :expires_at, \
+     :base, :head, :handed_at, :head_seen, :now, 0)";
+
+const INSERT_DEVICE: &str =
+    "INSERT INTO session_device (session_id, device_id, user_agent, address) VALUES (?1, ?2, ?3, ?4)";
+
+/// Each finds its rows by an index of its own, and takes from it no more than it is allowed to.
+const ENDED_BEFORE: &str = "SELECT id FROM session WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2";
+const EXPIRED_BY: &str = "SELECT id FROM session \
+     WHERE ended_at IS NULL AND expires_at BETWEEN 0 AND ?1 ORDER BY expires_at LIMIT ?2";
+
+const COUNT: &str = "SELECT count(*) FROM session WHERE ended_at IS NULL AND expires_at > ?1";
+
+static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = :id"));
+
+static LIST_LIVE: LazyLock<String> = LazyLock::new(|| {
+    record(
+        "s.user_id = :user AND s.ended_at IS NULL AND s.expires_at > :dead_by ORDER BY s.id DESC LIMIT :limit",
+    )
+});
+
+static LIST_ALL: LazyLock<String> =
+    LazyLock::new(|| record("s.user_id = :user ORDER BY s.id DESC LIMIT :limit"));
+
+fn record(condition: &str) -> String {
+    format!(
+        "SELECT {}, {} FROM session s LEFT JOIN session_device d ON d.session_id = s.id WHERE {condition}",
+        row::SESSION,
+        row::RECORD
+    )
+}
+
+#[async_trait]
+impl Sessions for SqliteStore {
+    async fn session_create(
+        &self,
+        user_id: UserId,
+        token_version: u32,
+        new: NewSession,
+        now: Timestamp,
+    ) -> Result<SessionCreated> {
+        self.writer.write_composed(move |tx| create(tx, user_id, token_version, &new, now)).await
+    }
+
+    async fn session_refresh(&self, request: RefreshRequest, now: Timestamp) -> Result<Vec<Refreshed>> {
+        // Each token is one statement or none, and each stands by itself.
+        self.writer.write(move |tx| refresh::refresh(tx, &request, now)).await
+    }
+
+    async fn session_end_presented(
+        &self,
+        tokens: Vec<PresentedToken>,
+        rules: Arc<RefreshRules>,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<Vec<Ended>> {
+        self.writer.write_composed(move |tx| refresh::end_presented(tx, &tokens, &rules, &order, now)).await
+    }
+
+    async fn session_end(
+        &self,
+        user_id: UserId,
+        scope: Scope,
+        bump_version: bool,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<Vec<Ended>> {
+        self.writer
+            .write_composed(move |tx| {
+                if bump_version {
+                    user::bump_version(tx, user_id)?;
+                }
+                end::scope(tx, user_id, scope, &order, now)
+            })
+            .await
+    }
+
+    async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>> {
+        self.readers.read(move |conn| row::one(conn, &FIND, [id.as_bytes()], row::session_record)).await
+    }
+
+    async fn session_list(
+        &self,
+        user_id: UserId,
+        with_ended: bool,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>> {
+        self.readers
+            .read(move |conn| {
+                let (user, dead_by, limit) = (user_id.as_bytes(), dead_by(now), row::integer(limit));
+                if with_ended {
+                    let params = named_params! {":user": user, ":limit": limit};
+                    row::readable(conn, &LIST_ALL, params, row::session_record)
+                } else {
+                    let params = named_params! {":user": user, ":dead_by": dead_by, ":limit": limit};
+                    row::readable(conn, &LIST_LIVE, params, row::session_record)
+                }
+            })
+            .await
+    }
+
+    async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>> {
+        self.feed.caller(session_id, &self.readers).await
+    }
+
+    async fn session_count(&self, now: Timestamp) -> Result<u64> {
+        let count =
+            self.readers.read(move |conn| row::one(conn, COUNT, [dead_by(now)], |c| c.number("count")));
+        Ok(count.await?.unwrap_or(0))
+    }
+}
+
+fn create(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    token_version: u32,
+    new: &NewSession,
+    now: Timestamp,
+) -> Result<SessionCreated> {
+    let Some((person, disabled_at)) = user::person(tx.conn, user_id)? else {
+        return Ok(SessionCreated::UserGone);
+    };
+    if disabled_at.is_some() {
+        return Ok(SessionCreated::UserDisabled);
+    }
+    if person.token_version != token_version {
+        return Ok(SessionCreated::UserChanged);
+    }
+    let replaced = match &new.device.id {
+        Some(device_id) => replace(tx, user_id, device_id, now)?,
+        None => Vec::new(),
+    };
+    let session = insert(tx, user_id, new, now)?;
+    Ok(SessionCreated::Created { session, person, replaced })
+}
+
+/// Ends what the user still had on this device (protocol.md section 6).
+fn replace(tx: &Tx<'_>, user_id: UserId, device_id: &str, now: Timestamp) -> Result<Vec<SessionId>> {
+    let order = EndOrder { reason: EndReason::ReplacedBySignIn, actor: Actor::User, note: None };
+    let replaced = end::on_device(tx.conn, user_id, device_id, now)?;
+    for id in &replaced {
+        end::write(tx, *id, &order, now)?;
+    }
+    Ok(replaced)
+}
+
+/// Writes a new session of a user who may have one.
+pub(super) fn insert(tx: &Tx<'_>, user_id: UserId, new: &NewSession, now: Timestamp) -> Result<Session> {
+    let session = Session {
+        id: SessionId::generate(now, tx.draw()),
+        user_id,
+        salt: draw_salt(tx.entropy),
+        remembered: new.remembered,
+        created_at: now,
+        expires_at: new.expires_at,
+        rotation: Rotation::at_sign_in(now),
+        ended: None,
+    };
+    tx.conn.prepare_cached(INSERT)?.execute(named_params! {
+        ":id": session.id.as_bytes(),
+        ":user_id": user_id.as_bytes(),
+        ":salt": session.salt,
+        ":remembered": session.remembered,
+        ":now": now.as_ms(),
+        ":expires_at": session.expires_at.as_ms(),
+        ":base": session.rotation.base.0,
+        ":head": session.rotation.head.0,
+        ":handed_at": session.rotation.handed_at.as_ms(),
+        ":head_seen": session.rotation.head_seen,
+    })?;
+    let device = &new.device;
+    if device.id.is_some() || device.user_agent.is_some() || device.address.is_some() {
+        let params = params![session.id.as_bytes(), device.id, device.user_agent, device.address];
+        tx.conn.prepare_cached(INSERT_DEVICE)?.execute(params)?;
+    }
+    Ok(session)
+}
+
+/// Deletes rows that ended before, or whose last moment of grace was before.
+pub(super) fn sweep(tx: &Tx<'_>, before: Timestamp, limit: usize) -> Result<u64> {
+    let id = |columns: &mut row::Columns<'_>| columns.blob("session");
+    let mut ids = row::all(tx.conn, ENDED_BEFORE, params![before.as_ms(), row::integer(limit)], id)?;
+    let room = limit.saturating_sub(ids.len());
+    ids.extend(row::all(tx.conn, EXPIRED_BY, params![dead_by(before), row::integer(room)], id)?);
+    let mut swept = 0;
+    for id in ids {
+        swept += tx.conn.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([id])? as u64;
+    }
+    Ok(swept)
+}

@@ -1,0 +1,217 @@
+//! Users, and the accounts they belong to.
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, named_params, params};
+use tenure_domain::id::{AccountId, SessionId, UserId};
+use tenure_domain::password::PasswordHash;
+use tenure_domain::time::Timestamp;
+
+use super::writer::Tx;
+use super::{SqliteStore, end, row, session};
+use crate::{
+    EndOrder, Ended, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated, Users,
+};
+
+/// What a user's `token_version` starts at.
+const FIRST_VERSION: u32 = 1;
+
+const INSERT: &str = "INSERT INTO user (id, account_id, email, email_key, name, role, password_hash, \
+     token_version, created_at) \
+     VALUES (:id, :account_id, :email, :email_key, :name, :role, :password_hash, :token_version, :now)";
+
+const INSERT_ACCOUNT: &str = "INSERT INTO account (id, name, created_at) VALUES (?1, ?2, ?3)";
+
+const SET_PASSWORD: &str =
+    "UPDATE user SET password_hash = ?2, token_version = token_version + 1 WHERE id = ?1";
+
+const DISABLE: &str = "UPDATE user SET disabled_at = coalesce(disabled_at, ?2), \
+     token_version = token_version + 1 WHERE id = ?1";
+
+/// Where a session came from is the user's own data; that and why it ended is not.
+const DELETE_DEVICES: &str = "DELETE FROM session_device \
+     WHERE session_id IN (SELECT id FROM session WHERE user_id = ?1)";
+
+/// An account goes with its last member.
+const DELETE_ACCOUNT: &str = "DELETE FROM account \
+     WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM user WHERE account_id = ?1)";
+
+static PERSON: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM user u WHERE u.id = ?1", row::PERSON));
+static FIND: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM user u WHERE u.id = ?1", row::USER));
+static FIND_BY_EMAIL: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM user u WHERE u.email_key = ?1", row::USER));
+static LIST: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM user u WHERE u.id > ?1 ORDER BY u.id LIMIT ?2", row::USER));
+
+#[async_trait]
+impl Users for SqliteStore {
+    async fn user_create(
+        &self,
+        new: NewUser,
+        session: Option<NewSession>,
+        now: Timestamp,
+    ) -> Result<UserCreated> {
+        self.writer.write_composed(move |tx| create(tx, new, session.as_ref(), now)).await
+    }
+
+    async fn user_find(&self, id: UserId) -> Result<Option<User>> {
+        self.readers.read(move |conn| find(conn, id)).await
+    }
+
+    async fn user_find_by_email(&self, email_key: &str) -> Result<Option<User>> {
+        let key = email_key.to_owned();
+        self.readers.read(move |conn| row::one(conn, &FIND_BY_EMAIL, [key], row::user)).await
+    }
+
+    async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+        // Every id is greater than no bytes at all.
+        let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+        let limit = row::integer(limit);
+        self.readers.read(move |conn| row::readable(conn, &LIST, params![after, limit], row::user)).await
+    }
+
+    async fn user_rename(&self, id: UserId, name: String, _now: Timestamp) -> Result<Option<Person>> {
+        self.writer
+            .write_composed(move |tx| {
+                let rename = "UPDATE user SET name = ?2 WHERE id = ?1";
+                tx.conn.prepare_cached(rename)?.execute(params![id.as_bytes(), name])?;
+                Ok(person(tx.conn, id)?.map(|(person, _)| person))
+            })
+            .await
+    }
+
+    async fn user_set_password(
+        &self,
+        id: UserId,
+        expected: Option<PasswordHash>,
+        new: PasswordHash,
+        keep: Option<SessionId>,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<PasswordChanged> {
+        self.writer
+            .write_composed(move |tx| {
+                let Some(user) = find(tx.conn, id)? else { return Ok(PasswordChanged::UserGone) };
+                if expected.is_some() && expected != user.password_hash {
+                    return Ok(PasswordChanged::Conflict);
+                }
+                tx.conn.prepare_cached(SET_PASSWORD)?.execute(params![id.as_bytes(), new.as_str()])?;
+                let scope = keep.map_or(Scope::All, Scope::AllBut);
+                let ended = end::scope(tx, id, scope, &order, now)?;
+                let changed = person(tx.conn, id)?;
+                Ok(changed.map_or(PasswordChanged::UserGone, |(person, _)| PasswordChanged::Changed {
+                    person,
+                    ended,
+                }))
+            })
+            .await
+    }
+
+    async fn user_rehash(&self, id: UserId, expected: PasswordHash, new: PasswordHash) -> Result<()> {
+        self.writer
+            .write(move |tx| {
+                let rehash = "UPDATE user SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+                let params = params![id.as_bytes(), expected.as_str(), new.as_str()];
+                tx.conn.prepare_cached(rehash)?.execute(params)?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn user_disable(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
+        self.writer
+            .write_composed(move |tx| {
+                let found = tx.conn.prepare_cached(DISABLE)?.execute(params![id.as_bytes(), now.as_ms()])?;
+                if found == 0 {
+                    return Ok(None);
+                }
+                end::scope(tx, id, Scope::All, &order, now).map(Some)
+            })
+            .await
+    }
+
+    async fn user_enable(&self, id: UserId, _now: Timestamp) -> Result<bool> {
+        self.writer
+            .write(move |tx| {
+                let enable = "UPDATE user SET disabled_at = NULL WHERE id = ?1";
+                Ok(tx.conn.prepare_cached(enable)?.execute([id.as_bytes()])? == 1)
+            })
+            .await
+    }
+
+    async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
+        self.writer.write_composed(move |tx| delete(tx, id, &order, now)).await
+    }
+}
+
+fn create(tx: &Tx<'_>, new: NewUser, session: Option<&NewSession>, now: Timestamp) -> Result<UserCreated> {
+    let taken = "SELECT 1 FROM user WHERE email_key = ?1";
+    if row::one(tx.conn, taken, [&new.email_key], |_| Ok(()))?.is_some() {
+        return Ok(UserCreated::EmailTaken);
+    }
+    let account_id = match &new.account_name {
+        Some(name) => {
+            let id = AccountId::generate(now, tx.draw());
+            tx.conn.prepare_cached(INSERT_ACCOUNT)?.execute(params![id.as_bytes(), name, now.as_ms()])?;
+            Some(id)
+        }
+        None => None,
+    };
+    let id = UserId::generate(now, tx.draw());
+    tx.conn.prepare_cached(INSERT)?.execute(named_params! {
+        ":id": id.as_bytes(),
+        ":account_id": account_id.as_ref().map(AccountId::as_bytes),
+        ":email": new.email,
+        ":email_key": new.email_key,
+        ":name": new.name,
+        ":role": new.role.as_str(),
+        ":password_hash": new.password_hash.as_ref().map(PasswordHash::as_str),
+        ":token_version": FIRST_VERSION,
+        ":now": now.as_ms(),
+    })?;
+    let session = session.map(|session| session::insert(tx, id, session, now)).transpose()?;
+    let user = User {
+        id,
+        account_id,
+        email: new.email,
+        name: new.name,
+        role: new.role,
+        password_hash: new.password_hash,
+        token_version: FIRST_VERSION,
+        disabled_at: None,
+        created_at: now,
+    };
+    Ok(UserCreated::Created { user, session })
+}
+
+fn find(conn: &Connection, id: UserId) -> Result<Option<User>> {
+    row::one(conn, &FIND, [id.as_bytes()], row::user)
+}
+
+/// A person, and since when they are disabled.
+pub(super) fn person(conn: &Connection, id: UserId) -> Result<Option<(Person, Option<Timestamp>)>> {
+    row::one(conn, &PERSON, [id.as_bytes()], row::person)
+}
+
+/// Kills a user's access tokens.
+pub(super) fn bump_version(tx: &Tx<'_>, id: UserId) -> Result<()> {
+    let bump = "UPDATE user SET token_version = token_version + 1 WHERE id = ?1";
+    tx.conn.prepare_cached(bump)?.execute([id.as_bytes()])?;
+    Ok(())
+}
+
+fn delete(tx: &Tx<'_>, id: UserId, order: &EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
+    let account_of = "SELECT account_id FROM user WHERE id = ?1";
+    let Some(account) = row::one(tx.conn, account_of, [id.as_bytes()], |c| c.blob_or_null("user"))? else {
+        return Ok(None);
+    };
+    let ended = end::scope(tx, id, Scope::All, order, now)?;
+    tx.conn.prepare_cached(DELETE_DEVICES)?.execute([id.as_bytes()])?;
+    tx.conn.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_bytes()])?;
+    if let Some(account) = account {
+        tx.conn.prepare_cached(DELETE_ACCOUNT)?.execute([account])?;
+    }
+    Ok(Some(ended))
+}

@@ -1,0 +1,6 @@
+//! The contract of the store: every promise in its documentation, for every backend.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod refreshes;
+mod world;
