@@ -58,6 +58,11 @@ impl Goal {
         Self::new(name, format!("<= {}", shown(bound)), unit, measured, measured.median <= bound)
     }
 
+    /// A number without a goal, for the reader.
+    pub fn number(name: &'static str, unit: &'static str, measured: &Rounds) -> Self {
+        Self::new(name, String::new(), unit, measured, true).only_if(false)
+    }
+
     fn new(name: &'static str, goal: String, unit: &'static str, measured: &Rounds, met: bool) -> Self {
         let spread = [measured.min, measured.max];
         Self { name, goal, measured: measured.median, spread, unit, met: Some(met) }
