@@ -83,6 +83,23 @@ impl JarPool {
         jars.pop_front_if(|resting| rested(resting.used_at)).map(|resting| resting.jar)
     }
 
+    /// Waits until `count` jars (or all, if there are fewer) have rested enough to be taken.
+    pub fn wait_for_rested(&self, count: usize) {
+        loop {
+            let wait = {
+                let jars = self.jars.lock().unwrap_or_else(PoisonError::into_inner);
+                // They lie in the order in which they were used.
+                let last =
+                    jars.get(count.min(jars.len()).wrapping_sub(1)).and_then(|resting| resting.used_at);
+                last.map(|at| (at + self.rest).saturating_duration_since(clock::now()))
+            };
+            match wait {
+                Some(wait) if !wait.is_zero() => std::thread::sleep(wait),
+                _ => return,
+            }
+        }
+    }
+
     pub fn put_back(&self, jar: Jar) {
         let mut jars = self.jars.lock().unwrap_or_else(PoisonError::into_inner);
         jars.push_back(Resting { jar, used_at: Some(clock::now()) });
@@ -150,6 +167,11 @@ mod tests {
         assert_eq!(resting.take(), Some(jar(2)));
         assert_eq!(resting.take(), None);
         assert_eq!(resting.len(), 1);
+        let quick = JarPool::new([jar(1), jar(2)], Duration::from_millis(30));
+        quick.put_back(quick.take().unwrap());
+        quick.wait_for_rested(5);
+        assert_eq!((quick.take(), quick.take()), (Some(jar(2)), Some(jar(1))));
+        quick.wait_for_rested(1);
         let tireless = JarPool::new([jar(1)], Duration::ZERO);
         tireless.put_back(tireless.take().unwrap());
         assert_eq!(tireless.take(), Some(jar(1)));

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::judge::{Goal, Rounds};
-use super::{Findings, PASSWORD, Seeded, Suite, USERS, note};
+use super::{Findings, PASSWORD, Seeded, Suite, USERS, note, rest};
 use crate::failure::{Failure, Result};
 use crate::jar::JarPool;
 use crate::load::Load;
@@ -65,6 +65,7 @@ impl Phases {
         logins: &Logins,
     ) -> Result<()> {
         let refreshers = || crowd(connections, |_| RefreshUser::new(server.target, pool.clone()));
+        rest(pool, load.time * 2);
         self.at_rest.push(load.run(refreshers())?);
         let flood = Load { rate: None, ..load.clone() };
         let flooders = crowd(FLOOD_CONNECTIONS, |_| LoginUser::new(server.target, logins.clone()));

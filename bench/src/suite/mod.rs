@@ -123,7 +123,7 @@ impl Suite<'_> {
     }
 
     fn busy_sessions(&self) -> usize {
-        if self.args.quick { 100_000 } else { 400_000 }
+        if self.args.quick { 150_000 } else { 400_000 }
     }
 
     /// `full` rounds, or `quick` ones.
@@ -204,6 +204,12 @@ impl Seeded {
     fn tenure(&self) -> Tenure<'_> {
         Tenure { binary: &self.binary, data: &self.data }
     }
+}
+
+/// Waits until there are rested jars for a closed loop of `time`, should the machine be as fast as that.
+fn rest(pool: &JarPool, time: Duration) {
+    const REFRESHES_PER_SECOND: f64 = 25_000.0;
+    pool.wait_for_rested((REFRESHES_PER_SECOND * time.as_secs_f64()) as usize);
 }
 
 /// Says what is going on, for whoever waits.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::judge::{Goal, Rounds};
-use super::{Findings, PASSWORD, Seeded, Suite, USERS, note};
+use super::{Findings, PASSWORD, Seeded, Suite, USERS, note, rest};
 use crate::clock;
 use crate::failure::Result;
 use crate::jar::JarPool;
@@ -69,6 +69,7 @@ pub fn measure(suite: &Suite<'_>, seeded: &Seeded, pool: &JarPool) -> Result<Fin
     let count = suite.rounds(5, 3);
     for n in 1..=count {
         note(&format!("throughput beside the limits, round {n} of {count}"));
+        rest(pool, time);
         rounds.push(Round {
             bare: run(
                 &bare,
