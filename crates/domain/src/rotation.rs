@@ -2,9 +2,11 @@
 //!
 //! A session's refresh tokens are numbered by *generation*. The browser may hold `base` or `head`. Presenting
 //! `head` after a quiet time makes it the new base and mints a successor; presenting `base` means that the
-//! successor was lost, so it is handed out again or, after a quiet time, replaced. A predecessor therefore
-//! dies only after its successor has come back from the browser and has had time to reach its disk. It never
-//! dies by the passage of time alone.
+//! successor was lost, so it is handed out again (and the quiet time starts anew) or, after a quiet time,
+//! replaced. A predecessor therefore dies only after its successor has come back from the browser and has
+//! had time to reach its disk. It never dies by the passage of time alone.
+//!
+//! The model in `crates/model` runs this very function; docs/decisions/0001 tells what it found.
 
 use std::time::Duration;
 
@@ -30,7 +32,8 @@ pub struct Rotation {
     pub head: Generation,
     /// When the rule last handed out something the browser may have yet to store.
     pub handed_at: Timestamp,
-    /// Whether `head` has come back from the browser.
+    /// Whether `head` was first seen in the browser's hands, because the store had lost the commit that
+    /// minted it. The generations between are alive then: the browser may have been given any of them.
     pub head_seen: bool,
     /// When a dead generation was first presented, if one was.
     pub contested_at: Option<Timestamp>,
@@ -82,6 +85,13 @@ impl Rotation {
             contested_at: None,
         }
     }
+
+    /// The row as a store must read it that has been open since `opened_at`: nothing counts as quiet before
+    /// S of it have passed. The crash that made it open again may have lost the very commit that restarted
+    /// the quiet time, and a straggler from before it must not kill what that commit handed out.
+    pub fn read_by_a_store_open_since(self, opened_at: Timestamp) -> Self {
+        Self { handed_at: self.handed_at.max(opened_at), ..self }
+    }
 }
 
 /// The rule. Takes the row's state, the generation of an authentic token and the time; returns the row's new
@@ -107,7 +117,7 @@ pub fn present(
         if quiet {
             return (mint_successor(Rotation { base: presented, ..row }, now), accepted);
         }
-        return (Rotation { head_seen: true, ..row }, accepted);
+        return (row, accepted);
     }
     if presented == row.base {
         if quiet && freshness == Freshness::Fresh {
@@ -115,13 +125,15 @@ pub fn present(
             // say so: a straggler from before the successor would kill a token the browser does hold.
             return (mint_successor(row, now), accepted);
         }
-        if !row.head_seen {
-            return (Rotation { handed_at: now, ..row }, accepted);
-        }
-        return (row, accepted);
+        // The quiet time starts anew even if head was presented before: a late answer or a crash may have
+        // taken it from the jar again, and only now does the browser receive it for good.
+        return (Rotation { handed_at: now, ..row }, accepted);
+    }
+    if row.base < presented && row.head_seen {
+        return (Rotation { handed_at: now, ..row }, accepted);
     }
     if row.base < presented && !quiet {
-        // Handed out moments ago and replaced since; whoever holds it may still be storing its successor.
+        // Handed out moments ago and replaced since; its holder may still be storing the successor.
         return (row, accepted);
     }
     strike(row, now, rules)
@@ -148,12 +160,12 @@ mod tests {
     const RULES: RotationRules = RotationRules::with_settle(Duration::from_secs(90));
     const S: i64 = 90_000;
 
-    fn row(base: u32, head: u32, handed_at: i64, head_seen: bool) -> Rotation {
+    fn row(base: u32, head: u32, handed_at: i64) -> Rotation {
         Rotation {
             base: Generation(base),
             head: Generation(head),
             handed_at: Timestamp::from_ms(handed_at),
-            head_seen,
+            head_seen: false,
             contested_at: None,
         }
     }
@@ -167,27 +179,58 @@ mod tests {
     #[test]
     fn every_line_of_the_rule() {
         use Freshness::{Fresh, Unknown};
-        // head, soon: only noted as seen. head, after a quiet time: becomes base, a successor is minted.
-        check(row(0, 1, 0, false), 1, Fresh, S - 1, row(0, 1, 0, true), false);
-        check(row(0, 1, 0, false), 1, Fresh, S, row(1, 2, S, false), false);
-        check(row(0, 1, 0, true), 1, Unknown, S, row(1, 2, S, false), false);
-        // base, soon: the same successor again. base, after a quiet time: replaced, but only if fresh.
-        check(row(1, 2, 0, false), 1, Fresh, S - 1, row(1, 2, S - 1, false), false);
-        check(row(1, 2, 0, true), 1, Fresh, S - 1, row(1, 2, 0, true), false);
-        check(row(1, 2, 0, true), 1, Fresh, S, row(1, 3, S, false), false);
-        check(row(1, 2, 0, false), 1, Unknown, S, row(1, 2, S, false), false);
-        check(row(1, 2, 0, true), 1, Unknown, S, row(1, 2, 0, true), false);
+        // head, soon: nothing to write. head, after a quiet time: becomes base, a successor is minted.
+        check(row(0, 1, 0), 1, Fresh, S - 1, row(0, 1, 0), false);
+        check(row(0, 1, 0), 1, Fresh, S, row(1, 2, S), false);
+        check(row(0, 1, 0), 1, Unknown, S, row(1, 2, S), false);
+        // base, soon: the same successor again, and a new quiet time. base, after a quiet time: replaced, but
+        // only if fresh.
+        check(row(1, 2, 0), 1, Fresh, S - 1, row(1, 2, S - 1), false);
+        check(row(1, 2, 0), 1, Fresh, S, row(1, 3, S), false);
+        check(row(1, 2, 0), 1, Unknown, S, row(1, 2, S), false);
         // between: accepted while not quiet, and the row is left alone.
-        check(row(1, 3, 0, false), 2, Fresh, S - 1, row(1, 3, 0, false), false);
-        // ahead of the store: healed.
-        check(row(1, 2, 0, false), 5, Fresh, 7, row(1, 5, 7, true), true);
+        check(row(1, 3, 0), 2, Fresh, S - 1, row(1, 3, 0), false);
+        // ahead of the store: healed. What lies between is alive until the next rotation.
+        let healed = |handed_at| Rotation { head_seen: true, ..row(1, 5, handed_at) };
+        check(row(1, 2, 0), 5, Fresh, 7, healed(7), true);
+        check(healed(7), 2, Fresh, 7 + 9 * S, healed(7 + 9 * S), false);
+        check(healed(7), 5, Fresh, 7 + S, row(5, 6, 7 + S), false);
+        check(healed(7), 1, Fresh, 7 + S, row(1, 6, 7 + S), false);
+    }
+
+    /// Found by the model: an answer that arrived late put base back into the jar after head had been there.
+    #[test]
+    fn presenting_base_starts_the_quiet_time_anew_even_after_head_was_presented() {
+        let mut session = row(1, 2, 0);
+        let mut at = |n, now| {
+            let (after, verdict) =
+                present(session, Generation(n), Freshness::Fresh, Timestamp::from_ms(now), RULES);
+            session = after;
+            (after.base.0, after.head.0, verdict)
+        };
+        let accepted = Verdict::Accepted { rewound: false };
+        assert_eq!(at(2, 1_000), (1, 2, accepted));
+        assert_eq!(at(1, S - 1), (1, 2, accepted));
+        // Head has been with the browser for a moment only: a crash may bring base back, so base must live.
+        assert_eq!(at(2, S), (1, 2, accepted));
+        assert_eq!(at(1, S + 1), (1, 2, accepted));
+    }
+
+    #[test]
+    fn nothing_is_quiet_to_a_store_that_has_just_opened() {
+        let opened_at = Timestamp::from_ms(10 * S);
+        let read = row(1, 2, 0).read_by_a_store_open_since(opened_at);
+        check(read, 2, Freshness::Fresh, 11 * S - 1, row(1, 2, 10 * S), false);
+        check(read, 2, Freshness::Fresh, 11 * S, row(2, 3, 11 * S), false);
+        let younger = row(1, 2, 10 * S + 1);
+        assert_eq!(younger.read_by_a_store_open_since(opened_at), younger);
     }
 
     #[test]
     fn a_dead_token_strikes_once_then_counts_as_reuse_between_one_second_and_ten_minutes() {
         let strike =
             |row, n, now| present(row, Generation(n), Freshness::Fresh, Timestamp::from_ms(now), RULES);
-        let (contested, verdict) = strike(row(3, 4, 0, true), 2, 1_000);
+        let (contested, verdict) = strike(row(3, 4, 0), 2, 1_000);
         assert_eq!(verdict, Verdict::Superseded);
         assert_eq!(contested.contested_at, Some(Timestamp::from_ms(1_000)));
         assert_eq!(strike(contested, 2, 1_999), (contested, Verdict::Superseded));
@@ -197,14 +240,15 @@ mod tests {
         assert_eq!(verdict, Verdict::Superseded);
         assert_eq!(again.contested_at, Some(Timestamp::from_ms(601_001)));
         // A generation between base and head dies with the quiet time.
-        assert_eq!(strike(row(1, 3, 0, false), 2, S).1, Verdict::Superseded);
+        assert_eq!(strike(row(1, 3, 0), 2, S).1, Verdict::Superseded);
     }
 
     fn any_row() -> impl Strategy<Value = Rotation> {
         (0..50u32, 1..5u32, 0..1_000_000i64, any::<bool>(), proptest::option::of(0..1_000_000i64)).prop_map(
             |(base, ahead, handed_at, head_seen, contested)| Rotation {
+                head_seen,
                 contested_at: contested.map(Timestamp::from_ms),
-                ..row(base, base + ahead, handed_at, head_seen)
+                ..row(base, base + ahead, handed_at)
             },
         )
     }

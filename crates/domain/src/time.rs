@@ -112,7 +112,7 @@ impl Default for TimeRules {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeRuleError {
     #[error(
-        "settle is {settle:?} but must be at least 2 x (freshness + 5s) + jar_flush_lag = {needed:?}; \
+        "settle is {settle:?} but must be at least 3 x (freshness + 5s) + jar_flush_lag = {needed:?}; \
          with less, an honest browser can be signed out (protocol section 5)"
     )]
     SettleTooShort { settle: Duration, needed: Duration },
@@ -145,9 +145,15 @@ impl TimeRules {
         within("settle", self.settle, needed, 60 * MINUTE)
     }
 
-    /// The least `settle` under which an honest browser is safe: 2(F + 5 s) + C.
+    /// The least `settle` under which an honest browser is safe: 3(F + 5 s) + C.
+    ///
+    /// A token may leave the jar for good as late as 2F after its successor was minted (an answer that is F
+    /// old puts it back, another that is F old takes it out again), may come back by a crash for C more, and
+    /// a request sent at the last moment before that takes another F. The model finds a sign-out at one tick
+    /// less than 3F + C. Of the 15 s on top, 5 are for clients that think they are ahead and 10 for servers
+    /// whose clocks disagree.
     pub fn settle_bound(&self) -> Duration {
-        (self.freshness + SENT_AT_AHEAD) * 2 + self.jar_flush_lag
+        (self.freshness + SENT_AT_AHEAD) * 3 + self.jar_flush_lag
     }
 
     pub fn session_lifetime(&self, remembered: bool) -> Duration {
@@ -184,8 +190,8 @@ mod tests {
     fn the_defaults_keep_the_promise_and_a_second_less_than_the_bound_does_not() {
         let rules = TimeRules::default();
         assert_eq!(rules.check(), Ok(()));
-        assert_eq!(rules.settle_bound(), Duration::from_secs(70));
-        let short = TimeRules { settle: Duration::from_millis(69_999), ..rules };
+        assert_eq!(rules.settle_bound(), Duration::from_secs(90));
+        let short = TimeRules { settle: Duration::from_millis(89_999), ..rules };
         assert!(matches!(short.check(), Err(TimeRuleError::SettleTooShort { .. })));
     }
 
