@@ -75,6 +75,20 @@ pub struct Person {
     pub created_at: Timestamp,
 }
 
+impl From<&User> for Person {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            account_id: user.account_id,
+            email: user.email.clone(),
+            name: user.name.clone(),
+            role: user.role,
+            token_version: user.token_version,
+            created_at: user.created_at,
+        }
+    }
+}
+
 /// Where a sign-in came from, as far as the client said: for the device list and receipts, never a credential.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {

@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod keys;
 mod refreshes;
+mod sessions;
+mod users;
 mod world;
