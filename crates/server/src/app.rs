@@ -1,0 +1,122 @@
+//! What handlers share. There is no ambient state: time, randomness, keys and limits are all in here.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tenure_domain::refresh_token::RefreshKeyRing;
+use tenure_domain::rotation::RotationRules;
+use tenure_domain::secret::{MasterSecret, PseudonymKey};
+use tenure_domain::session::RefreshRules;
+use tenure_domain::time::Timestamp;
+use tenure_store::{Entropy, Store};
+
+use crate::config::Settled;
+use crate::hashing::Hasher;
+use crate::http::cookie::CookieShape;
+use crate::http::origin::Origins;
+use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::log::LogSink;
+use crate::metrics::Metrics;
+
+/// Where the time comes from. The server reads it once per request.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+}
+
+/// The operating system's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods)] // The one place that reads it.
+    fn now(&self) -> Timestamp {
+        let since_epoch =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The operating system's randomness.
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        // It fails only where the kernel has no randomness at all, and then nothing may be handed out.
+        if aws_lc_rs::rand::fill(bytes).is_err() {
+            std::process::abort();
+        }
+    }
+}
+
+/// Everything an [`App`] is made of that differs between production and tests.
+pub struct Parts {
+    pub settled: Settled,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub log: LogSink,
+    pub secret: MasterSecret,
+    /// Earlier master secrets whose refresh tokens are still accepted.
+    pub previous_secrets: Vec<MasterSecret>,
+}
+
+pub struct App {
+    pub settled: Settled,
+    issuer: String,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub log: LogSink,
+    pub keys: Keys,
+    pub refresh_rules: Arc<RefreshRules>,
+    pub pseudonyms: PseudonymKey,
+    pub hasher: Hasher,
+    pub limits: Limits,
+    pub origins: Origins,
+    pub cookies: CookieShape,
+    pub metrics: Metrics,
+    /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
+    pub draining: AtomicBool,
+}
+
+impl App {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { settled, store, clock, entropy, log, secret, previous_secrets } = parts;
+        let metrics = Metrics::default();
+        let previous = previous_secrets.iter().map(MasterSecret::refresh_key).collect();
+        let rules = RefreshRules {
+            keys: RefreshKeyRing::new(secret.refresh_key(), previous),
+            rotation: RotationRules::with_settle(settled.times.settle),
+            reuse: settled.reuse,
+        };
+        Arc::new(Self {
+            keys: Keys::new(Arc::clone(&store), Arc::clone(&entropy), secret.sealing_key()),
+            hasher: Hasher::start(&settled, Arc::clone(&entropy), metrics.password.clone()),
+            limits: Limits::new(&settled.config.limits, Arc::clone(&clock)),
+            origins: Origins::new(&settled),
+            cookies: CookieShape::new(&settled.public_url),
+            refresh_rules: Arc::new(rules),
+            pseudonyms: secret.pseudonym_key(),
+            draining: AtomicBool::new(false),
+            issuer: settled.public_url.to_string(),
+            settled,
+            store,
+            clock,
+            entropy,
+            log,
+            metrics,
+        })
+    }
+
+    /// Issuer and audience of access tokens.
+    pub fn token_names(&self) -> (&str, &str) {
+        (&self.issuer, &self.settled.config.token.audience)
+    }
+
+    /// Fresh random bytes.
+    pub fn draw<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.entropy.fill(&mut bytes);
+        bytes
+    }
+}

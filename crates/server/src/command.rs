@@ -1,0 +1,163 @@
+//! The command line: one file per noun.
+
+pub mod config;
+pub mod keys;
+pub mod migrate;
+pub mod openapi;
+mod place;
+pub mod serve;
+pub mod session;
+pub mod user;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Sign-in and sessions whose users are never logged out at random.
+#[derive(Parser)]
+#[command(name = "tenure", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every command takes.
+#[derive(Args, Clone)]
+pub struct Global {
+    /// The data folder: database and, in development, the master secret.
+    #[arg(long, global = true, env = "TENURE_DATA", default_value = "tenure-data", value_name = "DIR")]
+    pub data: std::path::PathBuf,
+    /// A configuration file.
+    #[arg(long, global = true, env = "TENURE_CONFIG", value_name = "FILE")]
+    pub config: Option<std::path::PathBuf>,
+    /// Development: loopback http, a master secret made on the spot.
+    #[arg(long, global = true)]
+    pub dev: bool,
+    /// Machine-readable output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Who you are, for receipts; your login name by default.
+    #[arg(long, global = true, env = "TENURE_ACTOR", value_name = "NAME")]
+    pub actor: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serve the API.
+    Serve(serve::ServeArgs),
+    /// Look at or apply database migrations.
+    #[command(subcommand)]
+    Migrate(migrate::MigrateVerb),
+    /// Create, show and change users.
+    #[command(subcommand)]
+    User(user::UserVerb),
+    /// Show and end sessions.
+    #[command(subcommand)]
+    Session(session::SessionVerb),
+    /// Show and rotate signing keys.
+    #[command(subcommand)]
+    Keys(keys::KeysVerb),
+    /// Check, print or begin a configuration.
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
+    /// Print the API's contract.
+    Openapi(openapi::OpenapiArgs),
+    /// Print the version.
+    Version,
+}
+
+/// How a command failed, as its exit code says it.
+#[derive(Debug)]
+pub enum Failure {
+    /// 1: it ran, and there is something you should know.
+    Finding(String),
+    /// 2: it was asked for wrongly.
+    Usage(String),
+    /// 3: something it needs cannot be reached.
+    Unreachable(String),
+}
+
+pub type Outcome = Result<(), Failure>;
+
+impl From<tenure_store::StoreError> for Failure {
+    fn from(error: tenure_store::StoreError) -> Self {
+        Failure::Unreachable(error.to_string())
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
+impl From<crate::keys::KeyError> for Failure {
+    fn from(error: crate::keys::KeyError) -> Self {
+        Failure::Unreachable(error.to_string())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (code, kind, message) = match failure {
+                Failure::Finding(message) => (1, "finding", message),
+                Failure::Usage(message) => (2, "usage", message),
+                Failure::Unreachable(message) => (3, "unreachable", message),
+            };
+            if json {
+                eprintln!("{}", serde_json::json!({ "error": kind, "message": message }));
+            } else {
+                for line in message.lines() {
+                    eprintln!("tenure: {line}");
+                }
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Outcome {
+    let Cli { global, verb } = cli;
+    match verb {
+        Verb::Config(verb) => return config::run(&global, verb),
+        Verb::Openapi(args) => {
+            openapi::run(&args);
+            return Ok(());
+        }
+        Verb::Version => {
+            println!("tenure {}", env!("CARGO_PKG_VERSION"));
+            return Ok(());
+        }
+        Verb::Migrate(verb) => return migrate::run(&global, verb),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Unreachable(format!("no threads to run on: {error}")))?;
+    runtime.block_on(async {
+        match verb {
+            Verb::Serve(args) => serve::run(&global, args).await,
+            Verb::User(verb) => user::run(&global, verb).await,
+            Verb::Session(verb) => session::run(&global, verb).await,
+            Verb::Keys(verb) => keys::run(&global, verb).await,
+            Verb::Migrate(_) | Verb::Config(_) | Verb::Openapi(_) | Verb::Version => Ok(()),
+        }
+    })
+}
+
+/// Prints what a command found: as JSON where asked for, else as `human` says.
+fn print(global: &Global, value: &serde_json::Value, human: impl FnOnce()) {
+    if global.json {
+        println!("{value}");
+    } else {
+        human();
+    }
+}

@@ -1,0 +1,128 @@
+//! What commands open: the data folder, the configuration, the master secret, the store.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tenure_domain::ends::Actor;
+use tenure_domain::secret::MasterSecret;
+use tenure_domain::time::Timestamp;
+use tenure_store::Entropy as _;
+use tenure_store::sqlite::{SqliteOptions, SqliteStore};
+
+use super::{Failure, Global};
+use crate::app::{Clock as _, SystemClock, SystemEntropy};
+use crate::config::{Config, Settled, Sources};
+
+/// The master secret's file in the data folder, in development.
+const SECRET_FILE: &str = "secret";
+
+impl Global {
+    pub fn sources(&self) -> Sources {
+        Sources::from_process(self.config.clone(), self.dev)
+    }
+
+    pub fn settled(&self, sources: &Sources) -> Result<Settled, Failure> {
+        Ok(Config::load(sources)?.settle(self.dev)?)
+    }
+
+    /// Where the database is. Needs no more than the one setting, so that commands work beside any server.
+    pub fn database(&self) -> Result<PathBuf, Failure> {
+        Ok(self.data.join(Config::load(&self.sources())?.store.sqlite))
+    }
+
+    /// Opens a database that must already be there: a mistyped folder is an error, not a fresh database.
+    pub fn open_store(&self) -> Result<Arc<SqliteStore>, Failure> {
+        let path = self.database()?;
+        if !path.is_file() {
+            let hint = "start `tenure serve` once, or name the folder with --data";
+            return Err(Failure::Unreachable(format!("no database at {}; {hint}", path.display())));
+        }
+        open(path)
+    }
+
+    /// Opens the database, and makes it if it is not there yet.
+    pub fn open_or_make_store(&self) -> Result<Arc<SqliteStore>, Failure> {
+        self.make_folder()?;
+        open(self.database()?)
+    }
+
+    fn make_folder(&self) -> Result<(), Failure> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data).map_err(|error| {
+            Failure::Unreachable(format!("the data folder {} cannot be made: {error}", self.data.display()))
+        })
+    }
+
+    /// The master secret: from the environment, or in development from the data folder, where it is made on
+    /// first use.
+    pub fn master_secret(&self, sources: &Sources) -> Result<MasterSecret, Failure> {
+        if let Some(text) = sources.reserved("SECRET")? {
+            return parse_secret("TENURE_SECRET", &text);
+        }
+        let path = self.data.join(SECRET_FILE);
+        if !self.dev {
+            return Err(Failure::Usage(
+                "TENURE_SECRET (or TENURE_SECRET_FILE) is not set; make one with `tenure config secret`"
+                    .into(),
+            ));
+        }
+        match fs::read_to_string(&path) {
+            Ok(text) => parse_secret(&path.display().to_string(), &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.make_folder()?;
+                make_secret(&path)
+            }
+            Err(error) => Err(Failure::Unreachable(format!("{} cannot be read: {error}", path.display()))),
+        }
+    }
+
+    /// Earlier master secrets, newest first, separated by commas.
+    pub fn previous_secrets(sources: &Sources) -> Result<Vec<MasterSecret>, Failure> {
+        let text = sources.reserved("SECRET_PREVIOUS")?.unwrap_or_default();
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(|part| parse_secret("TENURE_SECRET_PREVIOUS", part)).collect()
+    }
+
+    /// Who ends things from this command line.
+    pub fn actor(&self) -> Actor {
+        let login = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
+        Actor::Admin(self.actor.clone().or_else(login).unwrap_or_else(|| "command-line".into()))
+    }
+}
+
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// A fresh master secret.
+pub fn draw_secret() -> MasterSecret {
+    let mut bytes = [0; 32];
+    SystemEntropy.fill(&mut bytes);
+    MasterSecret::from_bytes(bytes)
+}
+
+fn open(path: PathBuf) -> Result<Arc<SqliteStore>, Failure> {
+    let options = SqliteOptions::new(path, Arc::new(SystemEntropy), now());
+    Ok(Arc::new(SqliteStore::open(options)?))
+}
+
+fn parse_secret(name: &str, text: &str) -> Result<MasterSecret, Failure> {
+    MasterSecret::from_text(text).map_err(|error| Failure::Usage(format!("{name}: {error}")))
+}
+
+/// Writes the secret whole or not at all, readable by its owner alone.
+fn make_secret(path: &Path) -> Result<MasterSecret, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::Unreachable(format!("the master secret cannot be written to {}: {error}", path.display()))
+    };
+    let secret = draw_secret();
+    let partial = path.with_extension("partial");
+    let _ = fs::remove_file(&partial);
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
+    file.write_all(secret.to_text().expose().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&partial, path).map_err(failed)?;
+    Ok(secret)
+}

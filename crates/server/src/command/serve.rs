@@ -1,0 +1,165 @@
+//! `tenure serve`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::Args;
+use tenure_domain::email::Email;
+use tenure_domain::password::Password;
+use tenure_domain::secret::SecretText;
+use tenure_domain::user::Role;
+use tenure_store::{NewUser, Store, UserCreated};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::place::now;
+use super::{Failure, Global, Outcome};
+use crate::app::{Parts, SystemClock, SystemEntropy};
+use crate::log::LogSink;
+use crate::{App, jobs, serve};
+
+#[derive(Args)]
+pub struct ServeArgs {
+    /// Where the API listens, as in 127.0.0.1:7700.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where health and metrics listen; empty turns it off.
+    #[arg(long, value_name = "ADDR")]
+    ops_listen: Option<String>,
+    /// In development: create this user if missing, and print how to sign in. `email:password`.
+    #[arg(long, value_name = "EMAIL:PASSWORD", requires = "dev")]
+    dev_user: Option<String>,
+}
+
+pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
+    let mut sources = global.sources();
+    sources.flags.extend(args.listen.map(|value| ("server.listen", value)));
+    sources.flags.extend(args.ops_listen.map(|value| ("server.ops_listen", value)));
+    let mut settled = global.settled(&sources)?;
+    let secret = global.master_secret(&sources)?;
+    let log = LogSink::stdout(settled.config.log.format);
+    log.install_tracing(&settled.config.log);
+
+    let api = bind(settled.config.server.listen).await?;
+    let ops = match settled.ops_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let address = api.local_addr().map_err(|error| Failure::Unreachable(error.to_string()))?;
+    if settled.config.server.public_url.is_empty() {
+        // Port 0 has become a real one only now.
+        settled.public_url.authority = address.to_string();
+    }
+    let store: Arc<dyn Store> = global.open_or_make_store()?;
+    let app = App::new(Parts {
+        settled,
+        store: Arc::clone(&store),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        log,
+        secret,
+        previous_secrets: Global::previous_secrets(&sources)?,
+    });
+    app.keys.prepare(app.clock.now()).await.map_err(|error| {
+        Failure::Unreachable(format!("{error}\nif the master secret was changed, put the old one back"))
+    })?;
+    if let Some(user) = &args.dev_user {
+        make_dev_user(&app, user).await?;
+    }
+    announce(&app, ops.as_ref().and_then(|ops| ops.local_addr().ok()), args.dev_user.as_deref());
+
+    let (stopping, stop) = watch::channel(false);
+    let (closing, close) = watch::channel(false);
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        let _ = stopping.send(true);
+    });
+    tokio::spawn(jobs::run(Arc::clone(&app)));
+    let ops = ops.map(|ops| tokio::spawn(serve::ops(Arc::clone(&app), ops, close)));
+    serve::api(Arc::clone(&app), api, stop).await;
+    let _ = closing.send(true);
+    if let Some(ops) = ops {
+        // Somebody may keep a connection to it open for ever; they have seen us drain.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), ops).await;
+    }
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "; is another server running? choose another with --listen or --ops-listen"
+            }
+            _ => "",
+        };
+        Failure::Unreachable(format!("cannot listen on {address}: {error}{hint}"))
+    })
+}
+
+async fn wait_for_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received; stop this process by killing it");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Says where it serves, and in development how to try it, on standard output.
+fn announce(app: &App, ops: Option<SocketAddr>, dev_user: Option<&str>) {
+    let url = app.settled.public_url.to_string();
+    if !app.log.human {
+        tracing::info!(
+            url,
+            ops = ops.map(|ops| ops.to_string()),
+            version = env!("CARGO_PKG_VERSION"),
+            "serving"
+        );
+        if dev_user.is_none() {
+            return;
+        }
+    }
+    let mut lines = format!("\n  Tenure serves {url}\n");
+    if let Some(ops) = ops {
+        lines += &format!("  health and metrics: http://{ops}/readyz  http://{ops}/metrics\n");
+    }
+    if let Some((email, password)) = dev_user.and_then(|user| user.split_once(':')) {
+        lines += &format!(
+            "\n  Development user: {email}   password: {password}\n\n  Sign in, refresh, sign out:\n\n\
+             curl -c jar -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\",\"remember_me\":true}}' {url}/api/v1/auth/login\n\
+             curl -c jar -b jar -X POST {url}/api/v1/auth/refresh\n\
+             curl -c jar -b jar -X DELETE -i {url}/api/v1/auth/refresh\n"
+        );
+    }
+    lines += "\n  Ctrl-C stops it.\n\n";
+    app.log.write(lines.into_bytes(), &app.metrics.log_lines_dropped);
+}
+
+/// A user to try things with. One who is there already stays as they are.
+async fn make_dev_user(app: &App, text: &str) -> Outcome {
+    let usage = |why: String| Failure::Usage(format!("--dev-user: {why}"));
+    let (email, password) = text.split_once(':').ok_or_else(|| usage("write it as email:password".into()))?;
+    let email = Email::parse(email).map_err(|error| usage(error.to_string()))?;
+    let plain = SecretText::from_plain(password.to_owned());
+    let password = Password::chosen(&plain, email.key()).map_err(|error| usage(error.to_string()))?;
+    let hash = app.hasher.hash(password).await.map_err(|error| usage(error.to_string()))?;
+    let new = NewUser {
+        email: email.as_str().to_owned(),
+        email_key: email.key().to_owned(),
+        name: "Dev".into(),
+        role: Role::User,
+        password_hash: Some(hash.map_err(|error| usage(error.to_string()))?),
+        account_name: Some("Dev".into()),
+    };
+    match app.store.user_create(new, None, now()).await? {
+        UserCreated::Created { .. } | UserCreated::EmailTaken => Ok(()),
+    }
+}

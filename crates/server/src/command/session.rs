@@ -1,0 +1,148 @@
+//! `tenure session`
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use tenure_domain::ends::EndReason;
+use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::limit::SESSIONS_LISTED_MAX;
+use tenure_domain::time::Timestamp;
+use tenure_store::{EndOrder, Ended, Scope, SessionRecord, Sessions as _};
+
+use super::place::now;
+use super::{Failure, Global, Outcome, print};
+
+#[derive(Subcommand)]
+pub enum SessionVerb {
+    /// A user's sessions, newest first.
+    List {
+        user: UserId,
+        /// Also those that have ended.
+        #[arg(long)]
+        all: bool,
+    },
+    /// One session, and how it ended if it did.
+    Show { session: SessionId },
+    /// End one session.
+    End {
+        session: SessionId,
+        /// Why; it is kept in the receipt.
+        #[arg(long)]
+        reason: String,
+        /// Only say what would happen.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// End all sessions of a user, and kill every access token at once.
+    EndAll {
+        user: UserId,
+        /// Why; it is kept in the receipts.
+        #[arg(long)]
+        reason: String,
+        /// Only say what would happen.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+pub async fn run(global: &Global, verb: SessionVerb) -> Outcome {
+    let store = global.open_store()?;
+    match verb {
+        SessionVerb::List { user, all } => {
+            let records = store.session_list(user, all, SESSIONS_LISTED_MAX, now()).await?;
+            print(global, &json!(records.iter().map(row).collect::<Vec<_>>()), || {
+                records.iter().for_each(|record| println!("{}", line(record, now())));
+            });
+            Ok(())
+        }
+        SessionVerb::Show { session } => {
+            let record = find(&*store, session).await?;
+            print(global, &row(&record), || println!("{}", line(&record, now())));
+            Ok(())
+        }
+        SessionVerb::End { session, reason, dry_run } => {
+            let user = find(&*store, session).await?.session.user_id;
+            end(global, &*store, Target { user, scope: Scope::One(session) }, reason, dry_run).await
+        }
+        SessionVerb::EndAll { user, reason, dry_run } => {
+            end(global, &*store, Target { user, scope: Scope::All }, reason, dry_run).await
+        }
+    }
+}
+
+async fn find(store: &dyn tenure_store::Sessions, id: SessionId) -> Result<SessionRecord, Failure> {
+    store.session_find(id).await?.ok_or_else(|| Failure::Finding(format!("there is no session {id}")))
+}
+
+struct Target {
+    user: UserId,
+    scope: Scope,
+}
+
+async fn end(
+    global: &Global,
+    store: &dyn tenure_store::Sessions,
+    target: Target,
+    note: String,
+    dry_run: bool,
+) -> Outcome {
+    let Target { user, scope } = target;
+    if dry_run {
+        let live = store.session_list(user, false, SESSIONS_LISTED_MAX, now()).await?;
+        let concerned = live.iter().map(|record| record.session.id);
+        let ids: Vec<_> = concerned.filter(|id| scope == Scope::All || scope == Scope::One(*id)).collect();
+        print(global, &json!({ "would_end": ids }), || {
+            ids.iter().for_each(|id| println!("would end {id}"));
+        });
+        return Ok(());
+    }
+    let order = EndOrder { reason: EndReason::AdminRevoked, actor: global.actor(), note: Some(note) };
+    let ended = store.session_end(user, scope, scope == Scope::All, order, now()).await?;
+    print_ended(global, &ended, "done");
+    Ok(())
+}
+
+/// Says which sessions ended, each with the receipt that explains it.
+pub fn print_ended(global: &Global, ended: &[Ended], done: &str) {
+    print(global, &super::user::ended_rows(ended), || {
+        println!("{done}; {} session(s) ended", ended.iter().filter(|ended| ended.newly).count());
+        for ended in ended {
+            let when = if ended.newly { "ended" } else { "had ended before" };
+            println!("  {}  {when}  {}  receipt {}", ended.session_id, ended.end.reason, ended.end.receipt);
+        }
+    });
+}
+
+fn row(record: &SessionRecord) -> Value {
+    let SessionRecord { session, device, last_used_at, refresh_count } = record;
+    let end = session.ended.as_ref().map(|end| {
+        json!({
+            "receipt": end.receipt, "reason": end.reason, "actor": end.actor.to_string(), "at": end.at,
+            "note": end.note,
+        })
+    });
+    json!({
+        "id": session.id, "user": session.user_id, "remembered": session.remembered,
+        "created_at": session.created_at, "expires_at": session.expires_at, "last_used_at": last_used_at,
+        "refresh_count": refresh_count, "generation": session.rotation.head.0,
+        "contested_at": session.rotation.contested_at, "device_id": device.id,
+        "user_agent": device.user_agent, "address": device.address, "end": end,
+    })
+}
+
+fn line(record: &SessionRecord, now: Timestamp) -> String {
+    let session = &record.session;
+    let state = match &session.ended {
+        Some(end) => {
+            let note =
+                end.note.as_deref().map(|note| format!(" ({})", note.escape_debug())).unwrap_or_default();
+            format!("ended {} {} by {}{note}, receipt {}", end.at, end.reason, end.actor, end.receipt)
+        }
+        None if session.is_expired(now) => format!("expired {}", session.expires_at),
+        None => format!("alive until {}", session.expires_at),
+    };
+    let kind = if session.remembered { "remembered" } else { "short" };
+    format!(
+        "{}  {kind}  since {}  last used {}  {} refreshes  {state}",
+        session.id, session.created_at, record.last_used_at, record.refresh_count
+    )
+}

@@ -1,0 +1,226 @@
+//! `tenure user`
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tenure_domain::email::Email;
+use tenure_domain::ends::EndReason;
+use tenure_domain::id::UserId;
+use tenure_domain::password::{Password, PasswordHash, Scratch};
+use tenure_domain::secret::SecretText;
+use tenure_domain::user::{DisplayName, Role};
+use tenure_store::sqlite::SqliteStore;
+use tenure_store::{EndOrder, Ended, Entropy as _, NewUser, PasswordChanged, User, UserCreated, Users as _};
+
+use super::place::now;
+use super::{Failure, Global, Outcome, print};
+use crate::app::SystemEntropy;
+use crate::config::Config;
+
+/// Users printed by one `list`.
+const PAGE: usize = 100;
+
+#[derive(Subcommand)]
+pub enum UserVerb {
+    /// Create a user; the password is read from standard input.
+    Create {
+        email: String,
+        #[arg(long)]
+        name: String,
+        #[arg(long, default_value = "user")]
+        role: Role,
+        /// Without a password: cannot sign in until one is set.
+        #[arg(long)]
+        no_password: bool,
+    },
+    /// One user, by id or e-mail.
+    Show { user: String },
+    /// Users by age, a hundred at a time.
+    List {
+        /// Continue after this user.
+        #[arg(long, value_name = "ID")]
+        after: Option<UserId>,
+    },
+    /// Keep a user from signing in, and end all their sessions.
+    Disable(EndingArgs),
+    /// Let a disabled user sign in again.
+    Enable { user: String },
+    /// Delete a user, and end all their sessions.
+    Delete(EndingArgs),
+    /// Set a password, read from standard input, and end all the user's sessions.
+    SetPassword(EndingArgs),
+}
+
+#[derive(Args)]
+pub struct EndingArgs {
+    /// Id or e-mail.
+    user: String,
+    /// Why; it is kept in the receipts of the sessions that end.
+    #[arg(long)]
+    reason: String,
+    /// Only say what would happen.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
+    let store = match verb {
+        UserVerb::Create { .. } => global.open_or_make_store()?,
+        _ => global.open_store()?,
+    };
+    match verb {
+        UserVerb::Create { email, name, role, no_password } => {
+            create(global, &store, &email, &name, role, no_password).await
+        }
+        UserVerb::Show { user } => {
+            let user = find(&store, &user).await?;
+            print(global, &row(&user), || println!("{}", line(&user)));
+            Ok(())
+        }
+        UserVerb::List { after } => {
+            let users = store.user_list(after, PAGE).await?;
+            print(global, &json!(users.iter().map(row).collect::<Vec<_>>()), || {
+                users.iter().for_each(|user| println!("{}", line(user)));
+            });
+            Ok(())
+        }
+        UserVerb::Enable { user } => {
+            let user = find(&store, &user).await?;
+            store.user_enable(user.id, now()).await?;
+            print(global, &json!({ "enabled": user.id }), || println!("enabled {}", user.email));
+            Ok(())
+        }
+        UserVerb::Disable(args) => end(global, &store, args, Ending::Disable).await,
+        UserVerb::Delete(args) => end(global, &store, args, Ending::Delete).await,
+        UserVerb::SetPassword(args) => end(global, &store, args, Ending::SetPassword).await,
+    }
+}
+
+async fn create(
+    global: &Global,
+    store: &Arc<SqliteStore>,
+    email: &str,
+    name: &str,
+    role: Role,
+    no_password: bool,
+) -> Outcome {
+    let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+    let email = Email::parse(email).map_err(|error| usage(&error))?;
+    let name = DisplayName::parse(name).map_err(|error| usage(&error))?;
+    let password_hash = if no_password { None } else { Some(read_password(global, &email)?) };
+    let new = NewUser {
+        email: email.as_str().to_owned(),
+        email_key: email.key().to_owned(),
+        name: name.as_str().to_owned(),
+        role,
+        password_hash,
+        account_name: Some(name.as_str().to_owned()),
+    };
+    match store.user_create(new, None, now()).await? {
+        UserCreated::Created { user, .. } => {
+            print(global, &row(&user), || println!("created {}", line(&user)));
+            Ok(())
+        }
+        UserCreated::EmailTaken => Err(Failure::Finding(format!("{} is taken", email.as_str()))),
+    }
+}
+
+/// By id or by e-mail, whichever it looks like.
+async fn find(store: &SqliteStore, text: &str) -> Result<User, Failure> {
+    let found = if text.starts_with("usr_") {
+        let id: UserId = text.parse().map_err(|error| Failure::Usage(format!("{text}: {error}")))?;
+        store.user_find(id).await?
+    } else {
+        let email = Email::parse(text).map_err(|error| Failure::Usage(format!("{text}: {error}")))?;
+        store.user_find_by_email(email.key()).await?
+    };
+    found.ok_or_else(|| Failure::Finding(format!("there is no user {text}")))
+}
+
+#[derive(Clone, Copy)]
+enum Ending {
+    Disable,
+    Delete,
+    SetPassword,
+}
+
+impl Ending {
+    fn words(self) -> (&'static str, EndReason) {
+        match self {
+            Ending::Disable => ("disabled", EndReason::UserDisabled),
+            Ending::Delete => ("deleted", EndReason::UserDeleted),
+            Ending::SetPassword => ("password set for", EndReason::PasswordReset),
+        }
+    }
+}
+
+async fn end(global: &Global, store: &SqliteStore, args: EndingArgs, ending: Ending) -> Outcome {
+    let user = find(store, &args.user).await?;
+    let (done, reason) = ending.words();
+    if args.dry_run {
+        let would = json!({ "would": done, "user": user.id, "reason": reason });
+        print(global, &would, || {
+            println!("would be {done} {}; all sessions would end with {reason}", user.email)
+        });
+        return Ok(());
+    }
+    let order = EndOrder { reason, actor: global.actor(), note: Some(args.reason) };
+    let ended = match ending {
+        Ending::Disable => store.user_disable(user.id, order, now()).await?,
+        Ending::Delete => store.user_delete(user.id, order, now()).await?,
+        Ending::SetPassword => {
+            let email = Email::parse(&user.email).map_err(|error| Failure::Finding(error.to_string()))?;
+            let hash = read_password(global, &email)?;
+            match store.user_set_password(user.id, None, hash, None, order, now()).await? {
+                PasswordChanged::Changed { ended, .. } => Some(ended),
+                PasswordChanged::Conflict | PasswordChanged::UserGone => None,
+            }
+        }
+    };
+    let ended = ended.ok_or_else(|| Failure::Finding("the user has just been deleted".into()))?;
+    super::session::print_ended(global, &ended, &format!("{done} {}", user.email));
+    Ok(())
+}
+
+/// Reads a password from standard input: one line, so that it is in no argument list and no history.
+fn read_password(global: &Global, email: &Email) -> Result<PasswordHash, Failure> {
+    if std::io::stdin().is_terminal() {
+        eprintln!("Password for {} (it will be seen; better pipe it in):", email.as_str());
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(|error| Failure::Usage(error.to_string()))?;
+    let plain = SecretText::from_plain(line.trim_end_matches(['\r', '\n']).to_owned());
+    let password =
+        Password::chosen(&plain, email.key()).map_err(|error| Failure::Usage(error.to_string()))?;
+    let section = Config::load(&global.sources())?.password;
+    let mut salt = [0; 16];
+    SystemEntropy.fill(&mut salt);
+    PasswordHash::compute(&password, salt, section.cost(), &mut Scratch::default())
+        .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn row(user: &User) -> Value {
+    json!({
+        "id": user.id, "email": user.email, "name": user.name, "role": user.role, "account_id": user.account_id,
+        "token_version": user.token_version, "disabled_at": user.disabled_at, "created_at": user.created_at,
+        "has_password": user.password_hash.is_some(),
+    })
+}
+
+fn line(user: &User) -> String {
+    let disabled = user.disabled_at.map(|at| format!("  disabled {at}")).unwrap_or_default();
+    format!("{}  {}  {}  {}  since {}{disabled}", user.id, user.email, user.role, user.name, user.created_at)
+}
+
+/// How a list of ends reads as JSON.
+pub fn ended_rows(ended: &[Ended]) -> Value {
+    let rows = ended.iter().map(|ended| {
+        json!({
+            "session": ended.session_id, "receipt": ended.end.receipt, "reason": ended.end.reason,
+            "actor": ended.end.actor.to_string(), "at": ended.end.at, "newly": ended.newly, "note": ended.end.note,
+        })
+    });
+    Value::Array(rows.collect())
+}

@@ -1,0 +1,479 @@
+//! The configuration: read once, checked once, then only data.
+//!
+//! Defaults live in `config.default.toml`, which is compiled in and is also the reference. [`Config::load`]
+//! reads the sources; [`Config::settle`] turns them into what the server runs on, or says in one line each
+//! what is unsafe.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Format as _, Serialized, Toml};
+use serde::{Deserialize, Deserializer};
+use tenure_domain::password::Cost;
+use tenure_domain::session::ReusePolicy;
+use tenure_domain::time::TimeRules;
+
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// Environment names that are not settings of a section.
+const RESERVED: [&str; 5] = ["SECRET", "SECRET_PREVIOUS", "DATA", "CONFIG", "ACTOR"];
+
+/// A span of time, written as `15s` or `20d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map(Span).map_err(|error| {
+            serde::de::Error::custom(format!("`{text}` is no duration such as 15s or 20d: {error}"))
+        })
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub server: Server,
+    pub store: StoreSection,
+    pub session: SessionSection,
+    pub token: Token,
+    pub origins: Origins,
+    pub registration: Registration,
+    pub password: PasswordSection,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub ops_listen: String,
+    pub public_url: String,
+    pub trusted_proxies: Vec<IpAddr>,
+    pub request_timeout: Span,
+    pub connections_max: usize,
+    pub shutdown_grace: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSection {
+    pub sqlite: PathBuf,
+    pub retention: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionSection {
+    pub remembered_lifetime: Span,
+    pub short_lifetime: Span,
+    pub access_lifetime: Span,
+    pub freshness: Span,
+    pub jar_flush_lag: Span,
+    pub settle: Span,
+    pub reuse: Reuse,
+    pub missing_session: MissingSession,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reuse {
+    Revoke,
+    Observe,
+}
+
+/// What the absence of a session's row or key is taken for (protocol.md section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingSession {
+    #[serde(rename = "")]
+    ByMode,
+    Unavailable,
+    Ended,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    pub audience: String,
+    pub publish_ahead: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origins {
+    pub allowed: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    pub open: bool,
+    pub auto_sign_in: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordSection {
+    pub memory_kib: u32,
+    pub passes: u32,
+    pub lanes: u32,
+    pub workers: usize,
+    pub queue: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub sign_in_per_account_per_minute: u32,
+    pub sign_in_per_address_per_minute: u32,
+    pub refresh_per_session_per_minute: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Auto,
+    Json,
+    Human,
+}
+
+/// Where the configuration comes from, besides the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    pub file: Option<PathBuf>,
+    /// Environment variables; injected, so that tests have their own.
+    pub environment: Vec<(String, String)>,
+    /// Settings from flags, as (dotted key, value).
+    pub flags: Vec<(&'static str, String)>,
+    /// `--dev`: loopback http, keys made on the spot.
+    pub development: bool,
+}
+
+impl Sources {
+    pub fn from_process(file: Option<PathBuf>, development: bool) -> Self {
+        Self { file, environment: std::env::vars().collect(), flags: vec![], development }
+    }
+
+    /// The value of `TENURE_<name>`, or of the file that `TENURE_<name>_FILE` names.
+    pub fn reserved(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        let find =
+            |wanted: String| self.environment.iter().find(|(key, _)| *key == wanted).map(|(_, v)| v.clone());
+        match (find(format!("TENURE_{name}")), find(format!("TENURE_{name}_FILE"))) {
+            (Some(value), _) => Ok(Some(value)),
+            (None, Some(path)) => read_file_variable(&format!("TENURE_{name}_FILE"), &path).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn figment(&self) -> Result<Figment, ConfigError> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(path) = &self.file {
+            if !path.is_file() {
+                return Err(ConfigError::Unreadable(format!(
+                    "configuration file {} does not exist",
+                    path.display()
+                )));
+            }
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        for (key, value) in self.settings_from_environment()? {
+            figment = figment.merge(Serialized::global(&key, value));
+        }
+        for (key, value) in &self.flags {
+            figment = figment.merge(Serialized::global(key, value));
+        }
+        Ok(figment)
+    }
+
+    /// `TENURE_SERVER__LISTEN=x` as (`server.listen`, x), and the `_FILE` variants read.
+    fn settings_from_environment(&self) -> Result<Vec<(String, figment::value::Value)>, ConfigError> {
+        let mut settings = vec![];
+        for (name, value) in &self.environment {
+            let Some(key) = name.strip_prefix("TENURE_") else { continue };
+            if RESERVED.iter().any(|reserved| key == *reserved || key.strip_suffix("_FILE") == Some(reserved))
+            {
+                continue;
+            }
+            let (key, value) = match key.strip_suffix("_FILE") {
+                Some(key) => (key, read_file_variable(name, value)?),
+                None => (key, value.clone()),
+            };
+            let dotted = key.to_ascii_lowercase().replace("__", ".");
+            // Env's own reading of a value: numbers, booleans and lists as TOML writes them, else a string.
+            let parsed = value.parse::<figment::value::Value>().unwrap_or_else(|_| value.clone().into());
+            settings.push((dotted, parsed));
+        }
+        Ok(settings)
+    }
+}
+
+fn read_file_variable(name: &str, path: &str) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(
+        |error| ConfigError::Unreadable(format!("{name} names {path}, which cannot be read: {error}")),
+    )
+}
+
+/// Why the configuration cannot be used. Each line is one thing to mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{0}")]
+    Unreadable(String),
+    #[error("{}", .0.join("\n"))]
+    Unsafe(Vec<String>),
+}
+
+/// The configuration as the server runs on it: checked, with what depends on the mode decided.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub config: Config,
+    pub development: bool,
+    pub public_url: PublicUrl,
+    pub times: TimeRules,
+    pub cost: Cost,
+    pub reuse: ReusePolicy,
+    /// Whether a missing row or key is answered as an end.
+    pub missing_is_ended: bool,
+    pub ops_listen: Option<SocketAddr>,
+}
+
+impl Config {
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        sources.figment()?.extract().map_err(|error| ConfigError::Unreadable(explain(&error)))
+    }
+
+    /// Every setting with the value in force and where it came from, for `config print`.
+    pub fn print(sources: &Sources) -> Result<Vec<(String, String, String)>, ConfigError> {
+        let figment = sources.figment()?;
+        let dict = figment
+            .extract::<figment::value::Dict>()
+            .map_err(|error| ConfigError::Unreadable(explain(&error)))?;
+        let mut rows = vec![];
+        for (section, value) in &dict {
+            for name in value.as_dict().into_iter().flat_map(|section| section.keys()) {
+                let key = format!("{section}.{name}");
+                let shown = figment.find_value(&key).map(|value| plain(&value)).unwrap_or_default();
+                let environment = sources.settings_from_environment()?.iter().any(|(set, _)| *set == key);
+                let origin = if sources.flags.iter().any(|(flag, _)| *flag == key) {
+                    "flag".to_owned()
+                } else if environment {
+                    "environment".to_owned()
+                } else {
+                    figment
+                        .find_metadata(&key)
+                        .and_then(|metadata| metadata.source.as_ref())
+                        .and_then(|source| source.file_path())
+                        .map_or_else(|| "default".to_owned(), |path| path.display().to_string())
+                };
+                rows.push((key, shown, origin));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Checks everything that can be known before a socket or a file is opened.
+    pub fn settle(self, development: bool) -> Result<Settled, ConfigError> {
+        let mut unsafe_lines = vec![];
+        let times = self.session.times();
+        if let Err(error) = times.check() {
+            unsafe_lines.push(format!("session: {error}"));
+        }
+        let cost = self.password.cost();
+        if !cost.is_sane() || (!development && cost.memory_kib * cost.passes < 15_000) {
+            unsafe_lines
+                .push("password: memory_kib, passes and lanes are outside what Argon2id is safe with".into());
+        }
+        for (name, value) in self.limits.named() {
+            if value == 0 {
+                unsafe_lines.push(format!(
+                    "limits.{name} is 0, which would refuse everybody; leave it out for the default"
+                ));
+            }
+        }
+        let public_url = self.public_url(development, &mut unsafe_lines);
+        for origin in &self.origins.allowed {
+            match PublicUrl::parse(origin) {
+                Some(url) if !url.path.is_empty() => unsafe_lines.push(format!(
+                    "origins.allowed: {origin} has a path; an origin is scheme, host and port only"
+                )),
+                Some(url) if !development && !url.https => {
+                    unsafe_lines.push(format!(
+                        "origins.allowed: {origin} is not https; remove it or start with --dev"
+                    ));
+                }
+                Some(_) => {}
+                None => unsafe_lines.push(format!(
+                    "origins.allowed: `{origin}` is no origin such as https://app.example.com"
+                )),
+            }
+        }
+        let ops_listen = match self.server.ops_listen.as_str() {
+            "" => None,
+            text => text
+                .parse()
+                .map_err(|_| {
+                    unsafe_lines
+                        .push(format!("server.ops_listen: `{text}` is no address such as 127.0.0.1:7701"))
+                })
+                .ok(),
+        };
+        match public_url {
+            Some(public_url) if unsafe_lines.is_empty() => Ok(Settled {
+                development,
+                times,
+                cost,
+                reuse: match self.session.reuse {
+                    Reuse::Revoke => ReusePolicy::Revoke,
+                    Reuse::Observe => ReusePolicy::Observe,
+                },
+                missing_is_ended: match self.session.missing_session {
+                    MissingSession::ByMode => development,
+                    MissingSession::Ended => true,
+                    MissingSession::Unavailable => false,
+                },
+                ops_listen,
+                public_url,
+                config: self,
+            }),
+            _ => Err(ConfigError::Unsafe(unsafe_lines)),
+        }
+    }
+
+    fn public_url(&self, development: bool, unsafe_lines: &mut Vec<String>) -> Option<PublicUrl> {
+        let text = match self.server.public_url.as_str() {
+            "" if development => format!("http://{}", self.server.listen),
+            "" => {
+                unsafe_lines.push("server.public_url is empty; set it to the https address that browsers use, or start with --dev".into());
+                return None;
+            }
+            text => text.to_owned(),
+        };
+        let Some(url) = PublicUrl::parse(&text) else {
+            unsafe_lines
+                .push(format!("server.public_url: `{text}` is no address such as https://id.example.com"));
+            return None;
+        };
+        if development && !url.is_loopback() {
+            unsafe_lines.push(format!("--dev cannot be combined with the public address {text}"));
+        }
+        if !development && !url.https {
+            unsafe_lines.push(format!("server.public_url is {text}, but cookies need https in production"));
+        }
+        Some(url)
+    }
+}
+
+impl SessionSection {
+    fn times(&self) -> TimeRules {
+        TimeRules {
+            freshness: self.freshness.0,
+            jar_flush_lag: self.jar_flush_lag.0,
+            settle: self.settle.0,
+            remembered_lifetime: self.remembered_lifetime.0,
+            short_lifetime: self.short_lifetime.0,
+            access_lifetime: self.access_lifetime.0,
+        }
+    }
+}
+
+impl PasswordSection {
+    pub fn cost(&self) -> Cost {
+        Cost { memory_kib: self.memory_kib, passes: self.passes, lanes: self.lanes }
+    }
+}
+
+impl Limits {
+    fn named(&self) -> [(&'static str, u32); 3] {
+        [
+            ("sign_in_per_account_per_minute", self.sign_in_per_account_per_minute),
+            ("sign_in_per_address_per_minute", self.sign_in_per_address_per_minute),
+            ("refresh_per_session_per_minute", self.refresh_per_session_per_minute),
+        ]
+    }
+}
+
+/// The address that browsers use, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    pub https: bool,
+    /// Host and port, as an `Origin` header would have them.
+    pub authority: String,
+    /// Without a trailing slash; empty for the root.
+    pub path: String,
+}
+
+impl PublicUrl {
+    pub fn parse(text: &str) -> Option<Self> {
+        let (https, rest) = match text.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix("http://")?),
+        };
+        let uri: http::Uri = text.parse().ok()?;
+        let authority = uri.authority()?.as_str().to_ascii_lowercase();
+        let plain = !rest.contains(['?', '#', '@', ' ', '\\']) && !authority.is_empty();
+        plain.then(|| Self { https, authority, path: uri.path().trim_end_matches('/').to_owned() })
+    }
+
+    pub fn origin(&self) -> String {
+        format!("{}://{}", if self.https { "https" } else { "http" }, self.authority)
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        is_loopback_authority(&self.authority)
+    }
+}
+
+impl std::fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.origin(), self.path)
+    }
+}
+
+/// Whether a host, with or without a port, is this machine's loopback.
+pub fn is_loopback_authority(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn plain(value: &figment::value::Value) -> String {
+    serde_json::to_value(value).map(|json| json.to_string()).unwrap_or_default()
+}
+
+/// One line per fault, with the nearest known name where a key is unknown.
+fn explain(error: &figment::Error) -> String {
+    use figment::error::Kind;
+    let lines = error.clone().into_iter().map(|fault| {
+        let at = fault.path.join(".");
+        match &fault.kind {
+            Kind::UnknownField(found, known) => {
+                let nearest = known
+                    .iter()
+                    .max_by(|a, b| strsim::jaro_winkler(found, a).total_cmp(&strsim::jaro_winkler(found, b)));
+                let section = if at.is_empty() { String::new() } else { format!(" in [{at}]") };
+                let hint = nearest.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+                format!("unknown key `{found}`{section}{hint}")
+            }
+            kind => format!("{at}: {kind}"),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! A request's arrival: what is read once at the door (time, id, sender) and noted on the way for the log.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::FromRequestParts;
+use http::HeaderMap;
+use http::request::Parts;
+use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::limit::{USER_AGENT_CHARS_MAX, clip};
+use tenure_domain::problem::Code;
+use tenure_domain::time::Timestamp;
+
+use crate::App;
+use crate::http::problem::Problem;
+
+/// The peer of the connection, put into each request by the listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+pub struct Arrival {
+    pub now: Timestamp,
+    pub request_id: String,
+    pub address: IpAddr,
+    pub user_agent: Option<String>,
+    notes: Notes,
+}
+
+/// What handlers add to the request's log line. Each is set once.
+#[derive(Default)]
+struct Notes {
+    user: OnceLock<UserId>,
+    session: OnceLock<SessionId>,
+    outcome: OnceLock<&'static str>,
+}
+
+impl Arrival {
+    pub fn new(app: &App, headers: &HeaderMap, peer: Option<Peer>) -> Self {
+        let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        let request_id = match given {
+            Some(id) if is_plain_id(id) => id.to_owned(),
+            _ => format!("{:016x}", u64::from_be_bytes(app.draw())),
+        };
+        Self {
+            now: app.clock.now(),
+            request_id,
+            address: client_address(headers, peer, &app.settled.config.server.trusted_proxies),
+            user_agent: headers
+                .get(http::header::USER_AGENT)
+                .and_then(|value| value.to_str().ok())
+                .map(|text| clip(text, USER_AGENT_CHARS_MAX)),
+            notes: Notes::default(),
+        }
+    }
+
+    pub fn note_user(&self, user: UserId) {
+        let _ = self.notes.user.set(user);
+    }
+
+    pub fn note_session(&self, session: SessionId) {
+        let _ = self.notes.session.set(session);
+    }
+
+    pub fn note_outcome(&self, outcome: &'static str) {
+        let _ = self.notes.outcome.set(outcome);
+    }
+
+    pub fn user(&self) -> Option<UserId> {
+        self.notes.user.get().copied()
+    }
+
+    pub fn session(&self) -> Option<SessionId> {
+        self.notes.session.get().copied()
+    }
+
+    pub fn outcome(&self) -> Option<&'static str> {
+        self.notes.outcome.get().copied()
+    }
+}
+
+fn is_plain_id(id: &str) -> bool {
+    (8..=64).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// The sender's address. `X-Forwarded-For` is believed only from a trusted proxy, and only back to the first
+/// address that is none: whatever stands before it, the client wrote itself.
+fn client_address(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpAddr]) -> IpAddr {
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip().to_canonical());
+    if !trusted.contains(&peer) {
+        return peer;
+    }
+    let lines = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    let mut address = peer;
+    for hop in hops.iter().rev() {
+        match hop.parse::<IpAddr>() {
+            Ok(hop) => address = hop.to_canonical(),
+            Err(_) => break,
+        }
+        if !trusted.contains(&address) {
+            break;
+        }
+    }
+    address
+}
+
+/// Handlers take their arrival as a parameter: `At(arrival)`.
+pub struct At(pub Arc<Arrival>);
+
+impl<S: Send + Sync> FromRequestParts<S> for At {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let arrival = parts.extensions.get::<Arc<Arrival>>().cloned();
+        arrival.map(At).ok_or_else(|| Problem::new(Code::InternalError, "The request did not pass the door."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", line.parse().unwrap());
+        }
+        let trusted: Vec<IpAddr> = trusted.iter().map(|text| text.parse().unwrap()).collect();
+        let peer = Peer(SocketAddr::new(peer.parse().unwrap(), 1));
+        client_address(&headers, Some(peer), &trusted).to_string()
+    }
+
+    #[test]
+    fn forwarded_addresses_are_believed_only_from_trusted_proxies() {
+        assert_eq!(address("203.0.113.9", &["10.0.0.1"], &[]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &["203.0.113.9"], &["10.0.0.1"]), "203.0.113.9");
+        // What the client itself wrote in front does not count.
+        assert_eq!(address("10.0.0.1", &["1.2.3.4, 203.0.113.9"], &["10.0.0.1"]), "203.0.113.9");
+        assert_eq!(
+            address("10.0.0.1", &["203.0.113.9", "10.0.0.2"], &["10.0.0.1", "10.0.0.2"]),
+            "203.0.113.9"
+        );
+        assert_eq!(address("10.0.0.1", &["<script>"], &["10.0.0.1"]), "10.0.0.1");
+        assert_eq!(address("::ffff:10.0.0.1", &["203.0.113.9"], &["10.0.0.1"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn request_ids_from_outside_are_kept_only_if_they_are_plain() {
+        assert!(is_plain_id("0af7651916cd43dd8448eb211c80319c"));
+        for odd in ["", "short", "with space in it", "new\nline-new", &"x".repeat(65)] {
+            assert!(!is_plain_id(odd), "{odd:?}");
+        }
+    }
+}

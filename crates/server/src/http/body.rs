@@ -1,0 +1,106 @@
+//! JSON in, JSON out.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tenure_domain::limit::BODY_BYTES_MAX;
+use tenure_domain::problem::Code;
+
+use crate::http::problem::Problem;
+
+/// A request body of JSON, or an answer of it.
+pub struct Json<T>(pub T);
+
+/// A request body that may be left out.
+pub struct OptionalJson<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        require_json(request.headers())?;
+        parse(&read(request).await?).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let typed = require_json(request.headers());
+        let body = read(request).await?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        typed?;
+        parse(&body).map(Self)
+    }
+}
+
+async fn read(request: Request) -> Result<Bytes, Problem> {
+    let limited = Limited::new(request.into_body(), BODY_BYTES_MAX);
+    match limited.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let detail = format!("Bodies of more than {BODY_BYTES_MAX} bytes are not taken.");
+            Err(Problem::new(Code::PayloadTooLarge, detail))
+        }
+        Err(error) => Err(Problem::new(Code::MalformedRequest, "The body broke off.").with_cause(error)),
+    }
+}
+
+/// `application/json`, in UTF-8 if a charset is named. Nothing else: a form or plain text is what a foreign
+/// page could send without asking first.
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let wrong = || Problem::new(Code::UnsupportedMediaType, "Send `Content-Type: application/json`.");
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::new(Code::UnsupportedMediaType, "Compressed bodies are not taken."));
+    }
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(wrong)?;
+    let mut parts = value.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let utf8 = parts.all(|parameter| {
+        parameter.split_once('=').is_none_or(|(name, charset)| {
+            !name.eq_ignore_ascii_case("charset") || charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+    });
+    if json && utf8 { Ok(()) } else { Err(wrong()) }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        // The error names fields and types of our own making and a position, never a value: a password in
+        // the wrong place must not come back in an answer or a log.
+        if error.is_data()
+            && !error.to_string().contains("invalid type")
+            && !error.to_string().contains("invalid value")
+        {
+            Problem::new(Code::ValidationFailed, format!("The body does not fit: {error}."))
+        } else if error.is_data() {
+            let detail =
+                format!("A field at line {}, column {} has the wrong type.", error.line(), error.column());
+            Problem::new(Code::ValidationFailed, detail)
+        } else {
+            let detail = format!("The body is not JSON (line {}, column {}).", error.line(), error.column());
+            Problem::new(Code::MalformedRequest, detail)
+        }
+    })
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => {
+                let json = HeaderValue::from_static("application/json");
+                (StatusCode::OK, [(header::CONTENT_TYPE, json)], body).into_response()
+            }
+            Err(error) => Problem::new(Code::InternalError, "The answer could not be written.")
+                .with_cause(error)
+                .into_response(),
+        }
+    }
+}

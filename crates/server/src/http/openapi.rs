@@ -1,0 +1,148 @@
+//! The OpenAPI document: the routes' own annotations, plus what every operation has in common.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+use tenure_domain::ends::EndReason;
+use tenure_domain::problem::{Class, Code};
+use tenure_domain::user::Role;
+use utoipa::OpenApi;
+use utoipa::openapi::Ref;
+
+use crate::http::problem::{Body, FieldError};
+use crate::routes::{auth, docs, system, well_known};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tenure", description = "Sign-in and sessions whose users are never logged out at random."),
+    paths(
+        auth::register::post,
+        auth::login::post,
+        auth::refresh::post,
+        auth::refresh::delete,
+        auth::logout::post,
+        auth::profile::get,
+        auth::profile::patch,
+        auth::password::change,
+        auth::sessions::list,
+        auth::sessions::end,
+        system::ping,
+        system::status,
+        well_known::jwks,
+        docs::openapi_json,
+    ),
+    components(schemas(Body, FieldError))
+)]
+struct Annotated;
+
+/// References to the closed sets, whose schemas [`document`] writes from the sets themselves.
+pub fn error_code() -> Ref {
+    Ref::from_schema_name("ErrorCode")
+}
+
+pub fn error_class() -> Ref {
+    Ref::from_schema_name("ErrorClass")
+}
+
+pub fn end_reason() -> Ref {
+    Ref::from_schema_name("EndReason")
+}
+
+pub fn user_role() -> Ref {
+    Ref::from_schema_name("UserRole")
+}
+
+/// The document, as committed in `api/openapi.json`.
+pub fn json() -> String {
+    static TEXT: LazyLock<String> =
+        LazyLock::new(|| serde_json::to_string_pretty(&document()).unwrap_or_default() + "\n");
+    TEXT.clone()
+}
+
+pub fn document() -> Value {
+    let mut document = serde_json::to_value(Annotated::openapi()).unwrap_or_default();
+    if let Some(info) = document["info"].as_object_mut() {
+        // The licence of the code says nothing about the API; the version is the binary's.
+        info.remove("license");
+        info.remove("contact");
+    }
+    let schemas = &mut document["components"]["schemas"];
+    schemas["ErrorCode"] = json!({
+        "type": "string", "description": "The closed set of error codes.",
+        "enum": Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>(),
+        "x-signs-out": Code::ALL.into_iter().filter(|code| code.ends_session()).map(Code::as_str).collect::<Vec<_>>(),
+    });
+    let classes = [Class::Authentication, Class::Authorization, Class::Request, Class::Transport];
+    schemas["ErrorClass"] = json!({ "type": "string", "enum": classes.map(Class::as_str) });
+    schemas["EndReason"] = json!({
+        "type": "string", "description": "The closed set of reasons for which a session ends.",
+        "enum": EndReason::ALL.map(EndReason::as_str),
+    });
+    schemas["UserRole"] = json!({ "type": "string", "enum": Role::ALL.map(Role::as_str) });
+    document["components"]["securitySchemes"] = json!({
+        "access_token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+        "session_cookie": {
+            "type": "apiKey", "in": "cookie", "name": "__Secure-tenure_<session>",
+            "description": "HttpOnly, one per session, set by sign-in and refresh.",
+        },
+    });
+    document["components"]["responses"]["Problem"] = json!({
+        "description": "An error; programs switch on `code`.",
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    });
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            add_errors(operation, method, path);
+        }
+    }
+    document
+}
+
+/// The statuses that every operation of its kind can be refused with.
+fn add_errors(operation: &mut Value, method: &str, path: &str) {
+    let secured = operation["security"].to_string();
+    let mut statuses = vec!["500", "503"];
+    if method != "get" {
+        statuses.push("403");
+    }
+    if !operation["requestBody"].is_null() {
+        statuses.extend(["400", "413", "415", "422"]);
+    }
+    if secured.contains("access_token") || path.ends_with("/login") {
+        statuses.push("401");
+    }
+    if path.ends_with("/auth/refresh") && method == "post" {
+        statuses.extend(["400", "401", "409", "429"]);
+    }
+    if ["/login", "/register", "/password/change"].iter().any(|end| path.ends_with(end)) {
+        statuses.push("429");
+    }
+    if path.ends_with("/register") {
+        statuses.push("409");
+    }
+    for status in statuses.into_iter().chain(["404"].into_iter().filter(|_| path.contains('{'))) {
+        operation["responses"][status] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+}
+
+/// The table of codes, as committed in `api/errors.md`.
+pub fn errors_md() -> String {
+    let mut page = String::from(
+        "# Error codes\n\nGenerated by `tenure openapi --errors`; do not edit. The list is closed: whatever a client does not recognise is transport.\n\n| code | status | class | signs out | meaning | what a client does |\n|---|---|---|---|---|---|\n",
+    );
+    for code in Code::ALL {
+        let signs_out = if code.ends_session() { "**yes**" } else { "no" };
+        page.push_str(&format!(
+            "| `{code}` | {} | {} | {signs_out} | {} | {} |\n",
+            code.status(),
+            code.class().as_str(),
+            code.title(),
+            code.client_action()
+        ));
+    }
+    page.push_str("\n# End reasons\n\nWhy a session ended: in the `reason` of `session_expired` and `session_revoked`.\n\n| reason | code | what the person is told |\n|---|---|---|\n");
+    for reason in EndReason::ALL {
+        page.push_str(&format!("| `{reason}` | `{}` | {} |\n", reason.code(), reason.sentence()));
+    }
+    page
+}

@@ -1,0 +1,142 @@
+//! The server's signing keys: made at first start, sealed in the store, rotated with overlap.
+//!
+//! Losing or rotating them signs nobody out: access tokens are replaceable, and a refresh replaces them.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use moka::sync::Cache;
+use tenure_domain::access_token::{AccessClaims, AccessTokenError, KeySet, SigningKey};
+use tenure_domain::secret::{SealingKey, UnsealError};
+use tenure_domain::time::Timestamp;
+use tenure_store::{Entropy, Store, StoreError, StoredKey};
+
+/// Verified tokens remembered, so that the signature of one token is checked once, not once per request.
+/// About 400 bytes each.
+const VERIFIED_MAX: u64 = 20_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("signing key {kid}: {cause}")]
+    Seal { kid: String, cause: UnsealError },
+    #[error("signing key {0} is damaged")]
+    Damaged(String),
+}
+
+pub struct Keys {
+    store: Arc<dyn Store>,
+    entropy: Arc<dyn Entropy>,
+    sealing: SealingKey,
+    loaded: RwLock<Loaded>,
+    verified: Cache<[u8; 32], Arc<AccessClaims>>,
+}
+
+#[derive(Clone)]
+struct Loaded {
+    /// The store's key epoch that `set` was read at; none before the first read.
+    epoch: Option<u64>,
+    set: Arc<KeySet>,
+}
+
+impl Keys {
+    pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, sealing: SealingKey) -> Self {
+        let loaded = RwLock::new(Loaded { epoch: None, set: Arc::default() });
+        Self { store, entropy, sealing, loaded, verified: Cache::new(VERIFIED_MAX) }
+    }
+
+    /// Makes the first key if there is none, and reads those there are.
+    pub async fn prepare(&self, now: Timestamp) -> Result<(), KeyError> {
+        let first = self.new_key(now, now)?;
+        self.store.key_add(first, None, true).await?;
+        self.current().await.map(|_| ())
+    }
+
+    /// The keys in force, read again whenever any process has changed them.
+    pub async fn current(&self) -> Result<Arc<KeySet>, KeyError> {
+        let epoch = self.store.key_epoch().await?;
+        {
+            let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+            if loaded.epoch == Some(epoch) {
+                return Ok(Arc::clone(&loaded.set));
+            }
+        }
+        let set = Arc::new(self.read().await?);
+        self.verified.invalidate_all();
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) =
+            Loaded { epoch: Some(epoch), set: Arc::clone(&set) };
+        Ok(set)
+    }
+
+    async fn read(&self) -> Result<KeySet, KeyError> {
+        let keys = self.store.key_list().await?.into_iter().map(|stored| self.open(stored));
+        Ok(KeySet::new(keys.collect::<Result<_, _>>()?))
+    }
+
+    fn open(&self, stored: StoredKey) -> Result<SigningKey, KeyError> {
+        let seed = self
+            .sealing
+            .open(&stored.sealed_seed, &stored.kid)
+            .map_err(|cause| KeyError::Seal { kid: stored.kid.clone(), cause })?;
+        SigningKey::from_seed(stored.kid.clone(), &seed, stored.activates_at, stored.retires_at)
+            .map_err(|_| KeyError::Damaged(stored.kid))
+    }
+
+    /// Checks an access token. The signature of one that was seen before is not checked again; its time is.
+    pub async fn verify(
+        &self,
+        token: &str,
+        issuer: &str,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<Result<Arc<AccessClaims>, AccessTokenError>, KeyError> {
+        // Reading the keys first also empties the cache when one was retired.
+        let keys = self.current().await?;
+        let mut name = [0; 32];
+        name.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        if let Some(claims) = self.verified.get(&name) {
+            return Ok(if now.as_secs() < claims.exp {
+                Ok(claims)
+            } else {
+                self.verified.invalidate(&name);
+                Err(AccessTokenError::Expired(AccessClaims::clone(&claims)))
+            });
+        }
+        Ok(keys.verify(token, issuer, audience, now).map(|claims| {
+            let claims = Arc::new(claims);
+            self.verified.insert(name, Arc::clone(&claims));
+            claims
+        }))
+    }
+
+    /// Adds a key that signs from `now + publish_ahead` on. Those before it are accepted until every token
+    /// they could have signed has expired.
+    pub async fn rotate(
+        &self,
+        now: Timestamp,
+        publish_ahead: Duration,
+        access_lifetime: Duration,
+    ) -> Result<StoredKey, KeyError> {
+        let activates_at = now + publish_ahead;
+        let key = self.new_key(now, activates_at)?;
+        // The expired but authentic token of a late sign-out should still be known: an hour of margin.
+        let others_retire_at = activates_at + access_lifetime + Duration::from_secs(3600);
+        self.store.key_add(key.clone(), Some(others_retire_at), false).await?;
+        Ok(key)
+    }
+
+    fn new_key(&self, now: Timestamp, activates_at: Timestamp) -> Result<StoredKey, KeyError> {
+        let mut seed = [0; 32];
+        let mut nonce = [0; 12];
+        let mut name = [0; 4];
+        for bytes in [seed.as_mut_slice(), &mut nonce, &mut name] {
+            self.entropy.fill(bytes);
+        }
+        let kid = format!("k{}-{:08x}", now.as_secs(), u32::from_be_bytes(name));
+        let sealed = self.sealing.seal(&seed, &kid, nonce);
+        let sealed_seed = sealed.map_err(|cause| KeyError::Seal { kid: kid.clone(), cause })?;
+        Ok(StoredKey { kid, sealed_seed, created_at: now, activates_at, retires_at: None })
+    }
+}

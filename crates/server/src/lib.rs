@@ -1,0 +1,22 @@
+//! Tenure: sign-in and sessions for single-page apps whose users are never logged out at random.
+//!
+//! The shape: [`http`] is the page of routes with the ordered layers above them; each file in [`routes`] is
+//! one resource and does four things in order (extract, call one verb of the store, match its outcome,
+//! reply); [`App`] is everything they share. Rules live in `tenure-domain`, SQL in `tenure-store`.
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod command;
+pub mod config;
+pub mod hashing;
+pub mod http;
+pub mod jobs;
+pub mod keys;
+pub mod limits;
+pub mod log;
+pub mod metrics;
+pub mod routes;
+pub mod serve;
+
+pub use app::{App, Clock};

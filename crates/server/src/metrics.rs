@@ -1,0 +1,184 @@
+//! Metrics in the Prometheus text format. Every App has a registry of its own; labels never name a person.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Outcome {
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Reason {
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SignIn {
+    pub method: &'static str,
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Route {
+    pub method: &'static str,
+    pub status: u16,
+}
+
+const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// What the hashing threads report.
+#[derive(Clone)]
+pub struct PasswordMetrics {
+    pub queue_depth: Gauge,
+    duration: Histogram,
+}
+
+impl PasswordMetrics {
+    /// Starts measuring one hash.
+    pub fn start(&self) -> Timer<'_> {
+        Timer::start(&self.duration)
+    }
+}
+
+/// Measures until [`Timer::finish`].
+pub struct Timer<'a> {
+    histogram: &'a Histogram,
+    started: Instant,
+}
+
+impl<'a> Timer<'a> {
+    #[allow(clippy::disallowed_methods)] // A duration for a metric, not a decision.
+    fn start(histogram: &'a Histogram) -> Self {
+        Self { histogram, started: Instant::now() }
+    }
+
+    pub fn finish(self) {
+        self.histogram.observe(self.started.elapsed().as_secs_f64());
+    }
+}
+
+pub struct Metrics {
+    registry: Registry,
+    pub requests: Family<Route, Counter>,
+    pub refreshes: Family<Outcome, Counter>,
+    pub refresh_duration: Histogram,
+    pub replays: Family<Outcome, Counter>,
+    pub ends: Family<Reason, Counter>,
+    pub sign_ins: Family<SignIn, Counter>,
+    pub password: PasswordMetrics,
+    pub dead_tokens: Counter,
+    pub rewound: Counter,
+    pub unverifiable: Counter,
+    pub panics: Counter,
+    pub log_lines_dropped: Counter,
+    pub storage_up: Gauge,
+    pub sessions_active: Gauge,
+    pub signing_key_age: Gauge<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            refreshes: Family::default(),
+            refresh_duration: Histogram::new(SECONDS),
+            replays: Family::default(),
+            ends: Family::default(),
+            sign_ins: Family::default(),
+            password: PasswordMetrics { queue_depth: Gauge::default(), duration: Histogram::new(SECONDS) },
+            dead_tokens: Counter::default(),
+            rewound: Counter::default(),
+            unverifiable: Counter::default(),
+            panics: Counter::default(),
+            log_lines_dropped: Counter::default(),
+            storage_up: Gauge::default(),
+            sessions_active: Gauge::default(),
+            signing_key_age: Gauge::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    /// The page of names. Counters get their `_total` from the encoder.
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register("session_refresh", "Refreshes by outcome", self.refreshes.clone());
+        registry.register(
+            "session_refresh_duration_seconds",
+            "Time of a refresh from arrival to answer",
+            self.refresh_duration.clone(),
+        );
+        registry.register(
+            "session_refresh_replays",
+            "Refreshes with a token that had been presented before",
+            self.replays.clone(),
+        );
+        registry.register("session_ends", "Sessions ended, by reason", self.ends.clone());
+        registry.register("sign_in_attempts", "Attempts to sign in", self.sign_ins.clone());
+        registry.register(
+            "password_hash_queue_depth",
+            "Password hashes waiting or running",
+            self.password.queue_depth.clone(),
+        );
+        registry.register(
+            "password_hash_duration_seconds",
+            "Time of one password hash",
+            self.password.duration.clone(),
+        );
+        registry.register(
+            "tenure_dead_token",
+            "Presentations of a superseded, settled refresh token: 0 with honest browsers, alarm on it",
+            self.dead_tokens.clone(),
+        );
+        registry.register(
+            "tenure_store_rewound",
+            "Refresh tokens newer than their row: the store had lost a commit",
+            self.rewound.clone(),
+        );
+        registry.register(
+            "tenure_session_unverifiable",
+            "Authentic refresh tokens whose row or key is missing: alarm on it",
+            self.unverifiable.clone(),
+        );
+        registry.register("http_panics", "Handlers that panicked", self.panics.clone());
+        registry.register(
+            "log_lines_dropped",
+            "Log lines dropped because the output did not keep up",
+            self.log_lines_dropped.clone(),
+        );
+        registry.register("storage_up", "Whether the store answered last time", self.storage_up.clone());
+        registry.register(
+            "sessions_active",
+            "Sessions neither ended nor expired",
+            self.sessions_active.clone(),
+        );
+        registry.register(
+            "signing_key_age_seconds",
+            "Age of the key that signs access tokens",
+            self.signing_key_age.clone(),
+        );
+        self
+    }
+
+    pub fn render(&self) -> String {
+        let mut page = String::new();
+        // Writing to a String cannot fail.
+        let _ = text::encode(&mut page, &self.registry);
+        page
+    }
+
+    pub fn time_refresh(&self) -> Timer<'_> {
+        Timer::start(&self.refresh_duration)
+    }
+}

@@ -1,0 +1,230 @@
+//! `/api/v1/auth`: signing in, staying in, signing out.
+
+mod device;
+pub mod login;
+pub mod logout;
+pub mod password;
+pub mod profile;
+pub mod refresh;
+pub mod register;
+pub mod sessions;
+
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use tenure_domain::access_token::{self, AccessClaims};
+use tenure_domain::id::{AccountId, SessionId, UserId};
+use tenure_domain::limit::{DEVICE_ID_CHARS_MAX, clip};
+use tenure_domain::problem::Code;
+use tenure_domain::refresh_token::{self, RefreshClaims};
+use tenure_domain::session::Session;
+use tenure_domain::time::Timestamp;
+use tenure_domain::user::Role;
+use tenure_store::{Device, Ended, NewSession, Person};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::http::arrival::Arrival;
+use crate::http::body::Json;
+use crate::http::openapi;
+use crate::http::problem::Problem;
+
+/// What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
+/// cookie alone.
+#[derive(Serialize, ToSchema)]
+pub struct SignedInAnswer<'a> {
+    #[serde(flatten)]
+    token: AccessToken,
+    session: SessionAnswer,
+    user: UserAnswer<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AccessToken {
+    /// A JWT (RFC 9068); keep it in memory only.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    expires_in: i64,
+    /// The server's clock, Unix milliseconds.
+    #[schema(value_type = i64)]
+    server_time: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct SessionAnswer {
+    #[schema(value_type = String, example = "ses_0199c0a41c3b7d0ea1f0b2c3d4e5f607")]
+    id: SessionId,
+    /// Whether "remember me" was ticked.
+    remembered: bool,
+    /// When the sign-in was, Unix milliseconds.
+    #[schema(value_type = i64)]
+    created_at: Timestamp,
+    /// When the session ends, Unix milliseconds: fixed at sign-in, idle or busy.
+    #[schema(value_type = i64)]
+    expires_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct UserAnswer<'a> {
+    #[schema(value_type = String, example = "usr_0199c0a41c3b7d0ea1f0b2c3d4e5f607")]
+    id: UserId,
+    #[schema(value_type = Option<String>)]
+    account_id: Option<AccountId>,
+    email: &'a str,
+    name: &'a str,
+    #[schema(schema_with = openapi::user_role)]
+    role: Role,
+    #[schema(value_type = i64)]
+    created_at: Timestamp,
+}
+
+impl<'a> From<&'a Person> for UserAnswer<'a> {
+    fn from(person: &'a Person) -> Self {
+        Self {
+            id: person.id,
+            account_id: person.account_id,
+            email: &person.email,
+            name: &person.name,
+            role: person.role,
+            created_at: person.created_at,
+        }
+    }
+}
+
+/// Hands out a session: a fresh refresh token of its head generation in the cookie, a fresh access token in
+/// the body.
+async fn hand_out(
+    app: &App,
+    arrival: &Arrival,
+    session: &Session,
+    person: &Person,
+) -> Result<Response, Problem> {
+    arrival.note_user(person.id);
+    arrival.note_session(session.id);
+    let answer = SignedInAnswer {
+        token: sign_access_token(app, arrival, session.id, session.expires_at, person).await?,
+        session: SessionAnswer {
+            id: session.id,
+            remembered: session.remembered,
+            created_at: session.created_at,
+            expires_at: session.expires_at,
+        },
+        user: person.into(),
+    };
+    let claims = RefreshClaims {
+        session_id: session.id,
+        generation: session.rotation.head,
+        expires_at: session.expires_at,
+        nonce: app.draw(),
+    };
+    let token = refresh_token::mint(app.refresh_rules.keys.current(), &claims, &session.salt);
+    let cookie = app.cookies.set(session, &token, arrival.now);
+    let mut response = Json(answer).into_response();
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+async fn sign_access_token(
+    app: &App,
+    arrival: &Arrival,
+    session: SessionId,
+    session_expires_at: Timestamp,
+    person: &Person,
+) -> Result<AccessToken, Problem> {
+    let now = arrival.now;
+    let jitter = u16::from_be_bytes(app.draw());
+    let expires_at = access_token::expiry(now, app.settled.times.access_lifetime, jitter, session_expires_at);
+    let (issuer, audience) = app.token_names();
+    let claims = AccessClaims {
+        iss: issuer.to_owned(),
+        aud: audience.to_owned(),
+        sub: person.id,
+        sid: session,
+        ver: person.token_version,
+        role: person.role,
+        iat: now.as_secs(),
+        exp: expires_at.as_secs(),
+        jti: URL_SAFE_NO_PAD.encode(app.draw::<12>()),
+    };
+    let keys = app.keys.current().await?;
+    let access_token = keys
+        .sign(&claims, now)
+        .ok_or_else(|| Problem::new(Code::SigningUnavailable, "No signing key is active just now."))?;
+    Ok(AccessToken {
+        access_token,
+        token_type: "Bearer",
+        expires_in: claims.exp - claims.iat,
+        server_time: now,
+    })
+}
+
+/// What every sign-in may carry besides credentials.
+#[derive(Default, Deserialize, ToSchema)]
+struct SignInOptions {
+    /// Stay signed in for the remembered lifetime (20 days), idle or busy.
+    #[serde(default)]
+    remember_me: bool,
+    /// A random label of this browser profile. Signing in again with it ends the profile's earlier session;
+    /// it is no credential.
+    #[serde(default)]
+    device_id: Option<String>,
+}
+
+impl SignInOptions {
+    fn session(&self, app: &App, arrival: &Arrival) -> NewSession {
+        let device_id = self.device_id.as_deref().map(|id| clip(id, DEVICE_ID_CHARS_MAX));
+        NewSession {
+            remembered: self.remember_me,
+            expires_at: arrival.now + app.settled.times.session_lifetime(self.remember_me),
+            device: Device {
+                id: device_id.filter(|id| !id.is_empty()),
+                user_agent: arrival.user_agent.clone(),
+                address: Some(arrival.address.to_string()),
+            },
+        }
+    }
+}
+
+/// Counts sign-in attempts against their buckets before any work is done for them.
+fn limit_sign_in(app: &App, arrival: &Arrival, email_key: Option<&str>) -> Result<(), Problem> {
+    app.limits.sign_in_address(app.pseudonyms.of(&arrival.address.to_string()))?;
+    if let Some(key) = email_key {
+        app.limits.sign_in_account(app.pseudonyms.of(key))?;
+    }
+    Ok(())
+}
+
+/// Counts ends that were written just now.
+fn count_ends(app: &App, ended: &[Ended]) {
+    for newly in ended.iter().filter(|ended| ended.newly) {
+        let reason = crate::metrics::Reason { reason: newly.end.reason.as_str() };
+        app.metrics.ends.get_or_create(&reason).inc();
+    }
+}
+
+/// Deletes the cookies of sessions that have ended.
+fn delete_cookies(app: &App, response: &mut Response, ended: impl IntoIterator<Item = SessionId>) {
+    for session in ended {
+        response.headers_mut().append(header::SET_COOKIE, app.cookies.delete(session));
+    }
+}
+
+/// 204 for what has no more to say.
+fn no_content() -> Response {
+    let mut response = http::StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    response
+}
+
+/// The header by which a client says, in server time, when it sent a refresh.
+fn sent_at(headers: &http::HeaderMap) -> Result<Option<Timestamp>, Problem> {
+    let Some(value) = headers.get("tenure-sent-at").map(HeaderValue::to_str) else { return Ok(None) };
+    let ms = value.ok().and_then(|text| text.parse().ok());
+    let malformed =
+        || Problem::new(Code::MalformedRequest, "Tenure-Sent-At is Unix milliseconds, as in 1795197480000.");
+    ms.map(|ms| Some(Timestamp::from_ms(ms))).ok_or_else(malformed)
+}

@@ -1,0 +1,205 @@
+//! `POST` and `DELETE /api/v1/auth/refresh`: the endpoint that the session cookies are sent to, and no other.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::id::SessionId;
+use tenure_domain::problem::Code;
+use tenure_domain::time::{Freshness, Timestamp};
+use tenure_store::{EndOrder, Ended, RefreshRequest, Refreshed, StoreError};
+
+use super::{SignedInAnswer, count_ends, delete_cookies, hand_out, no_content, sent_at};
+use crate::App;
+use crate::http::actor::Anyone;
+use crate::http::arrival::{Arrival, At};
+use crate::http::cookie::Jar;
+use crate::http::problem::Problem;
+use crate::metrics::Outcome;
+
+/// Refresh: a new access token, and the next string for the cookie.
+///
+/// Safe to repeat, from any number of tabs. Only the five codes of class `authentication` say that the
+/// session is over; whatever else happens, the session stands and every cookie stays as it is.
+#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth",
+    params(("Tenure-Sent-At" = Option<i64>, Header,
+        description = "When the request was sent, Unix milliseconds in server time; older than 15 s is refused")),
+    security(("session_cookie" = [])),
+    responses((status = 200, description = "Refreshed; the session's cookie is set anew", body = SignedInAnswer)))]
+pub async fn post(State(app): State<Arc<App>>, _: Anyone, At(arrival): At, headers: HeaderMap) -> Response {
+    let timer = app.metrics.time_refresh();
+    let response = refresh(&app, &arrival, &headers).await.unwrap_or_else(|refused| {
+        arrival.note_outcome(refused.problem.code.as_str());
+        let mut response = refused.problem.into_response();
+        delete_cookies(&app, &mut response, refused.ended);
+        response
+    });
+    timer.finish();
+    let outcome = arrival.outcome().unwrap_or("unknown");
+    app.metrics.refreshes.get_or_create(&Outcome { outcome }).inc();
+    response
+}
+
+/// A refresh that was not served, and the sessions found to have ended, whose cookies go.
+struct Refused {
+    problem: Problem,
+    ended: Vec<SessionId>,
+}
+
+impl<T: Into<Problem>> From<T> for Refused {
+    fn from(problem: T) -> Self {
+        Self { problem: problem.into(), ended: vec![] }
+    }
+}
+
+async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Response, Refused> {
+    let freshness = app.settled.times.freshness_of(sent_at(headers)?, arrival.now);
+    if freshness == Freshness::Stale {
+        return Err(Problem::new(Code::RequestStale, "Sent too long ago, by the server's clock.").into());
+    }
+    let jar = app.cookies.read(headers, &app.refresh_rules.keys);
+    let Some(newest) = jar.tokens.first() else {
+        return Err(nothing_readable(app, &jar, arrival.now).into());
+    };
+    app.limits.refresh(newest.claims.session_id)?;
+    // Without a key no access token could be handed out: better not to begin.
+    app.keys.current().await?;
+    let request =
+        RefreshRequest { tokens: jar.tokens.clone(), freshness, rules: Arc::clone(&app.refresh_rules) };
+    match app.store.session_refresh(request, arrival.now).await {
+        Ok(outcomes) => reply(app, arrival, outcomes).await,
+        Err(error) => Err(without_store(&jar, arrival.now, error).into()),
+    }
+}
+
+/// Answers by the decisive outcome: the one that is alive, or of those that are not, the newest.
+async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result<Response, Refused> {
+    let mut ended = vec![];
+    let mut refusal = None;
+    for outcome in outcomes {
+        let problem = match outcome {
+            Refreshed::Served { session, person, rewound, written } => {
+                if rewound {
+                    app.metrics.rewound.inc();
+                }
+                arrival.note_outcome(match (rewound, written) {
+                    (true, _) => "rewound",
+                    (false, true) => "rotated",
+                    (false, false) => "repeated",
+                });
+                let served = hand_out(app, arrival, &session, &person).await;
+                let mut response = served.map_err(|problem| Refused { problem, ended: ended.clone() })?;
+                delete_cookies(app, &mut response, ended);
+                return Ok(response);
+            }
+            Refreshed::Superseded { session_id } => {
+                app.metrics.dead_tokens.inc();
+                let detail = "This refresh token has been superseded; refresh again in a moment.";
+                let problem = Problem::new(Code::RefreshSuperseded, detail).for_session(session_id);
+                return Err(Refused { problem, ended });
+            }
+            Refreshed::Refused { session_id } => {
+                app.metrics.dead_tokens.inc();
+                let detail = "This browser holds an old copy of the session; sign in again here.";
+                let problem = Problem::new(Code::SessionSuperseded, detail).for_session(session_id);
+                return Err(Refused { problem, ended });
+            }
+            Refreshed::Ended { session_id, end, newly } => {
+                if end.reason == EndReason::TokenReuse && newly {
+                    app.metrics.dead_tokens.inc();
+                }
+                count_ends(app, &[Ended { session_id, end: end.clone(), newly }]);
+                ended.push(session_id);
+                Problem::ended(session_id, &end)
+            }
+            Refreshed::NotAuthentic => not_found(),
+            Refreshed::Missing { expires_at } => missing(app, expires_at, arrival.now),
+            Refreshed::Unreadable { session_id, cause } => {
+                let detail = "The session's record cannot be read just now.";
+                Problem::new(Code::StorageUnavailable, detail).for_session(session_id).with_cause(cause)
+            }
+        };
+        refusal = Some(more_telling(refusal, problem));
+    }
+    Err(Refused { problem: refusal.unwrap_or_else(not_found), ended })
+}
+
+/// Of two refusals the one that leaves the session standing wins: nobody is signed out while one of their
+/// sessions may yet be alive. Otherwise the earlier one, of the newer session, does.
+fn more_telling(earlier: Option<Problem>, later: Problem) -> Problem {
+    match earlier {
+        Some(earlier) if earlier.code.ends_session() && !later.code.ends_session() => later,
+        Some(earlier) => earlier,
+        None => later,
+    }
+}
+
+fn nothing_readable(app: &App, jar: &Jar, now: Timestamp) -> Problem {
+    match jar.unknown_key_until {
+        Some(expires_at) => missing(app, expires_at, now),
+        None if jar.any => not_found(),
+        None => Problem::new(Code::NoSession, "The browser sent no session cookie."),
+    }
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::SessionNotFound, "There is no such session.")
+}
+
+/// Absence is never proof of an end (protocol.md section 3).
+fn missing(app: &App, expires_at: Timestamp, now: Timestamp) -> Problem {
+    if now >= expires_at + tenure_domain::time::EXPIRY_GRACE {
+        return Problem::new(Code::SessionExpired, "The session's time is over.");
+    }
+    app.metrics.unverifiable.inc();
+    if app.settled.missing_is_ended {
+        return not_found();
+    }
+    let detail = "The session's record is missing, which says nothing about the session; try again.";
+    Problem::new(Code::SessionUnverifiable, detail)
+}
+
+/// With the store down nothing is known, except that a token past its own expiry is past it.
+fn without_store(jar: &Jar, now: Timestamp, error: StoreError) -> Problem {
+    let over = |token: &tenure_domain::refresh_token::PresentedToken| {
+        now >= token.claims.expires_at + tenure_domain::time::EXPIRY_GRACE
+    };
+    match jar.tokens.first() {
+        Some(newest) if jar.tokens.iter().all(over) => {
+            let problem = Problem::new(Code::SessionExpired, "The session's time is over.");
+            problem.for_session(newest.claims.session_id).with_cause(error)
+        }
+        _ => error.into(),
+    }
+}
+
+/// Sign out in this browser: ends every session in its jar.
+#[utoipa::path(delete, path = "/api/v1/auth/refresh", tag = "auth", security(("session_cookie" = [])),
+    responses((status = 204, description = "Signed out, or nobody was signed in; the cookies are deleted")))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    _: Anyone,
+    At(arrival): At,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let jar = app.cookies.read(&headers, &app.refresh_rules.keys);
+    if jar.tokens.is_empty() {
+        // Nothing that we could end. A token under a key we lost is no reason to call this done, though.
+        return match jar.unknown_key_until {
+            Some(expires_at) if !app.settled.missing_is_ended => Err(missing(&app, expires_at, arrival.now)),
+            _ => Ok(no_content()),
+        };
+    }
+    let order = EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None };
+    let rules = Arc::clone(&app.refresh_rules);
+    let ended = app.store.session_end_presented(jar.tokens, rules, order, arrival.now).await?;
+    if let Some(first) = ended.first() {
+        arrival.note_session(first.session_id);
+    }
+    count_ends(&app, &ended);
+    let mut response = no_content();
+    delete_cookies(&app, &mut response, ended.iter().map(|ended| ended.session_id));
+    Ok(response)
+}

@@ -1,0 +1,107 @@
+//! `POST /api/v1/auth/register`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tenure_domain::email::Email;
+use tenure_domain::password::Password;
+use tenure_domain::problem::Code;
+use tenure_domain::secret::SecretText;
+use tenure_domain::user::{DisplayName, Role};
+use tenure_store::{NewUser, Person, UserCreated};
+use utoipa::ToSchema;
+
+use super::{SignInOptions, SignedInAnswer, UserAnswer, hand_out, limit_sign_in};
+use crate::App;
+use crate::http::actor::Anyone;
+use crate::http::arrival::At;
+use crate::http::body::Json;
+use crate::http::problem::{FieldError, Problem};
+
+#[derive(Deserialize, ToSchema)]
+pub struct RegisterRequest {
+    email: String,
+    /// 8 to 256 characters, no composition rules, not on lists of common passwords.
+    #[schema(value_type = String, format = Password)]
+    password: SecretText,
+    name: String,
+    #[serde(flatten)]
+    #[schema(inline)]
+    options: SignInOptions,
+}
+
+/// The answer when registration does not sign in at once.
+#[derive(Serialize)]
+struct Registered<'a> {
+    user: UserAnswer<'a>,
+}
+
+/// Create a user with an account of their own, and sign in.
+#[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth", request_body = RegisterRequest,
+    responses((status = 201, description = "Registered and signed in; the session's cookie is set", body = SignedInAnswer)))]
+pub async fn post(
+    State(app): State<Arc<App>>,
+    _: Anyone,
+    At(arrival): At,
+    Json(request): Json<RegisterRequest>,
+) -> Result<Response, Problem> {
+    if !app.settled.config.registration.open {
+        return Err(Problem::new(Code::RegistrationClosed, "New users are added by an administrator here."));
+    }
+    limit_sign_in(&app, &arrival, None)?;
+    let (email, name, password) = validate(&request)?;
+    let hash = app.hasher.hash(password).await?.map_err(|error| {
+        Problem::new(Code::InternalError, "The password could not be hashed.").with_cause(error)
+    })?;
+    let new = NewUser {
+        email: email.as_str().to_owned(),
+        email_key: email.key().to_owned(),
+        name: name.as_str().to_owned(),
+        role: Role::User,
+        password_hash: Some(hash),
+        account_name: Some(name.as_str().to_owned()),
+    };
+    let auto = app.settled.config.registration.auto_sign_in;
+    let session = auto.then(|| request.options.session(&app, &arrival));
+    match app.store.user_create(new, session, arrival.now).await? {
+        UserCreated::EmailTaken => {
+            Err(Problem::new(Code::EmailTaken, "Somebody is registered under that address; sign in instead."))
+        }
+        UserCreated::Created { user, session } => {
+            arrival.note_user(user.id);
+            let person = Person::from(&user);
+            let mut response = match session {
+                Some(session) => hand_out(&app, &arrival, &session, &person).await?,
+                None => Json(Registered { user: (&person).into() }).into_response(),
+            };
+            *response.status_mut() = StatusCode::CREATED;
+            Ok(response)
+        }
+    }
+}
+
+/// All that is wrong at once, so that a form can show it all at once.
+fn validate(request: &RegisterRequest) -> Result<(Email, DisplayName, Password), Problem> {
+    let email = Email::parse(&request.email);
+    let name = DisplayName::parse(&request.name);
+    let key = email.as_ref().map(Email::key).unwrap_or_default();
+    let password = Password::chosen(&request.password, key);
+    match (email, name, password) {
+        (Ok(email), Ok(name), Ok(password)) => Ok((email, name, password)),
+        (email, name, password) => {
+            let faults = [
+                email.err().map(|error| field("email", "not_an_address", error)),
+                name.err().map(|error| field("name", "not_a_name", error)),
+                password.err().map(|error| field("password", error.as_str(), error)),
+            ];
+            Err(Problem::invalid(faults.into_iter().flatten().collect()))
+        }
+    }
+}
+
+fn field(field: &'static str, code: &'static str, error: impl ToString) -> FieldError {
+    FieldError { field, code, message: error.to_string() }
+}
