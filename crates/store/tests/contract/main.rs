@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod coherence;
+mod damage;
 mod keys;
+mod process;
+mod races;
 mod refreshes;
 mod sessions;
 mod users;
