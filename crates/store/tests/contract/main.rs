@@ -5,6 +5,7 @@
 mod coherence;
 mod damage;
 mod keys;
+mod kills;
 mod process;
 mod races;
 mod refreshes;
