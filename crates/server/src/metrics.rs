@@ -70,7 +70,6 @@ pub struct Metrics {
     pub requests: Family<Route, Counter>,
     pub refreshes: Family<Outcome, Counter>,
     pub refresh_duration: Histogram,
-    pub replays: Family<Outcome, Counter>,
     pub ends: Family<Reason, Counter>,
     pub sign_ins: Family<SignIn, Counter>,
     pub password: PasswordMetrics,
@@ -91,7 +90,6 @@ impl Default for Metrics {
             requests: Family::default(),
             refreshes: Family::default(),
             refresh_duration: Histogram::new(SECONDS),
-            replays: Family::default(),
             ends: Family::default(),
             sign_ins: Family::default(),
             password: PasswordMetrics { queue_depth: Gauge::default(), duration: Histogram::new(SECONDS) },
@@ -118,11 +116,6 @@ impl Metrics {
             "session_refresh_duration_seconds",
             "Time of a refresh from arrival to answer",
             self.refresh_duration.clone(),
-        );
-        registry.register(
-            "session_refresh_replays",
-            "Refreshes with a token that had been presented before",
-            self.replays.clone(),
         );
         registry.register("session_ends", "Sessions ended, by reason", self.ends.clone());
         registry.register("sign_in_attempts", "Attempts to sign in", self.sign_ins.clone());

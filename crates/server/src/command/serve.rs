@@ -133,10 +133,8 @@ fn announce(app: &App, ops: Option<SocketAddr>, dev_user: Option<&str>) {
     }
     if let Some((email, password)) = dev_user.and_then(|user| user.split_once(':')) {
         lines += &format!(
-            "\n  Development user: {email}   password: {password}\n\n  Sign in, refresh, sign out:\n\n\
-             curl -c jar -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\",\"remember_me\":true}}' {url}/api/v1/auth/login\n\
-             curl -c jar -b jar -X POST {url}/api/v1/auth/refresh\n\
-             curl -c jar -b jar -X DELETE -i {url}/api/v1/auth/refresh\n"
+            "\n  Development user: {email}   password: {password}\n\n  Sign in, refresh, sign out:\n\n{}",
+            crate::routes::docs::try_it(&url, email, password)
         );
     }
     lines += "\n  Ctrl-C stops it.\n\n";

@@ -85,13 +85,25 @@ pub async fn codes(_: Anyone) -> Response {
 
 /// Until there are pages, the root explains itself.
 pub async fn root(State(app): State<Arc<App>>, _: Anyone) -> Response {
-    let url = escape(&app.settled.public_url.to_string());
-    let main = format!(
+    let mut main = String::from(
         "<h1>Tenure</h1><p>Sign-in and sessions whose users are never logged out at random. This server is running; it has no pages yet, only its API.</p>\
-         <h2>Try it</h2><pre>curl -c jar -H 'Content-Type: application/json' -d '{{\"email\":\"dev@tenure.example\",\"password\":\"correct horse battery\",\"remember_me\":true}}' {url}/api/v1/auth/login\ncurl -c jar -b jar -X POST {url}/api/v1/auth/refresh\ncurl -c jar -b jar -X DELETE {url}/api/v1/auth/refresh</pre>\
-         <p><a href=\"/api/docs\">The API</a> · <a href=\"/api/docs/codes\">Error codes</a> · <a href=\"/api/openapi.json\">openapi.json</a></p>"
+         <p><a href=\"/api/docs\">The API</a> · <a href=\"/api/docs/codes\">Error codes</a> · <a href=\"/api/openapi.json\">openapi.json</a></p>",
     );
+    if app.settled.development {
+        let url = app.settled.public_url.to_string();
+        let lines = try_it(&url, "you@example.com", "a password of yours");
+        let _ = write!(main, "<h2>Sign in, refresh, sign out</h2><pre>{}</pre>", escape(&lines));
+    }
     html("Tenure", &main)
+}
+
+/// Three lines that walk through a session with a cookie jar.
+pub fn try_it(url: &str, email: &str, password: &str) -> String {
+    format!(
+        "curl -c jar -H 'Content-Type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"{password}\",\"remember_me\":true}}' {url}/api/v1/auth/login\n\
+         curl -c jar -b jar -X POST {url}/api/v1/auth/refresh\n\
+         curl -c jar -b jar -X DELETE -i {url}/api/v1/auth/refresh\n"
+    )
 }
 
 /// The fields of an object schema, references followed one level.
