@@ -27,7 +27,7 @@ cargo xtask <verb>
   run  [-- ARGS]              build what is missing and serve the whole product on a local URL
   test [FILTER] [OPTIONS]     set up what the tests need and run every suite
          --suite NAME         only this suite (see the table in crates/xtask/src/test.rs)
-         --plain              use `cargo test` even where cargo-nextest is there
+         --plain              `cargo test` even where cargo-nextest is there
   ci                          what CI runs: format, tidy, lint, generated files, then every test
   gen  [--check]              write the committed generated files, or say which of them are stale
   tidy                        the rules no compiler checks: sizes, arrows, paths, licences, reasons

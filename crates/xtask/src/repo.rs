@@ -8,9 +8,6 @@ use serde_json::Value;
 
 use crate::{Result, process};
 
-/// Programs we install for ourselves go here and nowhere else; git ignores it.
-const TOOLS: &str = ".tools";
-
 pub struct Repo {
     pub root: PathBuf,
 }
@@ -40,19 +37,10 @@ impl Repo {
         self.root.join(relative)
     }
 
-    pub fn tools(&self) -> PathBuf {
-        self.root.join(TOOLS)
-    }
-
-    /// A program started at the root, with our own tools found first.
+    /// A program started at the root.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.current_dir(&self.root);
-        let ours = self.tools().join("bin");
-        let theirs = env::var_os("PATH").unwrap_or_default();
-        if let Ok(path) = env::join_paths(std::iter::once(ours).chain(env::split_paths(&theirs))) {
-            command.env("PATH", path);
-        }
         // `cargo run` tells us about our own package. Handed on, these would make build scripts of
         // dependencies believe that something changed, and compile them again.
         for (name, _) in env::vars_os() {

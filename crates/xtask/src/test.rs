@@ -2,7 +2,6 @@
 //!
 //! A suite that cannot be set up is a failure and is counted as one. Nothing is skipped in silence.
 
-use std::fs;
 use std::process::{Command, ExitCode};
 
 use crate::repo::Repo;
@@ -14,7 +13,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "rust",
         what: "unit, contract, model and integration tests of the workspace",
-        prepare: prepare_rust,
+        prepare: Repo::need_compiler,
         command: rust_tests,
         count: tally::rust_tests,
     },
@@ -30,7 +29,7 @@ const SUITES: &[Suite] = &[
 struct Suite {
     name: &'static str,
     what: &'static str,
-    /// Fetches or checks what the suite needs on a fresh machine.
+    /// Fetches or checks what the suite needs on a fresh machine; what cannot be had is an error.
     prepare: fn(&Repo) -> Result,
     command: fn(&Repo, &Request) -> Command,
     count: tally::Reader,
@@ -111,42 +110,16 @@ fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
     tally
 }
 
-/// Where nextest is missing it is installed for this repository alone, at a version that is known to work.
-fn prepare_rust(repo: &Repo) -> Result {
-    const NEXTEST: &str = "cargo-nextest@0.9.143";
-    repo.need_compiler()?;
-    if has_nextest(repo) {
-        return Ok(());
-    }
-    println!("cargo-nextest is not here; building it once into .tools (five to ten minutes on two cores).");
-    let build = repo.tools().join("build");
-    let mut install = repo.cargo(&["install", NEXTEST, "--locked", "--root"]);
-    install.arg(repo.tools()).arg("--target-dir").arg(&build);
-    // It only starts our tests: compile it quickly rather than to run quickly.
-    install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_LTO", "off");
-    install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256").env("CARGO_PROFILE_RELEASE_DEBUG", "none");
-    let installed = process::run(&mut install);
-    // What is left is only worth keeping for a second try.
-    match installed {
-        Ok(()) => fs::remove_dir_all(build)?,
-        Err(error) => {
-            println!("xtask: {error}; going on with plain `cargo test`, which runs the same tests.")
-        }
-    }
-    Ok(())
-}
-
-fn has_nextest(repo: &Repo) -> bool {
-    process::succeeds(&mut repo.cargo(&["nextest", "--version"]))
-}
-
+/// nextest where it is there, because it ends a test that hangs and gives each a process of its own. Where it is
+/// not, libtest runs the same tests: an install of minutes before the first test would help nobody on a new machine.
+///
 /// Always the whole workspace: a single package has another set of features and is compiled again.
 fn rust_tests(repo: &Repo, request: &Request) -> Command {
-    let plain = request.plain || !has_nextest(repo);
-    let mut command = if plain {
-        repo.cargo(&["test", "--workspace", "--tests", "--no-fail-fast"])
-    } else {
+    let nextest = !request.plain && process::succeeds(&mut repo.cargo(&["nextest", "--version"]));
+    let mut command = if nextest {
         repo.cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"])
+    } else {
+        repo.cargo(&["test", "--workspace", "--tests", "--no-fail-fast"])
     };
     command.args(request.filter.as_deref());
     command
