@@ -1,114 +1,50 @@
-use std::time::Instant;
+//! Prints the proof: every search with its number of worlds, the shortest way to a sign-out below the bound,
+//! and what the simulated sessions came to.
+
+#![forbid(unsafe_code)]
+
 use tenure_model::explore::explore;
-use tenure_model::mutant::Mutant;
-use tenure_model::setting::*;
-fn show(name: &str, s: Setting) {
-    let t = Instant::now();
-    let e = explore(&s);
-    println!("{name}: {} states {} transitions depth {} {:?}", e.states, e.transitions, e.depth, t.elapsed());
-    if let Some(t) = e.sign_out {
-        for l in t.lines {
-            println!("   {l}");
+use tenure_model::setting::{HeaderLess, Network, Scale, Setting};
+use tenure_model::simulate::{Owner, Run, Thief};
+use tenure_model::tally::{honest_sessions, thefts};
+
+fn main() {
+    for scale in [Scale::at_the_bound(1, 1), Scale::at_the_bound(1, 2), Scale::at_the_bound(2, 2)] {
+        search("everything, any number of tabs", Setting::everything(scale));
+    }
+    let small = Scale::at_the_bound(1, 1);
+    let slots =
+        Setting { network: Network::Slots(4), header_less: HeaderLess::Never, ..Setting::everything(small) };
+    search("everything, two tabs with two requests each", slots);
+    let middle = Scale::at_the_bound(2, 2);
+    search("two sessions in one jar", Setting { second_sign_in: true, ends: true, ..Setting::calm(middle) });
+    let lifetime = Some(4 * small.settle);
+    search("a lifetime of 4 S", Setting { lifetime, ..Setting::everything(small) });
+    let short = |scale| Setting {
+        jar_crashes: true,
+        header_less: HeaderLess::Never,
+        strikes_count: false,
+        ..Setting::calm(scale)
+    };
+    search("S = 2F", short(Scale { settle: 4, ..middle }));
+    search("S = 2F + C", short(Scale { freshness: 3, flush_lag: 2, settle: 8 }));
+
+    println!("honest: {}", honest_sessions(0..2_500, Run::honest));
+    for owner in [Owner::AlwaysOn, Owner::Human] {
+        for thief in [Thief::Ordinary, Thief::HeaderLess] {
+            println!("theft ({owner:?} owner, {thief:?} thief): {}", thefts(0..2_000, owner, thief));
         }
     }
 }
-fn main() {
-    let n: Vec<u8> = std::env::args().skip(1).map(|a| a.parse().unwrap()).collect();
-    let sc = Scale::at_the_bound(n[0], n[1]);
-    if n[2] == 0 {
-        show("everything", Setting::everything(sc));
-        show("no ends", Setting { ends: false, ..Setting::everything(sc) });
-    }
-    if n[2] == 1 {
-        let calm = Setting::calm(sc);
-        show(
-            "one less than bound",
-            Setting {
-                scale: Scale { settle: sc.settle - 2, ..sc },
-                strikes_count: false,
-                jar_crashes: true,
-                header_less: HeaderLess::Never,
-                ..calm
-            },
-        );
-        show(
-            "S=2F",
-            Setting {
-                scale: Scale { settle: 2 * n[0], ..sc },
-                strikes_count: false,
-                header_less: HeaderLess::Never,
-                ..calm
-            },
-        );
-        show(
-            "S<2F",
-            Setting {
-                scale: Scale { settle: 2 * n[0] - 1, ..sc },
-                strikes_count: false,
-                header_less: HeaderLess::Never,
-                ..calm
-            },
-        );
-        for m in [
-            Mutant::NoFreshnessCheck,
-            Mutant::BaseDiesWithHeadPresented,
-            Mutant::BaseDiesByTimeAlone,
-            Mutant::BaseAlwaysMints,
-            Mutant::FailureClearsCookies,
-            Mutant::AbsenceIsAnEnd,
-        ] {
-            show(&format!("{m:?}"), Setting { header_less: HeaderLess::Never, ..calm }.seeded_with(m));
-        }
-        show(
-            "seen",
-            Setting { header_less: HeaderLess::Never, jar_crashes: true, ..calm }
-                .seeded_with(Mutant::SeenHeadKeepsItsClock),
-        );
-        show(
-            "one name",
-            Setting { second_sign_in: true, header_less: HeaderLess::Never, ..calm }
-                .seeded_with(Mutant::OneCookieName),
-        );
-        show(
-            "extends",
-            Setting { lifetime: Some(3 * sc.settle), header_less: HeaderLess::Never, ..calm }
-                .seeded_with(Mutant::RotationExtendsExpiry),
-        );
-        show(
-            "revive",
-            Setting { header_less: HeaderLess::Never, ends: true, commit_losses: true, ..calm }
-                .seeded_with(Mutant::AheadRevivesEnded),
-        );
-        show(
-            "forgets",
-            Setting { header_less: HeaderLess::Never, commit_losses: true, ..calm }
-                .seeded_with(Mutant::StoreForgetsItCrashed),
-        );
-        show("any age", Setting { header_less: HeaderLess::AnyAge, strikes_count: false, ..calm });
-        show("life", Setting { lifetime: Some(3 * sc.settle), ends: true, ..calm });
-    }
-    if n[2] == 2 {
-        show(
-            "two sessions",
-            Setting { second_sign_in: true, ends: true, header_less: HeaderLess::Never, ..Setting::calm(sc) },
-        );
-    }
-    if n[2] == 3 {
-        if n.len() > 3 {
-            show(
-                "slots n no hl",
-                Setting {
-                    network: Network::Slots(n[3]),
-                    header_less: HeaderLess::Never,
-                    ..Setting::everything(sc)
-                },
-            );
-            return;
-        }
-        show(
-            "slots 4 no hl",
-            Setting { network: Network::Slots(4), header_less: HeaderLess::Never, ..Setting::everything(sc) },
-        );
-        show("slots 4", Setting { network: Network::Slots(4), ..Setting::everything(sc) });
+
+fn search(name: &str, setting: Setting) {
+    let found = explore(&setting);
+    let Scale { freshness, flush_lag, settle } = setting.scale;
+    println!(
+        "{name} (F {freshness}, C {flush_lag}, S {settle}): {} states, {} transitions, depth {}",
+        found.states, found.transitions, found.depth
+    );
+    for line in found.sign_out.iter().flat_map(|trace| &trace.lines) {
+        println!("    {line}");
     }
 }
