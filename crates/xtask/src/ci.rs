@@ -24,7 +24,7 @@ pub fn ci(repo: &Repo) -> Result<ExitCode> {
             println!("{}", Tally::FAILURE);
             return Ok(ExitCode::FAILURE);
         }
-        println!("== {name}: well after {:.1} s", time.as_secs_f64());
+        println!("== {name}: done in {:.1} s", time.as_secs_f64());
     }
     test::test(repo, &test::Request::default())
 }

@@ -68,16 +68,18 @@ fn offered(manifest: &str) -> Vec<&str> {
 }
 
 /// Two versions of one crate cost build time and sometimes sense; often they are not ours to heal, so this is a wish.
-pub fn duplicates(house: &House) -> Vec<Finding> {
+pub fn duplicates(house: &House) -> Option<Finding> {
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for package in list(&house.cargo["packages"]) {
         versions.entry(text(&package["name"])).or_default().insert(text(&package["version"]));
     }
-    let several = versions.into_iter().filter(|(_, versions)| versions.len() > 1);
-    let names = |versions: BTreeSet<&str>| versions.into_iter().collect::<Vec<_>>().join(", ");
-    several
-        .map(|(name, versions)| Finding::new(name, format!("one version; there are {}", names(versions))))
-        .collect()
+    versions.retain(|_, versions| versions.len() > 1);
+    let named = versions.iter().map(|(name, versions)| {
+        format!("{name} ({})", versions.iter().copied().collect::<Vec<_>>().join(", "))
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    (!named.is_empty())
+        .then(|| Finding::new("Cargo.lock", format!("one version of each crate; there are {named}")))
 }
 
 #[cfg(test)]
@@ -141,6 +143,7 @@ mod tests {
 
     #[test]
     fn two_versions_of_one_crate_are_told() {
-        assert_eq!(places(&duplicates(&house_of(&[], cargo()))), ["syn"]);
+        let told = duplicates(&house_of(&[], cargo())).unwrap().what;
+        assert_eq!(told, "one version of each crate; there are syn (2.0.0, 3.0.0)");
     }
 }
