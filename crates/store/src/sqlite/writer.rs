@@ -261,3 +261,91 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn connection() -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE t (x INTEGER NOT NULL UNIQUE)").unwrap();
+        conn
+    }
+
+    fn writer() -> Writer {
+        Writer::start(connection(), || Ok(connection()), None, Arc::new(Zeros)).unwrap()
+    }
+
+    fn insert(tx: &Tx<'_>, x: i64) -> Result<()> {
+        tx.conn.execute("INSERT INTO t VALUES (?1)", [x])?;
+        Ok(())
+    }
+
+    async fn stored(writer: &Writer) -> Vec<i64> {
+        let all = |tx: &Tx<'_>| {
+            let mut statement = tx.conn.prepare("SELECT x FROM t ORDER BY x")?;
+            let rows = statement.query_map((), |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        };
+        writer.write(all).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_or_fails_takes_back_its_own_writes_and_nobody_elses() {
+        let writer = writer();
+        let (before, panicked, failed, after) = tokio::join!(
+            writer.write(|tx| insert(tx, 1)),
+            writer.write_composed(|tx| {
+                insert(tx, 2)?;
+                panic!("a bug in one job");
+                #[allow(unreachable_code)]
+                Ok(())
+            }),
+            writer.write_composed(|tx| {
+                insert(tx, 3)?;
+                insert(tx, 1)
+            }),
+            writer.write_composed(|tx| insert(tx, 4)),
+        );
+        assert!(before.is_ok() && after.is_ok());
+        let is_unavailable = |result: Result<()>| matches!(result, Err(StoreError::Unavailable(_)));
+        assert!(is_unavailable(panicked) && is_unavailable(failed));
+        assert_eq!(stored(&writer).await, [1, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_caller_has_gone_stands() {
+        let writer = writer();
+        let (started, start) = std::sync::mpsc::channel::<()>();
+        let mut abandoned = Box::pin(writer.write(move |tx| {
+            let _ = start.recv();
+            insert(tx, 1)
+        }));
+        let waker = std::task::Waker::noop();
+        assert!(abandoned.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        drop(abandoned);
+        drop(started);
+        assert_eq!(stored(&writer).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_left_open_by_a_job_does_not_outlive_its_batch() {
+        let writer = writer();
+        let ended_early = writer.write(|tx| {
+            insert(tx, 1)?;
+            tx.conn.execute_batch("ROLLBACK")?;
+            Ok(())
+        });
+        assert!(matches!(ended_early.await, Err(StoreError::Unavailable(_))));
+        writer.write(|tx| insert(tx, 2)).await.unwrap();
+        assert_eq!(stored(&writer).await, [2]);
+    }
+}

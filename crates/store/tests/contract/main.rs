@@ -4,8 +4,10 @@
 
 mod coherence;
 mod damage;
+mod faults;
 mod keys;
 mod kills;
+mod migrations;
 mod process;
 mod races;
 mod refreshes;
