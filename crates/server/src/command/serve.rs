@@ -67,7 +67,7 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
     if let Some(user) = &args.dev_user {
         make_dev_user(&app, user).await?;
     }
-    announce(&app, ops.as_ref().and_then(|ops| ops.local_addr().ok()), args.dev_user.as_deref());
+    announce(&app, address, ops.as_ref().and_then(|ops| ops.local_addr().ok()), args.dev_user.as_deref());
 
     let (stopping, stop) = watch::channel(false);
     let (closing, close) = watch::channel(false);
@@ -114,11 +114,12 @@ async fn wait_for_signal() {
 }
 
 /// Says where it serves, and in development how to try it, on standard output.
-fn announce(app: &App, ops: Option<SocketAddr>, dev_user: Option<&str>) {
+fn announce(app: &App, listen: SocketAddr, ops: Option<SocketAddr>, dev_user: Option<&str>) {
     let url = app.settled.public_url.to_string();
     if !app.log.human {
         tracing::info!(
             url,
+            listen = %listen,
             ops = ops.map(|ops| ops.to_string()),
             version = env!("CARGO_PKG_VERSION"),
             "serving"
