@@ -1,0 +1,90 @@
+//! Killed two hundred times under load.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::audit::audit;
+use crate::random::Random;
+use crate::server::SETTLE;
+use crate::world::{World, number};
+
+const CLIENTS: usize = 32;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_signed_out_however_often_the_server_is_killed_and_the_network_fails() {
+    let kills = number("CHAOS_KILLS").unwrap_or(200);
+    let span = Duration::from_secs(number("CHAOS_SECONDS").unwrap_or(80));
+    let mut world = World::start(CLIENTS).await;
+    world.let_clients_live();
+    world.let_an_operator_end_sessions();
+
+    let began = crate::now();
+    let troubles = trouble(&mut world, kills, span).await;
+    world.settle_down().await;
+    let sums = audit(&world).await;
+
+    let counts = world.ledger.counts();
+    let faults = world.proxy.state.faults.load(std::sync::atomic::Ordering::Relaxed);
+    println!("{troubles:?}; {faults} network faults; {counts:?}; {sums:?}; {:?}", began.elapsed());
+    assert!(counts.sign_ins > 32 && counts.ends > 10 && counts.refreshes > 500, "too little happened");
+    // Every session that was there from the start has rotated about once per settle time, give or take what
+    // lost answers and slow clients cost.
+    let expected = (span.as_secs() / SETTLE.as_secs() / 2) as i64;
+    assert!(sums.fewest_generations >= expected, "only {} rotations", sums.fewest_generations);
+}
+
+#[derive(Debug, Default)]
+struct Troubles {
+    kills: u64,
+    kills_at_start: u64,
+    terminations: u64,
+    pauses: u64,
+}
+
+/// Kills the server at random moments, spread over the span, with other mishaps in between.
+async fn trouble(world: &mut World, kills: u64, span: Duration) -> Troubles {
+    let mut random = world.random("trouble");
+    let mut troubles = Troubles::default();
+    let ends_at = crate::now() + span;
+    while troubles.kills < kills {
+        sleep(next_moment(&mut random, ends_at, kills - troubles.kills)).await;
+        match random.below(100) {
+            0..5 => {
+                troubles.terminations += 1;
+                let status = world.server.terminate().await;
+                assert!(status.success(), "after SIGTERM the server exited with {status}");
+                world.server.start().await;
+                continue;
+            }
+            5..10 => {
+                // And then killed where it woke up, or while it was still held.
+                troubles.pauses += 1;
+                let pause = random.ms(50, 1_500);
+                world.server.pause(pause).await;
+            }
+            10..20 => {
+                world.server.kill();
+                world.server.start_unawaited();
+                sleep(random.ms(0, 120)).await;
+                troubles.kills += 1;
+                troubles.kills_at_start += 1;
+            }
+            _ => {}
+        }
+        world.server.kill();
+        troubles.kills += 1;
+        world.server.start().await;
+        world.ledger.assert_kept(world.seed);
+    }
+    troubles
+}
+
+/// So that the kills that are left fill the time that is left: most follow quickly, some leave the server
+/// time to do something.
+fn next_moment(random: &mut Random, ends_at: std::time::Instant, left: u64) -> Duration {
+    let time = ends_at.saturating_duration_since(crate::now());
+    let mean = (time / u32::try_from(left).unwrap_or(u32::MAX)).as_millis() as u64;
+    // The start of the next server takes its part of the time.
+    random.ms(0, (mean * 2).saturating_sub(150).max(60))
+}

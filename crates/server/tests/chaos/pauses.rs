@@ -1,0 +1,1 @@
+//! A server that is held for longer than anybody waits (F33).
