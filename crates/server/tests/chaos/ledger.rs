@@ -183,11 +183,6 @@ impl Ledger {
         self.state().sessions.iter().map(|(id, fact)| (id.clone(), fact.clone())).collect()
     }
 
-    /// Whether nobody has asked for this session's end.
-    pub fn must_live(&self, session: &str) -> bool {
-        self.state().sessions.get(session).is_some_and(|fact| fact.causes.is_empty())
-    }
-
     pub fn violation(&self, session: &str, what: &str) {
         let log = self.log.about(session, EVENTS_TOLD);
         let mut state = self.state();

@@ -7,10 +7,6 @@ use std::time::Duration;
 pub struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
     /// A source of its own for one of many, so that nobody's draws depend on anybody else's timing.
     pub fn of_one(seed: u64, purpose: &str, number: usize) -> Self {
         let mut mixed = Self(seed ^ (number as u64).rotate_left(32));
