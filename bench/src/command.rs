@@ -13,7 +13,7 @@ use crate::limit;
 use crate::load::{Load, User};
 use crate::proc::{self, Meter};
 use crate::suite::{self, SuiteArgs};
-use crate::user::{CheckUser, ConstantUser, LoginUser, Logins, MixedUser, RefreshUser, access_tokens, crowd};
+use crate::user::{CheckUser, ConstantUser, LoginUser, Logins, MixedUser, People, RefreshUser, crowd};
 
 /// Measures Tenure beside the limits of the machine it runs on. Loopback only.
 #[derive(Parser)]
@@ -84,9 +84,9 @@ struct LoadArgs {
     /// How long a jar rests after it was used; the settle time and a little more.
     #[arg(long, default_value_t = suite::REST_SECONDS)]
     rest_seconds: u64,
-    /// Seeded users `user<N>@bench.example`.
+    /// Sessions whose access tokens are presented, and whose owners sign in, in turn.
     #[arg(long, default_value_t = 1000)]
-    users: usize,
+    people: usize,
     #[arg(long, default_value = suite::PASSWORD)]
     password: String,
     /// Connections that sign in during the flood.
@@ -164,7 +164,7 @@ impl LoadArgs {
         if matches!(self.scenario, Scenario::RefreshDuringLoginFlood) {
             result.insert("at_rest".into(), measure(&load, users, self.pid)?);
             let flood = Load::new(self.target, seconds(self.seconds)?);
-            let logins = self.logins();
+            let logins = self.logins(self.people()?);
             let crowd = crowd(self.flood_connections, |_| LoginUser::new(self.target, logins.clone()));
             let flooded = std::thread::scope(|scope| {
                 let flood = scope.spawn(|| flood.run(crowd));
@@ -181,8 +181,12 @@ impl LoadArgs {
         Ok(())
     }
 
-    fn logins(&self) -> Logins {
-        Logins::new(self.users, &self.password)
+    fn logins(&self, people: People) -> Logins {
+        Logins::new(people.emails, &self.password)
+    }
+
+    fn people(&self) -> Result<People> {
+        People::meet(self.target, &self.pool()?, self.people)
     }
 
     fn pool(&self) -> Result<JarPool> {
@@ -199,16 +203,18 @@ impl LoadArgs {
                 crowd(count, |_| RefreshUser::new(target, pool.clone()))
             }
             Scenario::Check => {
-                let tokens = access_tokens(target, &self.pool()?, 1000)?;
+                let tokens = self.people()?.access_tokens;
                 crowd(count, |n| CheckUser::new(target, tokens.clone(), n, count))
             }
             Scenario::Login => {
-                let logins = self.logins();
+                let logins = self.logins(self.people()?);
                 crowd(count, |_| LoginUser::new(target, logins.clone()))
             }
             Scenario::Mixed => {
-                let (pool, logins) = (self.pool()?, self.logins());
-                let tokens = access_tokens(target, &pool, 1000)?;
+                let pool = self.pool()?;
+                let people = People::meet(target, &pool, self.people)?;
+                let tokens = people.access_tokens.clone();
+                let logins = self.logins(people);
                 crowd(count, |n| {
                     MixedUser::new(
                         CheckUser::new(target, tokens.clone(), n, count),

@@ -6,14 +6,16 @@
 use serde_json::{Value, json};
 
 use super::judge::{Goal, Rounds};
-use super::{Findings, PASSWORD, Seeded, Suite, USERS, note, rest};
+use super::{Findings, PASSWORD, Seeded, Suite, note, rest};
 use crate::failure::{Failure, Result};
 use crate::jar::JarPool;
 use crate::load::Load;
 use crate::server::Server;
 use crate::stats::Summary;
-use crate::user::{LoginUser, Logins, RefreshUser, crowd};
+use crate::user::{LoginUser, Logins, People, RefreshUser, crowd};
 
+/// Sessions whose owners sign in during the flood.
+const PEOPLE: usize = 1_000;
 const FLOOD_CONNECTIONS: usize = 16;
 const CALM_PER_SECOND: f64 = 1_000.0;
 const CALM_CONNECTIONS: usize = 16;
@@ -27,7 +29,8 @@ struct Phases {
 
 pub fn measure(suite: &Suite<'_>, seeded: &Seeded, pool: &JarPool) -> Result<Findings> {
     let server = seeded.tenure().start()?;
-    let logins = Logins::new(USERS, PASSWORD);
+    let people = People::meet(server.target, pool, PEOPLE)?;
+    let logins = Logins::new(people.emails, PASSWORD);
     let (mut calm, mut closed) = (Phases::default(), Phases::default());
     let count = suite.rounds(5, 2);
     for n in 1..=count {

@@ -30,7 +30,6 @@ pub use judge::Goal;
 pub const PASSWORD: &str = "bench rather long password 7";
 /// A session rotates again when its last hand-out is older than the settle time of 90 s.
 pub const REST_SECONDS: u64 = 95;
-const USERS: usize = 2_000;
 
 #[derive(Args)]
 pub struct SuiteArgs {
@@ -146,13 +145,15 @@ impl Suite<'_> {
         let seeded = Seeded { binary: self.args.server.clone(), data };
         let file = seeded.data.join("jars");
         let tenure = seeded.tenure();
+        // The first start makes the secret that the seeded tokens are signed under.
+        tenure.start()?.stop()?;
         note(&format!("seeding {sessions} sessions"));
         let status = Command::new(&self.args.seed)
             .arg("--db")
             .arg(tenure.database())
             .arg("--secret-file")
             .arg(tenure.secret())
-            .args(["--sessions", &sessions.to_string(), "--users", &USERS.min(sessions).to_string()])
+            .args(["--sessions", &sessions.to_string()])
             .arg("--jars")
             .arg(&file)
             .args(["--jar-count", &jars.to_string(), "--handed-ago-s", "3600"])

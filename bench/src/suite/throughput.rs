@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::judge::{Goal, Rounds};
-use super::{Findings, PASSWORD, Seeded, Suite, USERS, note, rest};
+use super::{Findings, PASSWORD, Seeded, Suite, note, rest};
 use crate::clock;
 use crate::failure::Result;
 use crate::jar::JarPool;
@@ -15,12 +15,12 @@ use crate::load::{Load, User};
 use crate::proc::{Cost, Meter, cores};
 use crate::server::Server;
 use crate::stats::Summary;
-use crate::user::{CheckUser, ConstantUser, LoginUser, Logins, MixedUser, RefreshUser, access_tokens, crowd};
+use crate::user::{CheckUser, ConstantUser, LoginUser, Logins, MixedUser, People, RefreshUser, crowd};
 
 /// Enough to keep every hashing thread busy, and below the queue at which sign-ins are shed.
 const LOGIN_CONNECTIONS: usize = 8;
-/// Different people whose access tokens are presented in turn.
-const ACCESS_TOKENS: usize = 1_000;
+/// Sessions whose access tokens are presented, and whose owners sign in, in turn.
+const PEOPLE: usize = 1_000;
 /// Bare axum's rate from which the absolute refresh goal is judged (issue 2, section 5).
 const BARE_FOR_ABSOLUTE: f64 = 90_000.0;
 
@@ -57,8 +57,8 @@ pub fn measure(suite: &Suite<'_>, seeded: &Seeded, pool: &JarPool) -> Result<Fin
     let mut rotations = Rotations::prepare(&suite.folder.join("limit.db"), suite.busy_sessions())?;
     let bare = Server::bare(cores(), &suite.folder.join("bare.log"))?;
     let server = seeded.tenure().start()?;
-    let tokens = access_tokens(server.target, pool, ACCESS_TOKENS)?;
-    let logins = Logins::new(USERS, PASSWORD);
+    let people = People::meet(server.target, pool, PEOPLE)?;
+    let (tokens, logins) = (people.access_tokens, Logins::new(people.emails, PASSWORD));
     let connections = suite.args.connections;
     let time = suite.time(3.0, 1.5);
     let refreshers = || crowd(connections, |_| RefreshUser::new(server.target, pool.clone()));

@@ -9,10 +9,10 @@ use crate::load::{User, Verdict};
 use crate::token::{json_string, read_access_session, read_refresh};
 use crate::wire::Response;
 
-/// Who signs in: `user<N>@bench.example` for N below `users`, in turn, all with one password.
+/// Who signs in: many people in turn, all with one password.
 #[derive(Clone)]
 pub struct Logins {
-    users: usize,
+    emails: Arc<Vec<String>>,
     password: Arc<str>,
     next: Arc<AtomicUsize>,
 }
@@ -26,8 +26,8 @@ pub struct LoginUser {
 // === impl Logins ===
 
 impl Logins {
-    pub fn new(users: usize, password: &str) -> Self {
-        Self { users: users.max(1), password: password.into(), next: Arc::default() }
+    pub fn new(emails: Vec<String>, password: &str) -> Self {
+        Self { emails: emails.into(), password: password.into(), next: Arc::default() }
     }
 }
 
@@ -41,9 +41,11 @@ impl LoginUser {
 
 impl User for LoginUser {
     fn request(&mut self, out: &mut Vec<u8>) -> bool {
-        let n = self.logins.next.fetch_add(1, Ordering::Relaxed) % self.logins.users;
+        let n = self.logins.next.fetch_add(1, Ordering::Relaxed);
+        let emails = &self.logins.emails;
+        let Some(email) = emails.get(n % emails.len().max(1)) else { return false };
         let body = format!(
-            r#"{{"email":"user{n}@bench.example","password":"{}","remember_me":true,"device_id":null}}"#,
+            r#"{{"email":"{email}","password":"{}","remember_me":true,"device_id":null}}"#,
             self.logins.password
         );
         // Writing into a vector cannot fail.

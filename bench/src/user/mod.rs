@@ -6,6 +6,7 @@ mod login;
 mod mixed;
 mod refresh;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -39,27 +40,40 @@ fn wrong(what: &str) -> Verdict {
 /// Access tokens that several users present in turn.
 pub type AccessTokens = Arc<Vec<String>>;
 
-/// Access tokens of `count` sessions of the pool (fewer if it has fewer), by refreshing each once.
-pub fn access_tokens(target: SocketAddr, pool: &JarPool, count: usize) -> Result<AccessTokens> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("runtime")?;
-    runtime.block_on(async {
-        let mut connection = Connection::new(target);
-        let mut user = RefreshUser::new(target, pool.clone());
-        let mut tokens = Vec::with_capacity(count);
-        let mut request = Vec::new();
-        while tokens.len() < count && user.request(&mut request) {
-            let response = connection.send(&request).await?;
-            let token = json_string(response.body(), "access_token").map(str::to_owned);
-            if let Verdict::Bad(code) = user.answer(&response) {
-                return Err(Failure(format!("a session could not be refreshed: {code}")));
+/// What a refresh tells about the people whose sessions were seeded.
+pub struct People {
+    pub access_tokens: AccessTokens,
+    /// Each person's once, though they may have several sessions.
+    pub emails: Vec<String>,
+}
+
+// === impl People ===
+
+impl People {
+    /// Meets the people of `count` sessions of the pool (fewer if it has fewer) by refreshing each once.
+    pub fn meet(target: SocketAddr, pool: &JarPool, count: usize) -> Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("runtime")?;
+        runtime.block_on(async {
+            let mut connection = Connection::new(target);
+            let mut user = RefreshUser::new(target, pool.clone());
+            let (mut tokens, mut emails) = (Vec::with_capacity(count), BTreeSet::new());
+            let mut request = Vec::new();
+            while tokens.len() < count && user.request(&mut request) {
+                let response = connection.send(&request).await?;
+                let member = |name| json_string(response.body(), name).map(str::to_owned);
+                let (token, email) = (member("access_token"), member("email"));
+                if let Verdict::Bad(code) = user.answer(&response) {
+                    return Err(Failure(format!("a session could not be refreshed: {code}")));
+                }
+                tokens.extend(token);
+                emails.extend(email);
+                request.clear();
             }
-            tokens.extend(token);
-            request.clear();
-        }
-        if tokens.is_empty() {
-            Err(Failure("no jar left to get an access token with".into()))
-        } else {
-            Ok(tokens.into())
-        }
-    })
+            if tokens.is_empty() {
+                return Err(Failure("no jar is left to get an access token with".into()));
+            }
+            Ok(Self { access_tokens: tokens.into(), emails: emails.into_iter().collect() })
+        })
+    }
 }
