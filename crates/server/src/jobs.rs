@@ -8,28 +8,36 @@ use tenure_store::StoreError;
 
 use crate::App;
 
-const TICK: Duration = Duration::from_secs(60);
+/// Between two looks at the rate-limit buckets. A bucket is full again, and worth nothing, seconds after its
+/// last use; kept for a minute they would be most of this process's memory.
+const TIDY: Duration = Duration::from_secs(5);
+
+/// Between two rounds of chores.
+const CHORES: Duration = Duration::from_secs(60);
 
 /// Rows deleted in one step of the sweep, so that it never holds up the writer.
 const SWEEP_STEP: usize = 500;
 
-/// Every minute: forget idle rate-limit buckets, bring gauges up to date, sweep a few long-ended rows.
+/// Forgets idle rate-limit buckets, brings gauges up to date, and sweeps a few long-ended rows, until the
+/// server drains.
 pub async fn run(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(TICK);
+    let mut tidy = tokio::time::interval(TIDY);
+    let mut due = tokio::time::interval(CHORES);
     while !app.draining.load(Ordering::Relaxed) {
-        ticks.tick().await;
-        app.limits.tidy();
-        match tick(&app).await {
-            Ok(()) => drop(app.metrics.storage_up.set(1)),
-            Err(error) => {
-                app.metrics.storage_up.set(0);
-                tracing::warn!(%error, "the minute's chores were not finished");
-            }
-        };
+        tokio::select! {
+            _ = tidy.tick() => app.limits.tidy(),
+            _ = due.tick() => match chores(&app).await {
+                Ok(()) => drop(app.metrics.storage_up.set(1)),
+                Err(error) => {
+                    app.metrics.storage_up.set(0);
+                    tracing::warn!(%error, "the minute's chores were not finished");
+                }
+            },
+        }
     }
 }
 
-async fn tick(app: &App) -> Result<(), StoreError> {
+async fn chores(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
     let active = app.store.session_count(now).await?;
     app.metrics.sessions_active.set(i64::try_from(active).unwrap_or(i64::MAX));

@@ -31,7 +31,7 @@ pub struct Keys {
     entropy: Arc<dyn Entropy>,
     sealing: SealingKey,
     loaded: RwLock<Loaded>,
-    verified: Cache<[u8; 32], Arc<AccessClaims>>,
+    verified: Cache<[u8; 32], Verified>,
 }
 
 #[derive(Clone)]
@@ -39,6 +39,14 @@ struct Loaded {
     /// The store's key epoch that `set` was read at; none before the first read.
     epoch: Option<u64>,
     set: Arc<KeySet>,
+}
+
+/// A token whose signature was good under the keys of an epoch, and says nothing under those of another: its
+/// key may have been retired since.
+#[derive(Clone)]
+struct Verified {
+    epoch: Option<u64>,
+    claims: Arc<AccessClaims>,
 }
 
 impl Keys {
@@ -56,18 +64,20 @@ impl Keys {
 
     /// The keys in force, read again whenever any process has changed them.
     pub async fn current(&self) -> Result<Arc<KeySet>, KeyError> {
-        let epoch = self.store.key_epoch().await?;
+        self.loaded().await.map(|loaded| loaded.set)
+    }
+
+    async fn loaded(&self) -> Result<Loaded, KeyError> {
+        let epoch = Some(self.store.key_epoch().await?);
         {
             let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-            if loaded.epoch == Some(epoch) {
-                return Ok(Arc::clone(&loaded.set));
+            if loaded.epoch == epoch {
+                return Ok(loaded.clone());
             }
         }
-        let set = Arc::new(self.read().await?);
-        self.verified.invalidate_all();
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) =
-            Loaded { epoch: Some(epoch), set: Arc::clone(&set) };
-        Ok(set)
+        let loaded = Loaded { epoch, set: Arc::new(self.read().await?) };
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
+        Ok(loaded)
     }
 
     async fn read(&self) -> Result<KeySet, KeyError> {
@@ -92,21 +102,19 @@ impl Keys {
         audience: &str,
         now: Timestamp,
     ) -> Result<Result<Arc<AccessClaims>, AccessTokenError>, KeyError> {
-        // Reading the keys first also empties the cache when one was retired.
-        let keys = self.current().await?;
+        let Loaded { epoch, set } = self.loaded().await?;
         let mut name = [0; 32];
         name.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-        if let Some(claims) = self.verified.get(&name) {
-            return Ok(if now.as_secs() < claims.exp {
-                Ok(claims)
-            } else {
-                self.verified.invalidate(&name);
-                Err(AccessTokenError::Expired(AccessClaims::clone(&claims)))
-            });
+        if let Some(seen) = self.verified.get(&name).filter(|seen| seen.epoch == epoch) {
+            if now.as_secs() < seen.claims.exp {
+                return Ok(Ok(seen.claims));
+            }
+            self.verified.invalidate(&name);
+            return Ok(Err(AccessTokenError::Expired(AccessClaims::clone(&seen.claims))));
         }
-        Ok(keys.verify(token, issuer, audience, now).map(|claims| {
+        Ok(set.verify(token, issuer, audience, now).map(|claims| {
             let claims = Arc::new(claims);
-            self.verified.insert(name, Arc::clone(&claims));
+            self.verified.insert(name, Verified { epoch, claims: Arc::clone(&claims) });
             claims
         }))
     }

@@ -2,18 +2,17 @@
 //!
 //! HTTP/1.1 only: a TLS-terminating proxy stands in front, and what is not spoken cannot be abused.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::Service as _;
@@ -33,8 +32,8 @@ const HEADERS_MAX: usize = 100;
 /// `maintenance`, running ones up to the configured grace.
 pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(app.settled.config.server.connections_max));
-    let running = Arc::new(AtomicUsize::new(0));
     let service = crate::http::service(Arc::clone(&app));
+    let connections = GracefulShutdown::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
         let accepted = tokio::select! {
@@ -42,41 +41,30 @@ pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver
             () = stopped(&mut stop) => break,
         };
         let Some((stream, peer)) = accepted_or_wait(accepted).await else { continue };
-        let serving = serve(stream, peer, service.clone(), Arc::clone(&running), stop.clone());
+        let connection = connections.watch(connect(stream, peer, service.clone(), true));
         tokio::spawn(async move {
-            serving.await;
+            // Errors here are the peer's: it hung up, or spoke no HTTP. hyper has answered where it could.
+            let _ = connection.await;
             drop(slot);
         });
     }
     app.draining.store(true, Ordering::Relaxed);
-    drain(&app, &listener, service, &running, stop).await;
+    let open = connections.count();
+    tokio::select! {
+        // Every connection has written its last answer.
+        () = connections.shutdown() => {}
+        () = turn_away(&listener, service) => {}
+        () = tokio::time::sleep(app.settled.config.server.shutdown_grace.0) => {
+            tracing::warn!(open, "stopped before all connections had finished");
+        }
+    }
 }
 
-/// Answers newcomers with 503 until the last running request has finished or the grace is over.
-async fn drain(
-    app: &App,
-    listener: &TcpListener,
-    service: crate::http::Service,
-    running: &Arc<AtomicUsize>,
-    stop: watch::Receiver<bool>,
-) {
-    let finished = async {
-        while running.load(Ordering::Acquire) > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let newcomers = async {
-        loop {
-            if let Some((stream, peer)) = accepted_or_wait(listener.accept().await).await {
-                tokio::spawn(serve(stream, peer, service.clone(), Arc::clone(running), stop.clone()));
-            }
-        }
-    };
-    tokio::select! {
-        () = finished => {}
-        () = newcomers => {}
-        () = tokio::time::sleep(app.settled.config.server.shutdown_grace.0) => {
-            tracing::warn!(running = running.load(Ordering::Relaxed), "stopped before all requests had finished");
+/// Answers newcomers while the last requests finish: 503, and the connection closes.
+async fn turn_away(listener: &TcpListener, service: crate::http::Service) {
+    loop {
+        if let Some((stream, peer)) = accepted_or_wait(listener.accept().await).await {
+            tokio::spawn(connect(stream, peer, service.clone(), false));
         }
     }
 }
@@ -95,61 +83,31 @@ async fn accepted_or_wait(
     }
 }
 
-async fn serve(
+fn connect(
     stream: TcpStream,
     peer: SocketAddr,
     service: crate::http::Service,
-    running: Arc<AtomicUsize>,
-    mut stop: watch::Receiver<bool>,
-) {
+    keep_alive: bool,
+) -> impl GracefulConnection<Error = hyper::Error> + Send {
     let _ = stream.set_nodelay(true);
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         let mut service = service.clone();
-        let counted = Counted::new(&running);
-        async move {
-            let mut request: Request = request.map(axum::body::Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            let response: Result<Response, Infallible> = service.call(request).await;
-            drop(counted);
-            response
-        }
+        let mut request: Request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        async move { service.call(request).await }
     });
-    let connection = http1::Builder::new()
+    http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), answer);
-    tokio::pin!(connection);
-    // Errors here are the peer's: it hung up, or spoke no HTTP. hyper has answered 400 or 431 where it could.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    }
+        .keep_alive(keep_alive)
+        .serve_connection(TokioIo::new(stream), answer)
 }
 
 /// Waits until the server is told to stop.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// One running request.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(running: &Arc<AtomicUsize>) -> Self {
-        running.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(running))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// Serves the operators' listener until `stop`; it is the last to go, so that draining can be watched.
