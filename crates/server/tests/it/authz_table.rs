@@ -1,0 +1,231 @@
+//! Every route as nobody, as a stranger, from a foreign page, and with each kind of bad token. A new route
+//! fails here until it has a row.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::routes::docs::operations;
+use crate::world::{Answer, Browser, Call, Client, DAY, TestApp};
+
+/// Who may call a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Needs {
+    /// Anybody; what is protected is protected by what they send.
+    Nothing,
+    /// An access token that stands.
+    Token,
+    /// An access token that is authentic, even if expired or revoked: signing out.
+    AuthenticToken,
+}
+
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    needs: Needs,
+}
+
+const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
+    Row { method, path, needs }
+}
+
+const TABLE: [Row; 14] = [
+    row("POST", "/api/v1/auth/register", Needs::Nothing),
+    row("POST", "/api/v1/auth/login", Needs::Nothing),
+    row("POST", "/api/v1/auth/refresh", Needs::Nothing),
+    row("DELETE", "/api/v1/auth/refresh", Needs::Nothing),
+    row("POST", "/api/v1/auth/logout", Needs::AuthenticToken),
+    row("GET", "/api/v1/auth/profile", Needs::Token),
+    row("PATCH", "/api/v1/auth/profile", Needs::Token),
+    row("POST", "/api/v1/auth/password/change", Needs::Token),
+    row("GET", "/api/v1/auth/sessions", Needs::Token),
+    row("DELETE", "/api/v1/auth/sessions/{id}", Needs::Token),
+    row("GET", "/api/v1/system/ping", Needs::Nothing),
+    row("GET", "/api/v1/system/status", Needs::Nothing),
+    row("GET", "/.well-known/jwks.json", Needs::Nothing),
+    row("GET", "/api/openapi.json", Needs::Nothing),
+];
+
+impl Row {
+    /// A request with a body that would do, for the session `id` where the path names one.
+    fn call(&self, client: &Client, id: &str) -> Call {
+        let call = client.call(self.method, &self.path.replace("{id}", id));
+        let body = match self.path {
+            "/api/v1/auth/register" => {
+                json!({ "email": "new@example.com", "password": "a long new password", "name": "New" })
+            }
+            "/api/v1/auth/login" => json!({ "email": "ada@example.com", "password": crate::world::PASSWORD }),
+            "/api/v1/auth/password/change" => {
+                json!({ "current_password": crate::world::PASSWORD, "new_password": "a long new password" })
+            }
+            "/api/v1/auth/profile" if self.method == "PATCH" => json!({ "name": "Changed" }),
+            _ => return call,
+        };
+        call.json(&body)
+    }
+
+    fn changes_something(&self) -> bool {
+        self.method != "GET"
+    }
+}
+
+/// Whatever was refused, Ada's session is as it was.
+async fn check_untouched(app: &TestApp, ada: &mut Browser) {
+    assert_eq!(ada.profile().await.expect(200).json()["name"], "ada");
+    assert_eq!(ada.sessions().await.len(), 1);
+    ada.refresh().await.expect(200);
+    app.client.login("ada@example.com", "a long new password").await.expect(401);
+}
+
+#[test]
+fn every_operation_has_a_row_and_every_row_an_operation() {
+    let rows: BTreeSet<_> = TABLE.iter().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();
+    assert_eq!(rows, operations(&tenure::http::openapi::document()));
+}
+
+async fn refused(app: &TestApp, needed: &[Needs], token: Option<&str>, code: &str) {
+    let mut asked = 0;
+    for row in TABLE.iter().filter(|row| needed.contains(&row.needs)) {
+        let mut call = row.call(&app.client, &format!("ses_{}", "1".repeat(32)));
+        if let Some(token) = token {
+            call = call.bearer(token);
+        }
+        let answer: Answer = call.send().await.expect(401).without_cookies();
+        answer.problem(code);
+        assert!(answer.header("www-authenticate").starts_with("Bearer"), "{} {}", row.method, row.path);
+        asked += 1;
+    }
+    assert!(asked > 0);
+}
+
+const PROTECTED: [Needs; 2] = [Needs::Token, Needs::AuthenticToken];
+
+#[tokio::test]
+async fn nobody_is_let_in_where_somebody_is_needed() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_in(&app.user("ada").await).await;
+    refused(&app, &PROTECTED, None, "access_token_missing").await;
+    check_untouched(&app, &mut ada).await;
+}
+
+#[tokio::test]
+async fn garbage_and_foreign_tokens_are_refused() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_in(&app.user("ada").await).await;
+    let foreign = crate::world::Setup::default().secret(9).start().await;
+    let stranger = foreign.signed_in(&foreign.user("ada").await).await;
+    for token in ["garbage", "a.b.c", &stranger.access] {
+        refused(&app, &PROTECTED, Some(token), "access_token_invalid").await;
+    }
+    check_untouched(&app, &mut ada).await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_no_access_token() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_in(&app.user("ada").await).await;
+    refused(&app, &PROTECTED, Some(&ada.token()), "wrong_token_type").await;
+    check_untouched(&app, &mut ada).await;
+}
+
+#[tokio::test]
+async fn an_access_token_in_the_cookies_is_no_session() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_in(&app.user("ada").await).await;
+    let name = ada.cookies().only().name.clone();
+    let answer = app.client.refresh_with(&format!("{name}={}", ada.access)).await;
+    answer.expect(401).without_cookies().problem("session_not_found");
+    check_untouched(&app, &mut ada).await;
+}
+
+#[tokio::test]
+async fn an_expired_token_is_good_for_signing_out_alone() {
+    let app = TestApp::new().await;
+    let user = app.user("ada").await;
+    let (mut ada, late) = (app.signed_in(&user).await, app.signed_in(&user).await);
+    app.clock.advance(DAY);
+    refused(&app, &[Needs::Token], Some(&late.access), "access_token_expired").await;
+    for row in TABLE.iter().filter(|row| row.needs == Needs::AuthenticToken) {
+        row.call(&app.client, "").bearer(&late.access).send().await.expect(204);
+    }
+    ada.refresh().await.expect(200);
+    check_untouched(&app, &mut ada).await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_good_for_signing_out_alone() {
+    let app = TestApp::new().await;
+    let user = app.user("ada").await;
+    let (mut ada, mut gone) = (app.signed_in(&user).await, app.signed_in(&user).await);
+    gone.sign_out().await.expect(204);
+    refused(&app, &[Needs::Token], Some(&gone.access), "access_token_revoked").await;
+    for row in TABLE.iter().filter(|row| row.needs == Needs::AuthenticToken) {
+        row.call(&app.client, "").bearer(&gone.access).send().await.expect(204);
+    }
+    check_untouched(&app, &mut ada).await;
+}
+
+#[tokio::test]
+async fn a_stranger_reaches_only_what_is_theirs() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_in(&app.user("ada").await).await;
+    for (index, row) in TABLE.iter().filter(|row| row.needs == Needs::Token).enumerate() {
+        let eve = app.signed_in(&app.user(&format!("eve{index}")).await).await;
+        let answer = row.call(&app.client, &ada.session).bearer(&eve.access).send().await;
+        match (row.method, row.path) {
+            ("DELETE", "/api/v1/auth/sessions/{id}") => drop(answer.problem("not_found")),
+            (_, "/api/v1/auth/profile") => {
+                assert_eq!(answer.json()["email"], format!("eve{index}@example.com"))
+            }
+            (_, "/api/v1/auth/sessions") => assert!(!answer.text().contains(&ada.session)),
+            _ => assert!(!answer.text().contains("ada"), "{}", row.path),
+        }
+    }
+    let eve = app.signed_in(&app.user("eve").await).await;
+    app.client.call("POST", "/api/v1/auth/logout").bearer(&eve.access).send().await.expect(204);
+    check_untouched(&app, &mut ada).await;
+}
+
+#[tokio::test]
+async fn nothing_is_changed_from_a_foreign_page_even_with_every_credential() {
+    let app = TestApp::new().await;
+    let mut ada = app.signed_in(&app.user("ada").await).await;
+    let before = ada.cookies();
+    let ours = app.origin().to_owned();
+    let port = app.address.port();
+    let foreign: [&[(&str, &str)]; 9] = [
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("origin", &format!("http://127.0.0.1.evil.net:{port}"))],
+        &[("origin", &format!("http://evil-127.0.0.1:{port}"))],
+        &[("origin", "")],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "none")],
+        &[("origin", &ours), ("sec-fetch-site", "cross-site")],
+        &[("origin", &ours), ("origin", "https://evil.example")],
+    ];
+    for headers in foreign {
+        for row in TABLE.iter().filter(|row| row.changes_something()) {
+            let mut call = row.call(&app.client, &ada.session).bearer(&ada.access);
+            for (name, value) in headers {
+                call = call.header(name, value);
+            }
+            let call = call.header("cookie", ada.cookie_header("/api/v1/auth/refresh"));
+            call.send().await.expect(403).without_cookies().problem("origin_not_allowed");
+        }
+    }
+    assert_eq!(ada.cookies(), before);
+    check_untouched(&app, &mut ada).await;
+}
+
+#[tokio::test]
+async fn a_page_of_the_same_site_and_no_browser_at_all_are_let_in() {
+    let app = TestApp::new().await;
+    let ada = app.signed_in(&app.user("ada").await).await;
+    let cookie = ada.cookie_header("/api/v1/auth/refresh");
+    let refresh = || app.client.call("POST", "/api/v1/auth/refresh").header("cookie", &cookie);
+    refresh().send().await.expect(200);
+    for site in ["same-origin", "same-site"] {
+        refresh().header("origin", app.origin()).header("sec-fetch-site", site).send().await.expect(200);
+    }
+}

@@ -1,0 +1,3 @@
+//! Input that nobody honest sends. It gets a 4xx with a stable code, and never a 500.
+
+pub mod token;

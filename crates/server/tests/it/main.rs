@@ -1,0 +1,13 @@
+//! The proof of the service over real HTTP: a real App on a real store behind our own listener, with the
+//! clock, the randomness and the log in the test's hands.
+//!
+//! `world` is what tests are made of; `routes` mirrors the paths of the API; `authz_table` fails for a route
+//! without a row; `field_reports` maps every report of the field to the test that shows it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod authz_table;
+mod hostile;
+mod routes;
+mod time;
+mod world;

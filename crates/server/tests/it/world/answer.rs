@@ -1,0 +1,117 @@
+//! An answer, checked for what every answer must have before a test sees it.
+
+use http::HeaderMap;
+use serde_json::Value;
+use tenure_domain::problem::Code;
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// What holds for every answer of the API listener, whoever asked for what.
+    pub fn check_envelope(&self, path: &str, https: bool) {
+        let at = |what: &str| format!("{what} of {path}: {self:?}");
+        for (name, value) in [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY")] {
+            assert_eq!(self.header(name), value, "{}", at(name));
+        }
+        assert_eq!(self.header("referrer-policy"), "no-referrer", "{}", at("referrer policy"));
+        assert_eq!(self.header("cross-origin-resource-policy"), "same-site", "{}", at("resource policy"));
+        assert!(self.header("content-security-policy").contains("default-src 'none'"), "{}", at("policy"));
+        assert!(!self.header("x-request-id").is_empty(), "{}", at("request id"));
+        assert_eq!(self.headers.contains_key("strict-transport-security"), https, "{}", at("HSTS"));
+        let jwks = path.trim_end_matches('/') == "/.well-known/jwks.json" && self.status == 200;
+        let cached = if jwks { "public, max-age=300" } else { "no-store" };
+        assert_eq!(self.header("cache-control"), cached, "{}", at("cache"));
+        for line in self.set_cookies() {
+            let secure = line.contains("; Secure");
+            assert_eq!(secure, https, "{}", at("Secure"));
+            assert_eq!(line.starts_with("__Secure-tenure_"), https, "{}", at("prefix"));
+            assert!(line.contains("; HttpOnly") && line.contains("; SameSite=Lax"), "{line}");
+            assert!(line.contains("; Path=/api/v1/auth/refresh"), "{line}");
+            for absent in ["Domain", "Partitioned", "Expires"] {
+                assert!(!line.contains(absent), "{line}");
+            }
+        }
+        if self.status >= 400 {
+            self.check_problem();
+        }
+    }
+
+    /// Every error is problem+json with a code of the closed list, at that code's status and class.
+    fn check_problem(&self) {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        if self.body.is_empty() {
+            return; // The answer to HEAD.
+        }
+        let body = self.json();
+        let code = Code::ALL.into_iter().find(|code| body["code"] == code.as_str());
+        let code = code.unwrap_or_else(|| panic!("a code of the list: {body}"));
+        assert_eq!(u64::from(code.status()), body["status"].as_u64().unwrap(), "{body}");
+        assert_eq!(code.status(), self.status, "{body}");
+        assert_eq!(body["class"], code.class().as_str());
+        assert_eq!(body["title"], code.title());
+        assert_eq!(body["type"], format!("/api/docs/codes#{code}"));
+        assert_eq!(body["request_id"], self.header("x-request-id"));
+        assert!(body["server_time"].is_i64() && body["detail"].is_string(), "{body}");
+        let retry_after = body.get("retry_after").map(ToString::to_string);
+        assert_eq!(retry_after.as_deref(), self.headers.get("retry-after").map(|v| v.to_str().unwrap()));
+        if matches!(self.status, 429 | 503) {
+            assert!(retry_after.is_some(), "says when to try again: {body}");
+        }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn set_cookies(&self) -> Vec<&str> {
+        self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Demands a status, and gives the answer back.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    /// Demands an error with this code, and gives its body.
+    #[track_caller]
+    pub fn problem(&self, code: &str) -> Value {
+        assert!(self.status >= 400, "expected {code}, got {}: {}", self.status, self.text());
+        let body = self.json();
+        assert_eq!(body["code"], code, "{body}");
+        body
+    }
+
+    /// Demands that no cookie is touched.
+    #[track_caller]
+    pub fn without_cookies(self) -> Self {
+        assert_eq!(self.set_cookies(), Vec::<&str>::new(), "{}", self.text());
+        self
+    }
+
+    pub fn access_token(&self) -> String {
+        self.json()["access_token"].as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+
+    pub fn session_id(&self) -> String {
+        self.json()["session"]["id"].as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+}

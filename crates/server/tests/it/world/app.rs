@@ -1,0 +1,345 @@
+//! The server under test.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tenure::app::{Clock, Parts, SystemClock};
+use tenure::config::{Config, Sources};
+use tenure::log::LogSink;
+use tenure::{App, serve};
+use tenure_domain::email::Email;
+use tenure_domain::id::UserId;
+use tenure_domain::password::Password;
+use tenure_domain::secret::{MasterSecret, SecretText};
+use tenure_domain::time::Timestamp;
+use tenure_domain::user::Role;
+use tenure_store::sqlite::{SqliteOptions, SqliteStore};
+use tenure_store::{Entropy, NewUser, Store, UserCreated};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::faults::{Faults, FaultyStore};
+use super::{Browser, Cli, Client, PASSWORD, Raw};
+
+/// A clock that stands still until it is told to go on.
+#[derive(Clone)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    pub fn get(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+    }
+
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.as_ms(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.get()
+    }
+}
+
+/// Randomness from a seed (SplitMix64): the same each run, as far as threads allow.
+struct SeededEntropy(AtomicU64);
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// When the virtual clock starts, unless a test says otherwise.
+const START: Timestamp = Timestamp::from_ms(1_795_000_000_000);
+
+/// How a server is to be.
+pub struct Setup {
+    environment: Vec<(String, String)>,
+    development: bool,
+    secret: u8,
+    previous_secret: Option<u8>,
+    start: Timestamp,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let setup =
+            Self { environment: vec![], development: true, secret: 1, previous_secret: None, start: START };
+        setup
+            .set("SERVER__LISTEN", "127.0.0.1:0")
+            .set("PASSWORD__MEMORY_KIB", "8")
+            .set("PASSWORD__PASSES", "1")
+            .set("PASSWORD__WORKERS", "2")
+            .set("PASSWORD__QUEUE", "1000")
+            .set("LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "1000000")
+            .set("LIMITS__SIGN_IN_PER_ADDRESS_PER_MINUTE", "1000000")
+            .set("LIMITS__REFRESH_PER_SESSION_PER_MINUTE", "1000000")
+    }
+}
+
+impl Setup {
+    /// A setting, as the environment would have it: `SESSION__REUSE`.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        let name = format!("TENURE_{name}");
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// As in production: https, `__Secure-` cookies, absence is no end.
+    pub fn production(self) -> Self {
+        Self { development: false, ..self }
+            .set("SERVER__PUBLIC_URL", "https://id.example.com")
+            .set("PASSWORD__MEMORY_KIB", "15000")
+    }
+
+    pub fn secret(self, secret: u8) -> Self {
+        Self { secret, ..self }
+    }
+
+    pub fn previous_secret(self, previous: u8) -> Self {
+        Self { previous_secret: Some(previous), ..self }
+    }
+
+    /// The virtual clock starts at the real time, where other processes look at the same rows.
+    pub fn at_real_time(self) -> Self {
+        Self { start: SystemClock.now(), ..self }
+    }
+
+    pub async fn start(self) -> TestApp {
+        let clock = ManualClock(Arc::new(AtomicI64::new(self.start.as_ms())));
+        TestApp::start(self, Arc::new(tempfile::tempdir().unwrap()), clock, 1).await
+    }
+}
+
+/// A person who can sign in with [`PASSWORD`].
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+}
+
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub clock: ManualClock,
+    pub faults: Arc<Faults>,
+    pub address: SocketAddr,
+    /// The operators' listener.
+    pub ops: SocketAddr,
+    pub client: Client,
+    folder: Arc<tempfile::TempDir>,
+    origin: String,
+    log: Arc<Mutex<Vec<u8>>>,
+    expected: Mutex<Vec<String>>,
+    stop: watch::Sender<bool>,
+    serving: Option<tokio::task::JoinHandle<()>>,
+    /// The server's own threads, as in production; the test's thread only asks.
+    runtime: Option<Runtime>,
+    generation: u64,
+}
+
+fn secret(byte: u8) -> MasterSecret {
+    MasterSecret::from_bytes(std::array::from_fn(|i| byte.wrapping_mul(31).wrapping_add(i as u8)))
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Setup::default().start().await
+    }
+
+    async fn start(
+        setup: Setup,
+        folder: Arc<tempfile::TempDir>,
+        clock: ManualClock,
+        generation: u64,
+    ) -> Self {
+        let sources = Sources { environment: setup.environment, ..Sources::default() };
+        let mut settled = Config::load(&sources).unwrap().settle(setup.development).unwrap();
+        // The master secret of development, where the command line finds it.
+        std::fs::write(folder.path().join("secret"), secret(setup.secret).to_text().expose()).unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (listener, ops) = runtime.spawn(async move { (bind().await, bind().await) }).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let ops_address = ops.local_addr().unwrap();
+        if settled.development {
+            settled.public_url.authority = address.to_string();
+        }
+        let (https, origin) = (settled.public_url.https, settled.public_url.origin());
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy(AtomicU64::new(generation << 32)));
+        let path = folder.path().join("tenure.db");
+        let opened = SqliteStore::open(SqliteOptions::new(path, Arc::clone(&entropy), clock.get())).unwrap();
+        let faults = Arc::new(Faults::default());
+        let (sink, log) = LogSink::kept();
+        let app = App::new(Parts {
+            settled,
+            store: Arc::new(FaultyStore { inner: Arc::new(opened), faults: Arc::clone(&faults) }),
+            clock: Arc::new(clock.clone()),
+            entropy,
+            log: sink,
+            secret: secret(setup.secret),
+            previous_secrets: setup.previous_secret.map(secret).into_iter().collect(),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let (prepared, ready) = (Arc::clone(&app), clock.get());
+        runtime.spawn(async move { prepared.keys.prepare(ready).await.unwrap() }).await.unwrap();
+        let serving = runtime.spawn(serve::api(Arc::clone(&app), listener, stopped.clone()));
+        runtime.spawn(serve::ops(Arc::clone(&app), ops, stopped));
+        Self {
+            app,
+            clock,
+            faults,
+            address,
+            ops: ops_address,
+            client: Client::new(format!("http://{address}"), https),
+            folder,
+            origin,
+            log,
+            expected: Mutex::default(),
+            stop,
+            serving: Some(serving),
+            runtime: Some(runtime),
+            generation,
+        }
+    }
+
+    /// Stops this server and starts another on the same data.
+    pub async fn restart(mut self, setup: Setup) -> Self {
+        self.shut_down().await;
+        self.app.store.close().await;
+        let (folder, clock) = (Arc::clone(&self.folder), self.clock.clone());
+        Self::start(setup, folder, clock, self.generation + 1).await
+    }
+
+    /// Tells the server to stop; gives what ends when it has.
+    pub fn begin_shut_down(&mut self) -> tokio::task::JoinHandle<()> {
+        self.stop.send(true).unwrap();
+        self.serving.take().unwrap()
+    }
+
+    pub async fn shut_down(&mut self) {
+        self.begin_shut_down().await.unwrap();
+    }
+
+    // === People ===
+
+    /// A user who is there already, with [`PASSWORD`].
+    pub async fn user(&self, name: &str) -> User {
+        self.user_with(name, PASSWORD).await
+    }
+
+    pub async fn user_with(&self, name: &str, password: &str) -> User {
+        let email = Email::parse(&format!("{name}@example.com")).unwrap();
+        let plain = SecretText::from_plain(password.into());
+        let chosen = Password::chosen(&plain, email.key()).unwrap();
+        let hash = self.app.hasher.hash(chosen).await.unwrap().unwrap();
+        let new = NewUser {
+            email: email.as_str().into(),
+            email_key: email.key().into(),
+            name: name.into(),
+            role: Role::User,
+            password_hash: Some(hash),
+            account_name: Some(name.into()),
+        };
+        match self.app.store.user_create(new, None, self.clock.get()).await.unwrap() {
+            UserCreated::Created { user, .. } => User { id: user.id, email: user.email },
+            UserCreated::EmailTaken => panic!("{name} is there already"),
+        }
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.client.clone(), self.clock.clone(), self.origin.clone())
+    }
+
+    /// A user's browser, signed in and remembered.
+    pub async fn signed_in(&self, user: &User) -> Browser {
+        let mut browser = self.browser();
+        browser.sign_in(user).await;
+        browser
+    }
+
+    pub async fn raw(&self) -> Raw {
+        Raw::connect(self.address).await
+    }
+
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    // === Beside the server ===
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn cli(&self) -> Cli {
+        Cli::on(self.folder.path())
+    }
+
+    /// Types a statement by hand into the database.
+    pub fn sql(&self, statement: &str) {
+        let connection = rusqlite::Connection::open(self.folder.path().join("tenure.db")).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        connection.execute_batch(statement).unwrap();
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.app.store
+    }
+
+    /// One sample of the metrics page, by its full name with labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let page = self.app.metrics.render();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8(self.log.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The log's lines, each of which must be JSON.
+    pub fn log_lines(&self) -> Vec<Value> {
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        self.log().lines().map(parse).collect()
+    }
+
+    /// An answer of 5xx with this code is part of the test.
+    pub fn expect_failure(&self, code: &str) {
+        self.expected.lock().unwrap().push(code.into());
+    }
+}
+
+/// Failures that nobody asked for do not stay unnoticed.
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        if std::thread::panicking() {
+            return;
+        }
+        let expected = self.expected.lock().unwrap();
+        for line in self.log_lines() {
+            let code = line["code"].as_str().unwrap_or_default();
+            let failed = line["status"].as_u64().is_some_and(|status| status >= 500);
+            assert!(!failed || expected.iter().any(|known| known == code), "an unexpected failure: {line}");
+        }
+    }
+}

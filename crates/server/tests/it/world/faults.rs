@@ -1,0 +1,229 @@
+//! The real store with faults to order: it fails, panics, or waits at a verb of the test's choice.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::password::PasswordHash;
+use tenure_domain::refresh_token::PresentedToken;
+use tenure_domain::session::RefreshRules;
+use tenure_domain::time::Timestamp;
+use tenure_store::{
+    Caller, EndOrder, Ended, Keys, NewSession, NewUser, PasswordChanged, Person, RefreshRequest, Refreshed,
+    Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, User, UserCreated,
+    Users,
+};
+use tokio::sync::Semaphore;
+
+#[derive(Clone)]
+pub enum Fault {
+    Panic,
+    Fails(StoreError),
+    /// Waits at the verb until it is let through, once per permit.
+    Waits(Arc<Semaphore>),
+    /// Does what it was told, and then the word of it is lost.
+    FailsAfter(StoreError),
+}
+
+#[derive(Default)]
+pub struct Faults(Mutex<HashMap<&'static str, Fault>>);
+
+impl Faults {
+    pub fn set(&self, verb: &'static str, fault: Fault) {
+        self.0.lock().unwrap().insert(verb, fault);
+    }
+
+    pub fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
+    async fn before(&self, verb: &'static str) -> Result<()> {
+        let fault = self.0.lock().unwrap().get(verb).cloned();
+        match fault {
+            Some(Fault::Panic) => panic!("a fault ordered at {verb}"),
+            Some(Fault::Fails(error)) => Err(error),
+            Some(Fault::Waits(gate)) => {
+                gate.acquire().await.unwrap().forget();
+                Ok(())
+            }
+            Some(Fault::FailsAfter(_)) | None => Ok(()),
+        }
+    }
+
+    fn after<T>(&self, verb: &'static str, result: Result<T>) -> Result<T> {
+        match self.0.lock().unwrap().get(verb) {
+            Some(Fault::FailsAfter(error)) => Err(error.clone()),
+            _ => result,
+        }
+    }
+}
+
+pub struct FaultyStore {
+    pub inner: Arc<dyn Store>,
+    pub faults: Arc<Faults>,
+}
+
+/// The one macro here: every verb is the inner store's, with the fault that stands before or after it.
+macro_rules! verb {
+    ($self:ident, $name:ident($($argument:expr),*)) => {{
+        $self.faults.before(stringify!($name)).await?;
+        let result = $self.inner.$name($($argument),*).await;
+        $self.faults.after(stringify!($name), result)
+    }};
+}
+
+#[async_trait]
+impl Sessions for FaultyStore {
+    async fn session_create(
+        &self,
+        user_id: UserId,
+        token_version: u32,
+        new: NewSession,
+        now: Timestamp,
+    ) -> Result<SessionCreated> {
+        verb!(self, session_create(user_id, token_version, new, now))
+    }
+
+    async fn session_refresh(&self, request: RefreshRequest, now: Timestamp) -> Result<Vec<Refreshed>> {
+        verb!(self, session_refresh(request, now))
+    }
+
+    async fn session_end_presented(
+        &self,
+        tokens: Vec<PresentedToken>,
+        rules: Arc<RefreshRules>,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<Vec<Ended>> {
+        verb!(self, session_end_presented(tokens, rules, order, now))
+    }
+
+    async fn session_end(
+        &self,
+        user_id: UserId,
+        scope: Scope,
+        bump_version: bool,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<Vec<Ended>> {
+        verb!(self, session_end(user_id, scope, bump_version, order, now))
+    }
+
+    async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>> {
+        verb!(self, session_find(id))
+    }
+
+    async fn session_list(
+        &self,
+        user_id: UserId,
+        with_ended: bool,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>> {
+        verb!(self, session_list(user_id, with_ended, limit, now))
+    }
+
+    async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>> {
+        verb!(self, caller(session_id))
+    }
+
+    async fn session_count(&self, now: Timestamp) -> Result<u64> {
+        verb!(self, session_count(now))
+    }
+}
+
+#[async_trait]
+impl Users for FaultyStore {
+    async fn user_create(
+        &self,
+        new: NewUser,
+        session: Option<NewSession>,
+        now: Timestamp,
+    ) -> Result<UserCreated> {
+        verb!(self, user_create(new, session, now))
+    }
+
+    async fn user_find(&self, id: UserId) -> Result<Option<User>> {
+        verb!(self, user_find(id))
+    }
+
+    async fn user_find_by_email(&self, email_key: &str) -> Result<Option<User>> {
+        verb!(self, user_find_by_email(email_key))
+    }
+
+    async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+        verb!(self, user_list(after, limit))
+    }
+
+    async fn user_rename(&self, id: UserId, name: String, now: Timestamp) -> Result<Option<Person>> {
+        verb!(self, user_rename(id, name, now))
+    }
+
+    async fn user_set_password(
+        &self,
+        id: UserId,
+        expected: Option<PasswordHash>,
+        new: PasswordHash,
+        keep: Option<SessionId>,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<PasswordChanged> {
+        verb!(self, user_set_password(id, expected, new, keep, order, now))
+    }
+
+    async fn user_rehash(&self, id: UserId, expected: PasswordHash, new: PasswordHash) -> Result<()> {
+        verb!(self, user_rehash(id, expected, new))
+    }
+
+    async fn user_disable(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
+        verb!(self, user_disable(id, order, now))
+    }
+
+    async fn user_enable(&self, id: UserId, now: Timestamp) -> Result<bool> {
+        verb!(self, user_enable(id, now))
+    }
+
+    async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
+        verb!(self, user_delete(id, order, now))
+    }
+}
+
+#[async_trait]
+impl Keys for FaultyStore {
+    async fn key_add(
+        &self,
+        key: StoredKey,
+        others_retire_at: Option<Timestamp>,
+        only_if_none: bool,
+    ) -> Result<bool> {
+        verb!(self, key_add(key, others_retire_at, only_if_none))
+    }
+
+    async fn key_list(&self) -> Result<Vec<StoredKey>> {
+        verb!(self, key_list())
+    }
+
+    async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool> {
+        verb!(self, key_retire(kid, now))
+    }
+
+    async fn key_epoch(&self) -> Result<u64> {
+        verb!(self, key_epoch())
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn check(&self) -> Result<()> {
+        verb!(self, check())
+    }
+
+    async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        verb!(self, sweep(before, limit))
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
