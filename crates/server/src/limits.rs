@@ -1,6 +1,7 @@
 //! Rate limits of this process. They answer 429 and never end anything.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock as GovernorClock, Reference};
@@ -13,16 +14,44 @@ use tenure_domain::id::SessionId;
 use crate::app::Clock;
 use crate::config;
 
-/// The App's clock in the form that the limiter counts in, so that virtual time moves limits too.
+/// The App's clock in the form that the limiter counts in, so that virtual time moves limits too. It never
+/// goes back: after a step back of the system's clock, buckets filled in what had been the future would
+/// refuse everybody until that future came.
 #[derive(Clone)]
-pub struct LimitClock(Arc<dyn Clock>);
+pub struct LimitClock {
+    clock: Arc<dyn Clock>,
+    turn: Arc<Turn>,
+}
+
+#[derive(Default)]
+struct Turn {
+    latest_ms: AtomicU64,
+    /// How far the clock has stepped back, all steps together.
+    stepped_ms: AtomicU64,
+}
+
+/// Less than this is not a step, but two threads that read the clock at the same time.
+const STEP_MS: u64 = 1_000;
+
+impl LimitClock {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, turn: Arc::default() }
+    }
+}
 
 impl GovernorClock for LimitClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        let ms = u64::try_from(self.0.now().as_ms()).unwrap_or(0);
-        Nanos::from(Duration::from_millis(ms))
+        let clock_ms = u64::try_from(self.clock.now().as_ms()).unwrap_or(0);
+        let ms = clock_ms.saturating_add(self.turn.stepped_ms.load(Ordering::Relaxed));
+        let latest_ms = self.turn.latest_ms.fetch_max(ms, Ordering::Relaxed);
+        let back_ms = latest_ms.saturating_sub(ms);
+        if back_ms > STEP_MS {
+            // Two threads may both add it; then time leaps ahead once, and buckets are full again.
+            self.turn.stepped_ms.fetch_add(back_ms, Ordering::Relaxed);
+        }
+        Nanos::from(Duration::from_millis(ms.max(latest_ms)))
     }
 }
 
@@ -43,7 +72,7 @@ pub struct Limits {
 
 impl Limits {
     pub fn new(config: &config::Limits, clock: Arc<dyn Clock>) -> Self {
-        let clock = LimitClock(clock);
+        let clock = LimitClock::new(clock);
         let quota =
             |per_minute: u32| Quota::per_minute(per_minute.try_into().unwrap_or(std::num::NonZeroU32::MIN));
         Self {

@@ -44,12 +44,12 @@ fn finish(response: &mut Response, arrival: &Arrival, method: &Method, https: bo
         && (status.is_client_error() || status.is_server_error())
         && let Some(problem) = problem_for(status)
     {
-        // A layer or the router refused it in its own words.
-        let allow = response.headers().get(header::ALLOW).cloned();
+        // A layer or the router refused it in its own words. Only the words go: `Allow` and CORS stand.
+        let mut said = std::mem::take(response.headers_mut());
+        said.remove(header::CONTENT_LENGTH);
         *response = problem.into_response();
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
+        said.extend(std::mem::take(response.headers_mut()));
+        *response.headers_mut() = said;
     }
     if let Some(problem) = response.extensions().get::<Problem>()
         && method != Method::HEAD
