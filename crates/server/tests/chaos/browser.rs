@@ -26,7 +26,8 @@ pub struct Browser {
 /// The device's clock, and how far it is off the server's as far as the browser could learn.
 struct Clock {
     wrong_by_ms: i64,
-    offset_ms: i64,
+    /// None before the first answer.
+    offset_ms: Option<i64>,
     /// The round trip of the answer that the offset was learned from: the shortest tells best.
     learned_in: Duration,
 }
@@ -130,7 +131,7 @@ impl Done {
 impl Browser {
     /// With a clock that is this much ahead of the truth.
     pub fn new(server: String, wrong_by_ms: i64) -> Self {
-        let clock = Clock { wrong_by_ms, offset_ms: 0, learned_in: Duration::MAX };
+        let clock = Clock { wrong_by_ms, offset_ms: None, learned_in: Duration::MAX };
         Self {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             server,
@@ -223,10 +224,11 @@ impl Browser {
         set
     }
 
-    /// The server's time as this browser best knows it, Unix milliseconds.
+    /// The server's time as this browser best knows it, Unix milliseconds; never a guess. Whoever does not know
+    /// says 0, and is told.
     fn server_time(&self) -> i64 {
         let clock = self.clock();
-        unix_ms() + clock.wrong_by_ms + clock.offset_ms
+        clock.offset_ms.map_or(0, |offset| unix_ms() + clock.wrong_by_ms + offset)
     }
 
     fn learn(&self, server_time: i64, sent: Instant, corrects: bool) {
@@ -234,7 +236,7 @@ impl Browser {
         let mut clock = self.clock();
         if corrects || round_trip <= clock.learned_in {
             // Behind the truth by the way back of the answer, never ahead of it.
-            clock.offset_ms = server_time - (unix_ms() + clock.wrong_by_ms);
+            clock.offset_ms = Some(server_time - (unix_ms() + clock.wrong_by_ms));
             clock.learned_in = round_trip;
         }
     }
