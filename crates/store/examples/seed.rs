@@ -120,6 +120,7 @@ fn seed(arguments: &Arguments, key: &RefreshKey, now: Timestamp) -> u64 {
     let mut chosen = 0;
     // All sign-ins must be older than their last refresh.
     let oldest = now - arguments.handed_ago;
+    let indexes = drop_indexes(&conn, "session");
     in_commits(&mut conn, arguments.sessions, |transaction, from, upto| {
         let mut insert = transaction
             .prepare(
@@ -167,8 +168,31 @@ fn seed(arguments: &Arguments, key: &RefreshKey, now: Timestamp) -> u64 {
     if let Some(mut jars) = jars {
         jars.flush().unwrap();
     }
-    conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); ANALYZE").unwrap();
+    for index in indexes {
+        conn.execute_batch(&index).unwrap();
+    }
+    conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     chosen
+}
+
+/// Drops a table's indexes and gives the statements that make them again: sorted once, they are made in a
+/// fraction of the time that a million insertions in random places take.
+fn drop_indexes(conn: &Connection, table: &str) -> Vec<String> {
+    let mut select = conn
+        .prepare(
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL AND tbl_name = ?1",
+        )
+        .unwrap();
+    let indexes: Vec<(String, String)> = select
+        .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap();
+    drop(select);
+    for (name, _) in &indexes {
+        conn.execute_batch(&format!("DROP INDEX {name}")).unwrap();
+    }
+    indexes.into_iter().map(|(_, sql)| sql).collect()
 }
 
 const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
