@@ -89,7 +89,7 @@ pub(super) fn connect(path: &std::path::Path) -> Result<Connection> {
         // Not SQLITE_OPEN_READ_ONLY: the last connection that closes must be able to tidy up the log.
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    conn.busy_timeout(super::BUSY_TIMEOUT)?;
+    super::prepare(&conn)?;
     conn.pragma_update(None, "cache_size", CACHE_KIB)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)
