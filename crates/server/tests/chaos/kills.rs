@@ -7,9 +7,11 @@ use tokio::time::sleep;
 use crate::audit::audit;
 use crate::random::Random;
 use crate::server::SETTLE;
-use crate::world::{World, number};
+use crate::world::{World, number, seed};
 
 const CLIENTS: usize = 32;
+
+const FIRST_STARTS: usize = 15;
 
 /// About what a start costs on a busy machine.
 const START_MS: u64 = 120;
@@ -35,6 +37,27 @@ async fn nobody_is_signed_out_however_often_the_server_is_killed_and_the_network
     // lost answers and slow clients cost.
     let expected = (span.as_secs() / SETTLE.as_secs() / 2) as i64;
     assert!(sums.fewest_generations >= expected, "only {} rotations", sums.fewest_generations);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_that_is_killed_at_any_moment_does_not_hinder_the_next() {
+    let seed = seed();
+    println!("CHAOS_SEED={seed}");
+    let mut random = Random::of_one(seed, "first start", 0);
+    for _ in 0..FIRST_STARTS {
+        // Migrations, the master secret and the first signing key are made here, or half made.
+        let mut world = World::prepare(1, seed).await;
+        world.proxy.set_faulty(false);
+        world.server.start_unawaited();
+        sleep(random.ms(0, 150)).await;
+        world.server.kill();
+        world.server.start().await;
+        world.clients[0].sign_in().await;
+        world.server.kill();
+        world.server.start().await;
+        let sums = audit(&world).await;
+        assert_eq!((sums.alive, sums.ended), (1, 0), "seed {seed}");
+    }
 }
 
 #[derive(Debug, Default)]

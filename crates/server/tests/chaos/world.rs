@@ -38,6 +38,13 @@ impl World {
     pub async fn start(clients: usize) -> Self {
         let seed = seed();
         println!("CHAOS_SEED={seed}");
+        let mut world = Self::prepare(clients, seed).await;
+        world.server.start().await;
+        world
+    }
+
+    /// The server has never run.
+    pub async fn prepare(clients: usize, seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (upstream, follow) = watch::channel(None);
         let proxy = Proxy::start(seed, follow).await;
@@ -49,8 +56,7 @@ impl World {
         let client =
             |number| Arc::new(Client::new(number, proxy.url(), Arc::clone(&ledger), seed, Arc::clone(&stop)));
         let clients = (0..clients).map(client).collect();
-        let mut server = Server::new(installation, upstream);
-        server.start().await;
+        let server = Server::new(installation, upstream);
         Self { seed, server, proxy, ledger, clients, living: JoinSet::new(), stop, _folder: folder }
     }
 
@@ -106,7 +112,7 @@ impl World {
     }
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     #[allow(clippy::disallowed_methods)] // A new one for every run, and printed.
     let drawn = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
     number("CHAOS_SEED").unwrap_or_else(|| drawn() as u64 % 1_000_000)
