@@ -38,7 +38,7 @@ use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::session::Standing;
 use tenure_domain::time::Timestamp;
 
-use crate::{Caller, Person};
+use crate::{Caller, Person, Result};
 
 /// Most sessions and users kept. An entry of either is a few hundred bytes at most.
 const SESSIONS_KEPT_MAX: usize = 50_000;
@@ -160,8 +160,22 @@ impl View {
         Looked::Found(caller)
     }
 
-    /// Applies what the feed said. `stamp` was taken before the feed was read.
-    pub fn apply(&self, changes: Changes, stamp: Option<Stamp>) {
+    /// Reads the feed to its end, unless nothing was committed since. One caller at a time.
+    pub fn catch_up(
+        &self,
+        stamp: impl Fn() -> Option<Stamp>,
+        read_after: impl FnOnce(u64) -> Result<Changes>,
+    ) -> Result<()> {
+        // Before the feed is read, never after: see above. And anew in this call, as another one may have
+        // caught up meanwhile.
+        let stamp = stamp();
+        if !self.is_current(stamp) {
+            self.apply(read_after(self.seq())?, stamp);
+        }
+        Ok(())
+    }
+
+    fn apply(&self, changes: Changes, stamp: Option<Stamp>) {
         let mut kept = self.write();
         match changes {
             Changes::Listed { upto, entries } => {
@@ -336,6 +350,24 @@ mod tests {
         view.apply(Changes::Listed { upto: 0, entries: vec![] }, None);
         assert!(matches!(view.find_if_current(None, ID), Looked::Behind));
         assert!(!view.is_current(None));
+    }
+
+    #[test]
+    fn a_commit_while_the_feed_is_being_read_is_not_taken_for_read() {
+        let view = View::at(0);
+        view.keep(0, ID, seat(false), holder());
+        let stamp = std::cell::Cell::new(Some([1; 48]));
+        // The feed is read to its end, and then somebody ends the session.
+        let read = |_| {
+            stamp.set(Some([2; 48]));
+            Ok(Changes::Listed { upto: 0, entries: vec![] })
+        };
+        view.catch_up(|| stamp.get(), read).unwrap();
+        assert!(matches!(view.find_if_current(stamp.get(), ID), Looked::Behind));
+        let read = |after| Ok(Changes::Listed { upto: after + 1, entries: vec![Change::Session(ID)] });
+        view.catch_up(|| stamp.get(), read).unwrap();
+        assert!(matches!(view.find_if_current(stamp.get(), ID), Looked::Absent));
+        view.catch_up(|| stamp.get(), |_| panic!("nothing was committed")).unwrap();
     }
 
     #[test]

@@ -69,22 +69,15 @@ impl Feed {
     fn catch_up(&self) -> Result<()> {
         let mut conn = self.conn.lock().unwrap_or_else(PoisonError::into_inner);
         let conn = conn.as_mut().ok_or_else(closed)?;
-        // Taken before the feed is read: see the view's reasons. And anew, as another call may have caught up
-        // while this one waited for the lock.
-        let stamp = self.stamp();
-        if self.view.is_current(stamp) {
-            return Ok(());
-        }
-        let after = self.view.seq();
-        let upto = seq(conn)?;
-        let changes = if upto == after {
-            Changes::Listed { upto, entries: Vec::new() }
-        } else {
+        let read_after = |after| {
+            let upto = seq(conn)?;
+            if upto == after {
+                return Ok(Changes::Listed { upto, entries: Vec::new() });
+            }
             let snapshot = conn.transaction()?;
-            changes_after(&snapshot, after)?
+            changes_after(&snapshot, after)
         };
-        self.view.apply(changes, stamp);
-        Ok(())
+        self.view.catch_up(|| self.stamp(), read_after)
     }
 
     pub fn close(&self) {
