@@ -8,6 +8,10 @@
 
 mod authz_table;
 mod hostile;
+mod protocol;
 mod routes;
+mod shutdown;
+mod store_trouble;
+mod throttle;
 mod time;
 mod world;

@@ -147,6 +147,8 @@ pub struct TestApp {
     log: Arc<Mutex<Vec<u8>>>,
     expected: Mutex<Vec<String>>,
     stop: watch::Sender<bool>,
+    /// The operators' listener is the last to go.
+    _close: watch::Sender<bool>,
     serving: Option<tokio::task::JoinHandle<()>>,
     /// The server's own threads, as in production; the test's thread only asks.
     runtime: Option<Runtime>,
@@ -197,10 +199,11 @@ impl TestApp {
             previous_secrets: setup.previous_secret.map(secret).into_iter().collect(),
         });
         let (stop, stopped) = watch::channel(false);
+        let (close, closed) = watch::channel(false);
         let (prepared, ready) = (Arc::clone(&app), clock.get());
         runtime.spawn(async move { prepared.keys.prepare(ready).await.unwrap() }).await.unwrap();
-        let serving = runtime.spawn(serve::api(Arc::clone(&app), listener, stopped.clone()));
-        runtime.spawn(serve::ops(Arc::clone(&app), ops, stopped));
+        let serving = runtime.spawn(serve::api(Arc::clone(&app), listener, stopped));
+        runtime.spawn(serve::ops(Arc::clone(&app), ops, closed));
         Self {
             app,
             clock,
@@ -213,6 +216,7 @@ impl TestApp {
             log,
             expected: Mutex::default(),
             stop,
+            _close: close,
             serving: Some(serving),
             runtime: Some(runtime),
             generation,

@@ -90,3 +90,13 @@ impl Call {
         Ok(answer)
     }
 }
+
+/// Sends requests so that all are under way at once; the answers come in the order of the requests.
+pub async fn at_once(calls: impl IntoIterator<Item = Call>) -> Vec<Answer> {
+    let sent: Vec<_> = calls.into_iter().map(|call| tokio::spawn(call.send())).collect();
+    let mut answers = vec![];
+    for answer in sent {
+        answers.push(answer.await.unwrap());
+    }
+    answers
+}

@@ -1,6 +1,7 @@
 //! The real store with faults to order: it fails, panics, or waits at a verb of the test's choice.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -27,24 +28,34 @@ pub enum Fault {
 }
 
 #[derive(Default)]
-pub struct Faults(Mutex<HashMap<&'static str, Fault>>);
+pub struct Faults {
+    orders: Mutex<HashMap<&'static str, Fault>>,
+    waiting: AtomicUsize,
+}
 
 impl Faults {
     pub fn set(&self, verb: &'static str, fault: Fault) {
-        self.0.lock().unwrap().insert(verb, fault);
+        self.orders.lock().unwrap().insert(verb, fault);
     }
 
     pub fn clear(&self) {
-        self.0.lock().unwrap().clear();
+        self.orders.lock().unwrap().clear();
+    }
+
+    /// How many requests wait at a verb just now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     async fn before(&self, verb: &'static str) -> Result<()> {
-        let fault = self.0.lock().unwrap().get(verb).cloned();
+        let fault = self.orders.lock().unwrap().get(verb).cloned();
         match fault {
             Some(Fault::Panic) => panic!("a fault ordered at {verb}"),
             Some(Fault::Fails(error)) => Err(error),
             Some(Fault::Waits(gate)) => {
+                self.waiting.fetch_add(1, Ordering::SeqCst);
                 gate.acquire().await.unwrap().forget();
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
                 Ok(())
             }
             Some(Fault::FailsAfter(_)) | None => Ok(()),
@@ -52,7 +63,7 @@ impl Faults {
     }
 
     fn after<T>(&self, verb: &'static str, result: Result<T>) -> Result<T> {
-        match self.0.lock().unwrap().get(verb) {
+        match self.orders.lock().unwrap().get(verb) {
             Some(Fault::FailsAfter(error)) => Err(error.clone()),
             _ => result,
         }
