@@ -56,7 +56,7 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     pub log: LogSink,
     pub secret: MasterSecret,
-    /// Earlier master secrets whose refresh tokens are still accepted.
+    /// Earlier master secrets whose refresh tokens and signing keys are still accepted.
     pub previous_secrets: Vec<MasterSecret>,
 }
 
@@ -90,7 +90,7 @@ impl App {
             reuse: settled.reuse,
         };
         Arc::new(Self {
-            keys: Keys::new(Arc::clone(&store), Arc::clone(&entropy), secret.sealing_key()),
+            keys: Keys::new(Arc::clone(&store), Arc::clone(&entropy), &secret, &previous_secrets),
             hasher: Hasher::start(&settled, Arc::clone(&entropy), metrics.password.clone()),
             limits: Limits::new(&settled.config.limits, Arc::clone(&clock)),
             origins: Origins::new(&settled),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use moka::sync::Cache;
 use tenure_domain::access_token::{AccessClaims, AccessTokenError, KeySet, SigningKey};
-use tenure_domain::secret::{SealingKey, UnsealError};
+use tenure_domain::secret::{MasterSecret, SealingKey, UnsealError};
 use tenure_domain::time::Timestamp;
 use tenure_store::{Entropy, Store, StoreError, StoredKey};
 
@@ -29,7 +29,8 @@ pub enum KeyError {
 pub struct Keys {
     store: Arc<dyn Store>,
     entropy: Arc<dyn Entropy>,
-    sealing: SealingKey,
+    /// The first one seals; those after it, of earlier master secrets, only open.
+    sealing: Vec<SealingKey>,
     loaded: RwLock<Loaded>,
     verified: Cache<[u8; 32], Verified>,
 }
@@ -50,7 +51,14 @@ struct Verified {
 }
 
 impl Keys {
-    pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, sealing: SealingKey) -> Self {
+    /// With the secret that new keys are sealed under, and earlier ones under which some may still be.
+    pub fn new(
+        store: Arc<dyn Store>,
+        entropy: Arc<dyn Entropy>,
+        secret: &MasterSecret,
+        previous: &[MasterSecret],
+    ) -> Self {
+        let sealing = std::iter::once(secret).chain(previous).map(MasterSecret::sealing_key).collect();
         let loaded = RwLock::new(Loaded { epoch: None, set: Arc::default() });
         Self { store, entropy, sealing, loaded, verified: Cache::new(VERIFIED_MAX) }
     }
@@ -80,16 +88,30 @@ impl Keys {
         Ok(loaded)
     }
 
+    /// A key that cannot be opened, of a secret long gone, say, is left out: its tokens are replaced by the
+    /// next refresh. If none can be, the secret is the wrong one, and that is said.
     async fn read(&self) -> Result<KeySet, KeyError> {
-        let keys = self.store.key_list().await?.into_iter().map(|stored| self.open(stored));
-        Ok(KeySet::new(keys.collect::<Result<_, _>>()?))
+        let mut opened = vec![];
+        let mut refused = None;
+        for stored in self.store.key_list().await? {
+            match self.open(stored) {
+                Ok(key) => opened.push(key),
+                Err(error) => {
+                    tracing::warn!(%error, "a signing key is left out");
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        match refused {
+            Some(error) if opened.is_empty() => Err(error),
+            _ => Ok(KeySet::new(opened)),
+        }
     }
 
     fn open(&self, stored: StoredKey) -> Result<SigningKey, KeyError> {
-        let seed = self
-            .sealing
-            .open(&stored.sealed_seed, &stored.kid)
-            .map_err(|cause| KeyError::Seal { kid: stored.kid.clone(), cause })?;
+        let seal = |cause| KeyError::Seal { kid: stored.kid.clone(), cause };
+        let opened = self.sealing.iter().map(|key| key.open(&stored.sealed_seed, &stored.kid));
+        let seed = opened.reduce(Result::or).unwrap_or(Err(UnsealError)).map_err(seal)?;
         SigningKey::from_seed(stored.kid.clone(), &seed, stored.activates_at, stored.retires_at)
             .map_err(|_| KeyError::Damaged(stored.kid))
     }
@@ -143,7 +165,7 @@ impl Keys {
             self.entropy.fill(bytes);
         }
         let kid = format!("k{}-{:08x}", now.as_secs(), u32::from_be_bytes(name));
-        let sealed = self.sealing.seal(&seed, &kid, nonce);
+        let sealed = self.sealing.first().ok_or(UnsealError).and_then(|key| key.seal(&seed, &kid, nonce));
         let sealed_seed = sealed.map_err(|cause| KeyError::Seal { kid: kid.clone(), cause })?;
         Ok(StoredKey { kid, sealed_seed, created_at: now, activates_at, retires_at: None })
     }

@@ -43,8 +43,10 @@ pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
         KeysVerb::Rotate { now: at_once } => {
             let sources = global.sources();
             let config = crate::config::Config::load(&sources)?;
-            let sealing = global.master_secret(&sources)?.sealing_key();
-            let keys = Keys::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(SystemEntropy), sealing);
+            let secret = global.master_secret(&sources)?;
+            let previous = Global::previous_secrets(&sources)?;
+            let shared = Arc::clone(&store) as Arc<dyn Store>;
+            let keys = Keys::new(shared, Arc::new(SystemEntropy), &secret, &previous);
             // Refuses a secret that does not open the keys there are, before it seals another with it.
             keys.current().await?;
             let ahead = if at_once { std::time::Duration::ZERO } else { config.token.publish_ahead.0 };

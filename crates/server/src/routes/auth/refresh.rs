@@ -8,7 +8,7 @@ use http::HeaderMap;
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::SessionId;
 use tenure_domain::problem::Code;
-use tenure_domain::time::{Freshness, Timestamp};
+use tenure_domain::time::{EXPIRY_GRACE, Freshness, Timestamp};
 use tenure_store::{EndOrder, Ended, RefreshRequest, Refreshed, StoreError};
 
 use super::{SignedInAnswer, count_ends, delete_cookies, hand_out, no_content, sent_at};
@@ -17,6 +17,7 @@ use crate::http::actor::Anyone;
 use crate::http::arrival::{Arrival, At};
 use crate::http::cookie::Jar;
 use crate::http::problem::Problem;
+use crate::keys::KeyError;
 use crate::metrics::Outcome;
 
 /// Refresh: a new access token, and the next string for the cookie.
@@ -65,7 +66,10 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
     };
     app.limits.refresh(newest.claims.session_id)?;
     // Without a key no access token could be handed out: better not to begin.
-    app.keys.current().await?;
+    app.keys.current().await.map_err(|error| match error {
+        KeyError::Store(error) => without_store(&jar, arrival.now, error),
+        other => other.into(),
+    })?;
     let request =
         RefreshRequest { tokens: jar.tokens.clone(), freshness, rules: Arc::clone(&app.refresh_rules) };
     match app.store.session_refresh(request, arrival.now).await {
@@ -148,9 +152,13 @@ fn not_found() -> Problem {
     Problem::new(Code::SessionNotFound, "There is no such session.")
 }
 
+fn is_over(expires_at: Timestamp, now: Timestamp) -> bool {
+    now >= expires_at + EXPIRY_GRACE
+}
+
 /// Absence is never proof of an end (protocol.md section 3).
 fn missing(app: &App, expires_at: Timestamp, now: Timestamp) -> Problem {
-    if now >= expires_at + tenure_domain::time::EXPIRY_GRACE {
+    if is_over(expires_at, now) {
         return Problem::new(Code::SessionExpired, "The session's time is over.");
     }
     app.metrics.unverifiable.inc();
@@ -163,11 +171,8 @@ fn missing(app: &App, expires_at: Timestamp, now: Timestamp) -> Problem {
 
 /// With the store down nothing is known, except that a token past its own expiry is past it.
 fn without_store(jar: &Jar, now: Timestamp, error: StoreError) -> Problem {
-    let over = |token: &tenure_domain::refresh_token::PresentedToken| {
-        now >= token.claims.expires_at + tenure_domain::time::EXPIRY_GRACE
-    };
     match jar.tokens.first() {
-        Some(newest) if jar.tokens.iter().all(over) => {
+        Some(newest) if jar.tokens.iter().all(|token| is_over(token.claims.expires_at, now)) => {
             let problem = Problem::new(Code::SessionExpired, "The session's time is over.");
             problem.for_session(newest.claims.session_id).with_cause(error)
         }
@@ -185,21 +190,32 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let jar = app.cookies.read(&headers, &app.refresh_rules.keys);
-    if jar.tokens.is_empty() {
-        // Nothing that we could end. A token under a key we lost is no reason to call this done, though.
-        return match jar.unknown_key_until {
-            Some(expires_at) if !app.settled.missing_is_ended => Err(missing(&app, expires_at, arrival.now)),
-            _ => Ok(no_content()),
-        };
-    }
-    let order = EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None };
-    let rules = Arc::clone(&app.refresh_rules);
-    let ended = app.store.session_end_presented(jar.tokens, rules, order, arrival.now).await?;
-    if let Some(first) = ended.first() {
-        arrival.note_session(first.session_id);
-    }
-    count_ends(&app, &ended);
+    let mut left_out = vec![];
     let mut response = no_content();
-    delete_cookies(&app, &mut response, ended.iter().map(|ended| ended.session_id));
-    Ok(response)
+    if jar.tokens.is_empty() {
+        // Nobody vouches for a token under an unknown key, so it counts only if there is no other.
+        left_out.extend(jar.unknown_key_until);
+    } else {
+        let order = EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None };
+        let rules = Arc::clone(&app.refresh_rules);
+        let ended = app.store.session_end_presented(jar.tokens.clone(), rules, order, arrival.now).await?;
+        if let Some(first) = ended.first() {
+            arrival.note_session(first.session_id);
+        }
+        count_ends(&app, &ended);
+        let is_ended = |id| ended.iter().any(|ended| ended.session_id == id);
+        let rest = jar.tokens.iter().filter(|token| !is_ended(token.claims.session_id));
+        left_out.extend(rest.map(|token| token.claims.expires_at));
+        delete_cookies(&app, &mut response, ended.iter().map(|ended| ended.session_id));
+    }
+    // What we issued but cannot find now may be found again later, and would then be signed in: not done.
+    let standing = left_out.into_iter().find(|expires_at| !is_over(*expires_at, arrival.now));
+    match standing {
+        Some(expires_at) if !app.settled.missing_is_ended => {
+            let mut refusal = missing(&app, expires_at, arrival.now).into_response();
+            refusal.headers_mut().extend(std::mem::take(response.headers_mut()));
+            Ok(refusal)
+        }
+        _ => Ok(response),
+    }
 }
