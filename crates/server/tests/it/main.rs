@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod authz_table;
+mod command;
 mod hostile;
 mod protocol;
 mod routes;

@@ -12,11 +12,11 @@ mod raw;
 pub use answer::Answer;
 pub use app::{ManualClock, Setup, TestApp, User};
 pub use browser::Browser;
-pub use cli::{Cli, Printed};
+pub use cli::Cli;
 pub use client::{Call, Client, at_once};
 pub use faults::Fault;
 pub use jar::{Cookie, Jar};
-pub use raw::{Raw, RawAnswer};
+pub use raw::Raw;
 
 use std::time::Duration;
 

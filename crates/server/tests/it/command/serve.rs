@@ -1,0 +1,102 @@
+//! `tenure serve` as its own process: it starts, says where, and stops when told.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::world::{Client, PASSWORD};
+
+struct Server {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+    url: String,
+    ops: String,
+}
+
+fn command(folder: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+    command.env_clear().arg("serve").arg("--data").arg(folder).args(["--dev", "--listen", "127.0.0.1:0"]);
+    command.args(["--ops-listen", "127.0.0.1:0", "--dev-user", &format!("dev@tenure.example:{PASSWORD}")]);
+    command.env("TENURE_PASSWORD__MEMORY_KIB", "8").env("TENURE_PASSWORD__PASSES", "1");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+impl Server {
+    fn start(folder: &std::path::Path) -> Self {
+        let mut child = command(folder).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        loop {
+            let mut line = String::new();
+            assert!(out.read_line(&mut line).unwrap() > 0, "ended before it served");
+            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+            if line["message"] == "serving" {
+                let (url, ops) = (line["url"].as_str().unwrap(), line["ops"].as_str().unwrap());
+                return Self { child, out, url: url.to_owned(), ops: format!("http://{ops}") };
+            }
+        }
+    }
+
+    /// Stops it as an init system does; gives its exit code and the rest of its output.
+    fn terminate(mut self) -> (Option<i32>, String) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+#[tokio::test]
+async fn it_serves_says_where_and_stops_cleanly_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let client = Client::new(server.url.clone(), false);
+    let answer = client.login("dev@tenure.example", PASSWORD).await.expect(200);
+    client.profile(&answer.access_token()).await.expect(200);
+    let cookie = answer.set_cookies()[0].split(';').next().unwrap().to_owned();
+    let ready = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ready = ready.get(format!("{}/readyz", server.ops)).send().await.unwrap();
+    assert_eq!(ready.status().as_u16(), 200);
+    let (code, rest) = server.terminate();
+    assert_eq!(code, Some(0), "{rest}");
+    let stopped = rest.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    assert!(stopped.into_iter().any(|line| line["message"] == "stopped"), "{rest}");
+    // The next one knows the session: same secret, same keys.
+    let server = Server::start(folder.path());
+    let client = Client::new(server.url.clone(), false);
+    client.refresh_with(&cookie).await.expect(200);
+    client.profile(&answer.access_token()).await;
+    server.terminate();
+    let mode = |name: &str| {
+        let metadata = std::fs::metadata(folder.path().join(name)).unwrap();
+        std::os::unix::fs::MetadataExt::mode(&metadata) & 0o777
+    };
+    assert_eq!((mode("secret"), mode("tenure.db")), (0o600, 0o600));
+}
+
+#[test]
+fn a_port_that_is_taken_is_3_and_names_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+    command.env_clear().args(["serve", "--dev", "--listen", &address, "--ops-listen", "", "--data"]);
+    let output = command.arg(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("choose another with --listen"));
+}
+
+#[test]
+fn a_production_start_without_what_it_needs_is_2_with_a_line_for_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+    command.env_clear().env("TENURE_SESSION__SETTLE", "10s").args(["serve", "--data"]);
+    let output = command.arg(folder.path().join("data")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("public_url") && said.contains("settle"), "{said}");
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(!folder.path().join("data").exists());
+}
