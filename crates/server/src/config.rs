@@ -255,6 +255,8 @@ impl Config {
 
     /// Every setting with the value in force and where it came from, for `config print`.
     pub fn print(sources: &Sources) -> Result<Vec<(String, String, String)>, ConfigError> {
+        // A key that nothing reads is not in force.
+        Self::load(sources)?;
         let figment = sources.figment()?;
         let dict = figment
             .extract::<figment::value::Dict>()
