@@ -136,6 +136,9 @@ pub struct NewSession {
     pub remembered: bool,
     pub expires_at: Timestamp,
     pub device: Device,
+    /// Sessions of the same device that are not older than this are not replaced: the sign-in may be a late
+    /// copy of the one that made them. None: all are.
+    pub replaces_before: Option<Timestamp>,
 }
 
 pub enum UserCreated {
@@ -234,7 +237,8 @@ pub struct Caller {
 pub trait Sessions: Send + Sync {
     /// Records a sign-in, durably. It happens only if the user exists, is not disabled, and still has
     /// `token_version`, so that a sign-in racing a password change or a disabling cannot slip through.
-    /// Earlier live sessions of the same user with the same `device.id` end with `replaced_by_sign_in`.
+    /// Earlier live sessions of the same user with the same `device.id` end with `replaced_by_sign_in`, as far
+    /// as `replaces_before` lets them.
     async fn session_create(
         &self,
         user_id: UserId,

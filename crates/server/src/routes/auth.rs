@@ -185,6 +185,7 @@ impl SignInOptions {
                 user_agent: arrival.user_agent.clone(),
                 address: Some(arrival.address.to_string()),
             },
+            replaces_before: None,
         }
     }
 }

@@ -151,7 +151,7 @@ fn create(
         return Ok(SessionCreated::UserChanged);
     }
     let replaced = match &new.device.id {
-        Some(device_id) => replace(tx, user_id, device_id, now)?,
+        Some(device_id) => replace(tx, user_id, device_id, new.replaces_before, now)?,
         None => Vec::new(),
     };
     let session = insert(tx, user_id, new, now)?;
@@ -159,9 +159,15 @@ fn create(
 }
 
 /// Ends what the user still had on this device (protocol.md section 6).
-fn replace(tx: &Tx<'_>, user_id: UserId, device_id: &str, now: Timestamp) -> Result<Vec<SessionId>> {
+fn replace(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    device_id: &str,
+    before: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
     let order = EndOrder { reason: EndReason::ReplacedBySignIn, actor: Actor::User, note: None };
-    let replaced = end::on_device(tx.conn, user_id, device_id, now)?;
+    let replaced = end::on_device(tx.conn, user_id, device_id, before, now)?;
     for id in &replaced {
         end::write(tx, *id, &order, now)?;
     }

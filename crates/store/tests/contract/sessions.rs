@@ -65,6 +65,26 @@ async fn a_sign_in_replaces_the_sessions_of_the_same_user_on_the_same_device() {
 }
 
 #[tokio::test]
+async fn a_sign_in_replaces_no_session_that_is_younger_than_it_says() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let sign_in = async |replaces_before, now| {
+            let replaces_before = Some(replaces_before);
+            let new = NewSession { device: device("laptop"), replaces_before, ..new_session(now) };
+            match world.store.session_create(ada.id, ada.token_version, new, now).await.unwrap() {
+                SessionCreated::Created { session, replaced, .. } => (session.id, replaced),
+                _ => panic!("not created"),
+            }
+        };
+        let (first, _) = sign_in(T0, T0).await;
+        let (_, replaced) = sign_in(T0, T0 + 2 * SECOND).await;
+        assert_eq!(replaced, [], "a copy of the sign-in that made the first");
+        let (_, replaced) = sign_in(T0 + SECOND, T0 + 3 * SECOND).await;
+        assert_eq!(replaced, [first]);
+    }
+}
+
+#[tokio::test]
 async fn an_end_keeps_its_reason_actor_time_note_and_receipt_and_happens_once() {
     for world in World::each() {
         let ada = world.user("ada").await;

@@ -262,7 +262,8 @@ pub fn hash(text: &str) -> PasswordHash {
 }
 
 pub fn new_session(now: Timestamp) -> NewSession {
-    NewSession { remembered: true, expires_at: now + 20 * DAY, device: Device::default() }
+    let expires_at = now + 20 * DAY;
+    NewSession { remembered: true, expires_at, device: Device::default(), replaces_before: None }
 }
 
 pub fn device(id: &str) -> Device {
