@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 use crate::server::FRESHNESS;
 
 pub const REFRESH: &str = "/api/v1/auth/refresh";
+pub const LOGIN: &str = "/api/v1/auth/login";
 pub const PROFILE: &str = "/api/v1/auth/profile";
 
 /// How long anything but a refresh is waited for.
@@ -161,7 +162,8 @@ impl Browser {
         let sent = crate::now();
         let deadline = sent + if is_refresh { FRESHNESS } else { PATIENCE };
         let keeps_cookies = !matches!(ask.cookies, Cookies::Only(_));
-        let request = self.request(ask, is_refresh);
+        let says_when = is_refresh || ask.path == LOGIN;
+        let request = self.request(ask, says_when);
 
         let Ok(Ok(response)) = timeout_at(deadline.into(), request.send()).await else {
             return (sent, Answer::Lost);
@@ -186,7 +188,7 @@ impl Browser {
         (sent, read(status, body, cookie))
     }
 
-    fn request(&self, ask: Ask, is_refresh: bool) -> reqwest::RequestBuilder {
+    fn request(&self, ask: Ask, says_when: bool) -> reqwest::RequestBuilder {
         let mut request = self.http.request(ask.method, format!("{}{}", self.server, ask.path));
         let cookies = match ask.cookies {
             Cookies::None => String::new(),
@@ -196,7 +198,7 @@ impl Browser {
         if !cookies.is_empty() {
             request = request.header(header::COOKIE, cookies);
         }
-        if is_refresh {
+        if says_when {
             request = request.header("tenure-sent-at", self.server_time());
         }
         if let Some(token) = ask.bearer {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::browser::{Answer, Ask, Browser, Cookies, REFRESH, Refusal, SignedIn};
+use crate::browser::{Answer, Ask, Browser, Cookies, LOGIN, REFRESH, Refusal, SignedIn};
 use crate::ledger::{Ledger, SIGNED_OUT};
 use crate::random::Random;
 
@@ -123,7 +123,7 @@ impl Client {
             if let Some(device) = &device {
                 self.ledger.may_replace_on(self.number, device);
             }
-            let ask = Ask { body: Some(body.clone()), ..Ask::new(Method::POST, "/api/v1/auth/login") };
+            let ask = Ask { body: Some(body.clone()), ..Ask::new(Method::POST, LOGIN) };
             match self.browser.send(ask).await.1 {
                 Answer::Done(done) => {
                     let answer = done.signed_in();
@@ -135,6 +135,7 @@ impl Client {
                 Answer::Refused(refusal) if refusal.code == "invalid_credentials" => {
                     self.register(&email).await;
                 }
+                Answer::Refused(refusal) if refusal.code == "request_stale" => {}
                 Answer::Refused(refusal) => self.expect_transport(&refusal, "a sign-in"),
                 Answer::Lost => {}
             }

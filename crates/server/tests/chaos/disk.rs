@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::audit::audit;
-use crate::browser::{Answer, Ask, Browser, Cookies, REFRESH, SignedIn};
+use crate::browser::{Answer, Ask, Browser, Cookies, LOGIN, REFRESH, SignedIn};
 use crate::client::PASSWORD;
 use crate::server::SETTLE;
 use crate::world::World;
@@ -67,8 +67,8 @@ async fn fill_the_disk(world: &World) -> (SignedIn, Browser) {
     for _ in 0..SIGN_INS_MAX {
         let browser = Browser::new(world.proxy.url(), 0);
         let body = json!({ "email": "client-0-1@tenure.example", "password": PASSWORD, "remember_me": true });
-        let ask = Ask { body: Some(body), ..Ask::new(Method::POST, "/api/v1/auth/login") };
-        match browser.send(ask).await.1 {
+        let ask = || Ask { body: Some(body.clone()), ..Ask::new(Method::POST, LOGIN) };
+        match answered(&browser, ask).await {
             Answer::Done(done) => last = Some((done.signed_in(), browser)),
             Answer::Refused(refusal) if refusal.code == "storage_unavailable" => {
                 return last.expect("room for one sign-in at least");
