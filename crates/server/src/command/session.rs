@@ -103,13 +103,24 @@ async fn end(
 
 /// Says which sessions ended, each with the receipt that explains it.
 pub fn print_ended(global: &Global, ended: &[Ended], done: &str) {
-    print(global, &super::user::ended_rows(ended), || {
+    print(global, &ended_rows(ended), || {
         println!("{done}; {} session(s) ended", ended.iter().filter(|ended| ended.newly).count());
         for ended in ended {
             let when = if ended.newly { "ended" } else { "had ended before" };
             println!("  {}  {when}  {}  receipt {}", ended.session_id, ended.end.reason, ended.end.receipt);
         }
     });
+}
+
+/// How a list of ends reads as JSON.
+fn ended_rows(ended: &[Ended]) -> Value {
+    let rows = ended.iter().map(|ended| {
+        json!({
+            "session": ended.session_id, "receipt": ended.end.receipt, "reason": ended.end.reason,
+            "actor": ended.end.actor.to_string(), "at": ended.end.at, "newly": ended.newly, "note": ended.end.note,
+        })
+    });
+    Value::Array(rows.collect())
 }
 
 fn row(record: &SessionRecord) -> Value {

@@ -12,7 +12,7 @@ use tenure_domain::password::{Password, PasswordHash, Scratch};
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::{DisplayName, Role};
 use tenure_store::sqlite::SqliteStore;
-use tenure_store::{EndOrder, Ended, Entropy as _, NewUser, PasswordChanged, User, UserCreated, Users as _};
+use tenure_store::{EndOrder, Entropy as _, NewUser, PasswordChanged, User, UserCreated, Users as _};
 
 use super::place::now;
 use super::{Failure, Global, Outcome, print};
@@ -212,15 +212,4 @@ fn row(user: &User) -> Value {
 fn line(user: &User) -> String {
     let disabled = user.disabled_at.map(|at| format!("  disabled {at}")).unwrap_or_default();
     format!("{}  {}  {}  {}  since {}{disabled}", user.id, user.email, user.role, user.name, user.created_at)
-}
-
-/// How a list of ends reads as JSON.
-pub fn ended_rows(ended: &[Ended]) -> Value {
-    let rows = ended.iter().map(|ended| {
-        json!({
-            "session": ended.session_id, "receipt": ended.end.receipt, "reason": ended.end.reason,
-            "actor": ended.end.actor.to_string(), "at": ended.end.at, "newly": ended.newly, "note": ended.end.note,
-        })
-    });
-    Value::Array(rows.collect())
 }

@@ -7,7 +7,6 @@ use tenure_domain::ends::EndReason;
 use tenure_domain::problem::{Class, Code};
 use tenure_domain::user::Role;
 use utoipa::OpenApi;
-use utoipa::openapi::Ref;
 
 use crate::http::problem::{Body, FieldError};
 use crate::routes::{auth, docs, system, well_known};
@@ -34,23 +33,6 @@ use crate::routes::{auth, docs, system, well_known};
     components(schemas(Body, FieldError))
 )]
 struct Annotated;
-
-/// References to the closed sets, whose schemas [`document`] writes from the sets themselves.
-pub fn error_code() -> Ref {
-    Ref::from_schema_name("ErrorCode")
-}
-
-pub fn error_class() -> Ref {
-    Ref::from_schema_name("ErrorClass")
-}
-
-pub fn end_reason() -> Ref {
-    Ref::from_schema_name("EndReason")
-}
-
-pub fn user_role() -> Ref {
-    Ref::from_schema_name("UserRole")
-}
 
 /// The document, as committed in `api/openapi.json`.
 pub fn json() -> String {

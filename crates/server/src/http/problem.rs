@@ -11,9 +11,9 @@ use tenure_domain::id::{ReceiptId, SessionId};
 use tenure_domain::problem::{Class, Code};
 use tenure_domain::time::Timestamp;
 use tenure_store::StoreError;
+use utoipa::openapi::Ref;
 
 use crate::hashing::Overloaded;
-use crate::http::openapi;
 use crate::keys::KeyError;
 use crate::limits::Limited;
 
@@ -137,9 +137,9 @@ pub struct Body<'a> {
     /// What happened this time, for people.
     detail: &'a str,
     /// What programs switch on.
-    #[schema(schema_with = openapi::error_code)]
+    #[schema(schema_with = error_code)]
     code: Code,
-    #[schema(schema_with = openapi::error_class)]
+    #[schema(schema_with = error_class)]
     class: Class,
     /// Quote this to support.
     request_id: &'a str,
@@ -155,7 +155,7 @@ pub struct Body<'a> {
     session: Option<SessionId>,
     /// Why the session ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = openapi::end_reason, required = false)]
+    #[schema(schema_with = end_reason, required = false)]
     reason: Option<EndReason>,
     /// The end's receipt, to quote to support.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +164,19 @@ pub struct Body<'a> {
     /// The fields at fault.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
+}
+
+/// References to the closed sets; the OpenAPI document writes their schemas from the sets themselves.
+fn error_code() -> Ref {
+    Ref::from_schema_name("ErrorCode")
+}
+
+fn error_class() -> Ref {
+    Ref::from_schema_name("ErrorClass")
+}
+
+fn end_reason() -> Ref {
+    Ref::from_schema_name("EndReason")
 }
 
 /// The body is written by the outermost layer, which knows the request's id; until then the problem rides

@@ -24,11 +24,11 @@ use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
 use tenure_store::{Device, Ended, NewSession, Person};
 use utoipa::ToSchema;
+use utoipa::openapi::Ref;
 
 use crate::App;
 use crate::http::arrival::Arrival;
 use crate::http::body::Json;
-use crate::http::openapi;
 use crate::http::problem::Problem;
 
 /// What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
@@ -76,10 +76,14 @@ pub struct UserAnswer<'a> {
     account_id: Option<AccountId>,
     email: &'a str,
     name: &'a str,
-    #[schema(schema_with = openapi::user_role)]
+    #[schema(schema_with = user_role)]
     role: Role,
     #[schema(value_type = i64)]
     created_at: Timestamp,
+}
+
+fn user_role() -> Ref {
+    Ref::from_schema_name("UserRole")
 }
 
 impl<'a> From<&'a Person> for UserAnswer<'a> {
