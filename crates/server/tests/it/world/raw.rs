@@ -27,6 +27,11 @@ impl Raw {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
+    /// Says that nothing more will come.
+    pub async fn finish(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
     /// One answer with a Content-Length. None if the server hung up without one.
     pub async fn answer(&mut self) -> Option<RawAnswer> {
         tokio::time::timeout(Duration::from_secs(30), self.read()).await.expect("an answer in half a minute")
