@@ -1,5 +1,7 @@
 //! JSON in, JSON out.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tenure_domain::limit::BODY_BYTES_MAX;
 use tenure_domain::problem::Code;
 
+use crate::App;
 use crate::http::problem::Problem;
 
 /// A request body of JSON, or an answer of it.
@@ -18,21 +21,21 @@ pub struct Json<T>(pub T);
 /// A request body that may be left out.
 pub struct OptionalJson<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         require_json(request.headers())?;
-        parse(&read(request).await?).map(Self)
+        parse(&read(request, app).await?).map(Self)
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJson<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let typed = require_json(request.headers());
-        let body = read(request).await?;
+        let body = read(request, app).await?;
         if body.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -41,9 +44,14 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, Problem> {
+/// A body gets half of the request's time, so that a sender who is slow is told apart from a store that is.
+async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
     let limited = Limited::new(request.into_body(), BODY_BYTES_MAX);
-    match limited.collect().await {
+    let limit = app.settled.config.server.request_timeout.0 / 2;
+    let Ok(collected) = tokio::time::timeout(limit, limited.collect()).await else {
+        return Err(Problem::new(Code::RequestTimeout, "The body did not arrive in time."));
+    };
+    match collected {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             let detail = format!("Bodies of more than {BODY_BYTES_MAX} bytes are not taken.");
