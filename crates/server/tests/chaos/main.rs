@@ -7,10 +7,11 @@
 //! Every run prints its seed. To run one by hand, longer or again:
 //!
 //! ```text
-//! CHAOS_SEED=42 CHAOS_KILLS=2000 CHAOS_SECONDS=900 cargo nextest run -p tenure --test chaos --no-capture
+//! CHAOS_SEED=42 CHAOS_KILLS=2000 CHAOS_SECONDS=900 cargo test -p tenure --test chaos -- --nocapture nobody
 //! ```
 //!
 //! `CHAOS_KILLS` (200) is how often the server is killed with SIGKILL, `CHAOS_SECONDS` (80) over how long.
+//! Nextest ends a test after ten minutes; `cargo test` does not.
 //! The clock is real, so the run uses the smallest time constants that the server accepts: see `server.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
