@@ -26,16 +26,18 @@ fn command(folder: &std::path::Path) -> Command {
 impl Server {
     fn start(folder: &std::path::Path) -> Self {
         let mut child = command(folder).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        loop {
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self { child, out, url: String::new(), ops: String::new() };
+        while server.url.is_empty() {
             let mut line = String::new();
-            assert!(out.read_line(&mut line).unwrap() > 0, "ended before it served");
-            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+            assert!(server.out.read_line(&mut line).unwrap() > 0, "ended before it served");
+            let line: Value = serde_json::from_str(&line).unwrap_or_default();
             if line["message"] == "serving" {
-                let (url, ops) = (line["url"].as_str().unwrap(), line["ops"].as_str().unwrap());
-                return Self { child, out, url: url.to_owned(), ops: format!("http://{ops}") };
+                server.url = line["url"].as_str().unwrap().to_owned();
+                server.ops = format!("http://{}", line["ops"].as_str().unwrap());
             }
         }
+        server
     }
 
     /// Stops it as an init system does; gives its exit code and the rest of its output.
@@ -45,6 +47,14 @@ impl Server {
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+/// A test that fails leaves no server behind.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -11,7 +11,7 @@ async fn the_very_next_request_after_an_end_by_another_process_is_refused() {
     let (app, cli) = beside_a_server().await;
     let user = app.user("ada").await;
     for _ in 0..5 {
-        let (mut browser, mut other) = (app.signed_in(&user).await, app.signed_in(&user).await);
+        let (mut browser, other) = (app.signed_in(&user).await, app.signed_in(&user).await);
         for _ in 0..3 {
             browser.profile().await.expect(200);
             other.profile().await.expect(200);
