@@ -1,6 +1,6 @@
 //! Every limit that is part of the contract has its name here; what an operator may choose is configuration.
 
-/// Session cookies looked at in one request (protocol.md section 7).
+/// Session cookies that a refresh looks at (protocol.md section 7). Signing out looks at all.
 pub const SESSION_COOKIES_MAX: usize = 8;
 
 /// Bytes of a request body; the largest honest one is a registration of well under 4 KiB.

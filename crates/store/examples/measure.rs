@@ -113,7 +113,7 @@ async fn sign_in(store: &Arc<dyn Store>, count: usize) -> (User, Vec<Session>) {
             let (store, id, version, now) = (Arc::clone(store), user.id, user.token_version, now());
             let expires_at = now + TimeRules::default().remembered_lifetime;
             let new =
-                NewSession { remembered: true, expires_at, device: Device::default(), replaces_before: None };
+                NewSession { remembered: true, expires_at, device: Device::default(), replaces_before: now };
             some.spawn(async move {
                 match store.session_create(id, version, new, now).await.unwrap() {
                     SessionCreated::Created { session, .. } => session,

@@ -137,8 +137,8 @@ pub struct NewSession {
     pub expires_at: Timestamp,
     pub device: Device,
     /// Sessions of the same device that are not older than this are not replaced: the sign-in may be a late
-    /// copy of the one that made them. None: all are.
-    pub replaces_before: Option<Timestamp>,
+    /// copy of the one that made them.
+    pub replaces_before: Timestamp,
 }
 
 pub enum UserCreated {

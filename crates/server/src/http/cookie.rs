@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use tenure_domain::id::SessionId;
-use tenure_domain::limit::SESSION_COOKIES_MAX;
 use tenure_domain::refresh_token::{PresentedToken, RefreshKeyRing, RefreshTokenError};
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
@@ -24,8 +23,8 @@ pub struct CookieShape {
 /// What a request's cookies held.
 #[derive(Default)]
 pub struct Jar {
-    /// Tokens whose outer tag is ours, newest session first, one per session, at most
-    /// [`SESSION_COOKIES_MAX`].
+    /// Tokens whose outer tag is ours, newest session first, one per session. As many as a request's head
+    /// holds, which is about two hundred.
     pub tokens: Vec<PresentedToken>,
     /// There was at least one cookie with a session cookie's name.
     pub any: bool,
@@ -84,7 +83,6 @@ impl CookieShape {
         // older copy under the same name.
         jar.tokens.sort_by_key(|token| std::cmp::Reverse((token.claims.session_id, token.claims.generation)));
         jar.tokens.dedup_by_key(|token| token.claims.session_id);
-        jar.tokens.truncate(SESSION_COOKIES_MAX);
         jar
     }
 }
@@ -176,10 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn two_hundred_cookies_are_cut_to_the_newest_eight() {
+    fn two_hundred_cookies_are_read_newest_first() {
         let all: Vec<_> = (0..200).map(|n| cookie(n, 1)).collect();
         let jar = read(&[all.join("; ")]);
-        assert_eq!(jar.tokens.len(), SESSION_COOKIES_MAX);
+        assert_eq!(jar.tokens.len(), 200);
         assert_eq!(jar.tokens[0].claims.session_id, session_id(199));
     }
 

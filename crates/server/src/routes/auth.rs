@@ -172,8 +172,8 @@ struct SignInOptions {
     /// Stay signed in for the remembered lifetime (20 days), idle or busy.
     #[serde(default)]
     remember_me: bool,
-    /// A random label of this browser profile. Signing in again with it ends the profile's earlier session;
-    /// it is no credential.
+    /// A random label of this browser profile. Signing in again with it ends the profile's earlier session,
+    /// unless that is only moments old; it is no credential.
     #[serde(default)]
     device_id: Option<String>,
 }
@@ -189,7 +189,7 @@ impl SignInOptions {
                 user_agent: arrival.user_agent.clone(),
                 address: Some(arrival.address.to_string()),
             },
-            replaces_before: None,
+            replaces_before: arrival.now - app.settled.times.settle,
         }
     }
 }

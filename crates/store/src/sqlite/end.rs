@@ -105,19 +105,18 @@ fn live(conn: &Connection, user_id: UserId, now: Timestamp) -> Result<Vec<Sessio
     row::readable(conn, LIVE, params, |columns| Ok(SessionId::from_bytes(columns.bytes("session")?)))
 }
 
-/// The live sessions of a user on a device, if need be only those created before some time.
+/// The live sessions of a user on a device that were created before some time.
 pub(super) fn on_device(
     conn: &Connection,
     user_id: UserId,
     device_id: &str,
-    before: Option<Timestamp>,
+    before: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<SessionId>> {
-    let before = before.map_or(i64::MAX, Timestamp::as_ms);
     let is_on_device = |id: &SessionId| {
         let sql = "SELECT 1 FROM session s JOIN session_device d ON d.session_id = s.id \
              WHERE s.id = ?1 AND d.device_id = ?2 AND s.created_at < ?3";
-        row::one(conn, sql, params![id.as_bytes(), device_id, before], |_| Ok(()))
+        row::one(conn, sql, params![id.as_bytes(), device_id, before.as_ms()], |_| Ok(()))
     };
     let mut ids = Vec::new();
     for id in live(conn, user_id, now)? {

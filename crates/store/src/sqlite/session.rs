@@ -163,7 +163,7 @@ fn replace(
     tx: &Tx<'_>,
     user_id: UserId,
     device_id: &str,
-    before: Option<Timestamp>,
+    before: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<SessionId>> {
     let order = EndOrder { reason: EndReason::ReplacedBySignIn, actor: Actor::User, note: None };

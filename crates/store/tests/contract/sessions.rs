@@ -69,7 +69,6 @@ async fn a_sign_in_replaces_no_session_that_is_younger_than_it_says() {
     for world in World::each() {
         let ada = world.user("ada").await;
         let sign_in = async |replaces_before, now| {
-            let replaces_before = Some(replaces_before);
             let new = NewSession { device: device("laptop"), replaces_before, ..new_session(now) };
             match world.store.session_create(ada.id, ada.token_version, new, now).await.unwrap() {
                 SessionCreated::Created { session, replaced, .. } => (session.id, replaced),

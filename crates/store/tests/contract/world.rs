@@ -263,7 +263,12 @@ pub fn hash(text: &str) -> PasswordHash {
 
 pub fn new_session(now: Timestamp) -> NewSession {
     let expires_at = now + 20 * DAY;
-    NewSession { remembered: true, expires_at, device: Device::default(), replaces_before: None }
+    NewSession {
+        remembered: true,
+        expires_at,
+        device: Device::default(),
+        replaces_before: Timestamp::from_ms(i64::MAX),
+    }
 }
 
 pub fn device(id: &str) -> Device {

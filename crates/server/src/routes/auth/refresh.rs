@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::SessionId;
+use tenure_domain::limit::SESSION_COOKIES_MAX;
 use tenure_domain::problem::Code;
 use tenure_domain::time::{EXPIRY_GRACE, Freshness, Timestamp};
 use tenure_store::{EndOrder, Ended, RefreshRequest, Refreshed, StoreError};
@@ -70,8 +71,8 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
         KeyError::Store(error) => without_store(&jar, arrival.now, error),
         other => other.into(),
     })?;
-    let request =
-        RefreshRequest { tokens: jar.tokens.clone(), freshness, rules: Arc::clone(&app.refresh_rules) };
+    let tokens = jar.tokens.iter().take(SESSION_COOKIES_MAX).copied().collect();
+    let request = RefreshRequest { tokens, freshness, rules: Arc::clone(&app.refresh_rules) };
     match app.store.session_refresh(request, arrival.now).await {
         Ok(outcomes) => reply(app, arrival, outcomes).await,
         Err(error) => Err(without_store(&jar, arrival.now, error).into()),
