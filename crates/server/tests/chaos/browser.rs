@@ -162,8 +162,7 @@ impl Browser {
         let sent = crate::now();
         let deadline = sent + if is_refresh { FRESHNESS } else { PATIENCE };
         let keeps_cookies = !matches!(ask.cookies, Cookies::Only(_));
-        let says_when = is_refresh || ask.path == LOGIN;
-        let request = self.request(ask, says_when);
+        let request = self.request(ask, is_refresh);
 
         let Ok(Ok(response)) = timeout_at(deadline.into(), request.send()).await else {
             return (sent, Answer::Lost);
@@ -188,7 +187,7 @@ impl Browser {
         (sent, read(status, body, cookie))
     }
 
-    fn request(&self, ask: Ask, says_when: bool) -> reqwest::RequestBuilder {
+    fn request(&self, ask: Ask, is_refresh: bool) -> reqwest::RequestBuilder {
         let mut request = self.http.request(ask.method, format!("{}{}", self.server, ask.path));
         let cookies = match ask.cookies {
             Cookies::None => String::new(),
@@ -198,7 +197,7 @@ impl Browser {
         if !cookies.is_empty() {
             request = request.header(header::COOKIE, cookies);
         }
-        if says_when {
+        if is_refresh {
             request = request.header("tenure-sent-at", self.server_time());
         }
         if let Some(token) = ask.bearer {

@@ -135,7 +135,6 @@ impl Client {
                 Answer::Refused(refusal) if refusal.code == "invalid_credentials" => {
                     self.register(&email).await;
                 }
-                Answer::Refused(refusal) if refusal.code == "request_stale" => {}
                 Answer::Refused(refusal) => self.expect_transport(&refusal, "a sign-in"),
                 Answer::Lost => {}
             }
