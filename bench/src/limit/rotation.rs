@@ -20,7 +20,7 @@ const SCHEMA: &str = "
         id BLOB NOT NULL PRIMARY KEY, user_id BLOB NOT NULL, salt BLOB NOT NULL,
         remembered INTEGER NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
         base INTEGER NOT NULL, head INTEGER NOT NULL, handed_at INTEGER NOT NULL,
-        head_seen INTEGER NOT NULL, contested_at INTEGER,
+        healed INTEGER NOT NULL, contested_at INTEGER,
         last_used_at INTEGER NOT NULL, refresh_count INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;";
 
@@ -28,9 +28,9 @@ const INSERT: &str = "INSERT INTO session VALUES (?1, ?1, ?1, 1, ?2, ?3, 0, 1, ?
 
 /// The compare-and-swap of protocol.md section 4.
 const ROTATE: &str = "
-    UPDATE session SET base = ?2, head = ?3, handed_at = ?4, head_seen = 0, contested_at = NULL,
+    UPDATE session SET base = ?2, head = ?3, handed_at = ?4, healed = 0, contested_at = NULL,
         last_used_at = ?4, refresh_count = refresh_count + 1
-    WHERE id = ?1 AND base = ?5 AND head = ?6 AND handed_at = ?7 AND head_seen = 0
+    WHERE id = ?1 AND base = ?5 AND head = ?6 AND handed_at = ?7 AND healed = 0
         AND contested_at IS NULL";
 
 const CREATED_AT: i64 = 1_700_000_000_000;

@@ -34,7 +34,7 @@ pub struct Rotation {
     pub handed_at: Timestamp,
     /// Whether `head` was first seen in the browser's hands, because the store had lost the commit that
     /// minted it. The generations between are alive then: the browser may have been given any of them.
-    pub head_seen: bool,
+    pub healed: bool,
     /// When a dead generation was first presented, if one was.
     pub contested_at: Option<Timestamp>,
 }
@@ -77,13 +77,7 @@ pub enum Verdict {
 impl Rotation {
     /// The state right after sign-in: generation 1 is in the answer's cookie, not yet seen again.
     pub fn at_sign_in(now: Timestamp) -> Self {
-        Self {
-            base: Generation(0),
-            head: Generation(1),
-            handed_at: now,
-            head_seen: false,
-            contested_at: None,
-        }
+        Self { base: Generation(0), head: Generation(1), handed_at: now, healed: false, contested_at: None }
     }
 
     /// The row as a store must read it that has been open since `opened_at`: nothing counts as quiet before
@@ -110,7 +104,7 @@ pub fn present(
 
     if presented > row.head {
         // The store lost the commit that minted this generation; its MAC proves that we did issue it.
-        let healed = Rotation { head: presented, handed_at: now, head_seen: true, ..row };
+        let healed = Rotation { head: presented, handed_at: now, healed: true, ..row };
         return (healed, Verdict::Accepted { rewound: true });
     }
     if presented == row.head {
@@ -129,7 +123,7 @@ pub fn present(
         // taken it from the jar again, and only now does the browser receive it for good.
         return (Rotation { handed_at: now, ..row }, accepted);
     }
-    if row.base < presented && row.head_seen {
+    if row.base < presented && row.healed {
         return (Rotation { handed_at: now, ..row }, accepted);
     }
     if row.base < presented && !quiet {
@@ -140,7 +134,7 @@ pub fn present(
 }
 
 fn mint_successor(row: Rotation, now: Timestamp) -> Rotation {
-    Rotation { head: row.head.next(), head_seen: false, handed_at: now, ..row }
+    Rotation { head: row.head.next(), healed: false, handed_at: now, ..row }
 }
 
 /// Protocol.md section 6: a dead generation was presented.
@@ -165,7 +159,7 @@ mod tests {
             base: Generation(base),
             head: Generation(head),
             handed_at: Timestamp::from_ms(handed_at),
-            head_seen: false,
+            healed: false,
             contested_at: None,
         }
     }
@@ -191,7 +185,7 @@ mod tests {
         // between: accepted while not quiet, and the row is left alone.
         check(row(1, 3, 0), 2, Fresh, S - 1, row(1, 3, 0), false);
         // ahead of the store: healed. What lies between is alive until the next rotation.
-        let healed = |handed_at| Rotation { head_seen: true, ..row(1, 5, handed_at) };
+        let healed = |handed_at| Rotation { healed: true, ..row(1, 5, handed_at) };
         check(row(1, 2, 0), 5, Fresh, 7, healed(7), true);
         check(healed(7), 2, Fresh, 7 + 9 * S, healed(7 + 9 * S), false);
         check(healed(7), 5, Fresh, 7 + S, row(5, 6, 7 + S), false);
@@ -245,8 +239,8 @@ mod tests {
 
     fn any_row() -> impl Strategy<Value = Rotation> {
         (0..50u32, 1..5u32, 0..1_000_000i64, any::<bool>(), proptest::option::of(0..1_000_000i64)).prop_map(
-            |(base, ahead, handed_at, head_seen, contested)| Rotation {
-                head_seen,
+            |(base, ahead, handed_at, healed, contested)| Rotation {
+                healed,
                 contested_at: contested.map(Timestamp::from_ms),
                 ..row(base, base + ahead, handed_at)
             },

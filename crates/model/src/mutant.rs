@@ -45,13 +45,8 @@ impl Mutant {
     ) -> (Rotation, Verdict) {
         let rested = now.since(row.handed_at);
         let accepted = Verdict::Accepted { rewound: false };
-        let mint = |base| Rotation {
-            base,
-            head: Generation(row.head.0 + 1),
-            handed_at: now,
-            head_seen: false,
-            ..row
-        };
+        let mint =
+            |base| Rotation { base, head: Generation(row.head.0 + 1), handed_at: now, healed: false, ..row };
         match self {
             Mutant::BaseDiesWithHeadPresented if presented == row.head => (mint(presented), accepted),
             Mutant::BaseDiesByTimeAlone if presented == row.base && rested >= 2 * rules.settle => {
@@ -63,7 +58,7 @@ impl Mutant {
             }
             Mutant::HealedCommitForgetsBetween => {
                 let (after, verdict) = rotation::present(row, presented, freshness, now, rules);
-                (Rotation { head_seen: false, ..after }, verdict)
+                (Rotation { healed: false, ..after }, verdict)
             }
             _ => rotation::present(row, presented, freshness, now, rules),
         }

@@ -143,7 +143,7 @@ pub(crate) fn violation(world: &World, setting: &Setting) -> Option<Violation> {
         let quiet_at = state.row.handed_at + rules.settle;
         // Among the generations the row knows of. A lost commit leaves one more with the browser; it becomes
         // head when it is presented, and one more than usual is acceptable from then to the next rotation.
-        let allowed = if state.row.head_seen { 3 } else { 2 };
+        let allowed = if state.row.healed { 3 } else { 2 };
         let acceptable = |generation: &u32| judge(state.row, Generation(*generation), quiet_at);
         let count = (0..=state.row.head.0).filter(acceptable).count();
         if count > allowed {

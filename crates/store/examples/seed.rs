@@ -125,7 +125,7 @@ fn seed(arguments: &Arguments, key: &RefreshKey, now: Timestamp) -> u64 {
         let mut insert = transaction
             .prepare(
                 "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, base, head, \
-                 handed_at, head_seen, last_used_at, refresh_count) \
+                 handed_at, healed, last_used_at, refresh_count) \
                  VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, 1, ?8, 1)",
             )
             .unwrap();

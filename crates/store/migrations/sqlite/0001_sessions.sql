@@ -38,7 +38,7 @@ CREATE TABLE session (
     base          INTEGER NOT NULL,
     head          INTEGER NOT NULL,
     handed_at     INTEGER NOT NULL,
-    head_seen     INTEGER NOT NULL,
+    healed     INTEGER NOT NULL,
     contested_at  INTEGER,
     last_used_at  INTEGER NOT NULL,
     refresh_count INTEGER NOT NULL,

@@ -26,10 +26,10 @@ const SESSION_COLUMNS: usize = 16;
 
 /// The compare-and-swap of protocol.md section 4: it names every field that the decision was made from.
 const ROTATE: &str = "UPDATE session SET base = :base, head = :head, handed_at = :handed_at, \
-     head_seen = :head_seen, contested_at = :contested_at, \
+     healed = :healed, contested_at = :contested_at, \
      last_used_at = :now, refresh_count = refresh_count + 1 \
      WHERE id = :id AND base = :was_base AND head = :was_head AND handed_at = :was_handed_at \
-     AND head_seen = :was_head_seen AND contested_at IS :was_contested_at AND ended_at IS NULL";
+     AND healed = :was_healed AND contested_at IS :was_contested_at AND ended_at IS NULL";
 
 /// A session's user and whether they are disabled; or, if there is no user to hand a token to, what to answer
 /// instead of serving.
@@ -138,14 +138,14 @@ fn rotate(conn: &Connection, session: &Session, to: Rotation, now: Timestamp) ->
         ":base": to.base.0,
         ":head": to.head.0,
         ":handed_at": to.handed_at.as_ms(),
-        ":head_seen": to.head_seen,
+        ":healed": to.healed,
         ":contested_at": to.contested_at.map(Timestamp::as_ms),
         ":now": now.as_ms(),
         ":id": session.id.as_bytes(),
         ":was_base": was.base.0,
         ":was_head": was.head.0,
         ":was_handed_at": was.handed_at.as_ms(),
-        ":was_head_seen": was.head_seen,
+        ":was_healed": was.healed,
         ":was_contested_at": was.contested_at.map(Timestamp::as_ms),
     })?;
     Ok((changed == 1).then_some(true))

@@ -14,7 +14,7 @@ use crate::{Device, Person, Result, SessionRecord, StoreError, StoredKey, User};
 
 /// The columns that [`session`] reads, of a table called `s`.
 pub(super) const SESSION: &str = "s.id, s.user_id, s.salt, s.remembered, s.created_at, s.expires_at, \
-     s.base, s.head, s.handed_at, s.head_seen, s.contested_at, \
+     s.base, s.head, s.handed_at, s.healed, s.contested_at, \
      s.ended_at, s.end_reason, s.end_actor, s.end_note, s.receipt";
 
 /// The columns that [`session_record`] reads after those of the session, of `s` and its device `d`.
@@ -207,7 +207,7 @@ fn rotation(columns: &mut Columns<'_>) -> Result<Rotation> {
         base,
         head,
         handed_at: columns.time(WHAT)?,
-        head_seen: columns.flag(WHAT)?,
+        healed: columns.flag(WHAT)?,
         contested_at: columns.time_or_null(WHAT)?,
     })
 }

@@ -20,9 +20,9 @@ use crate::{
 };
 
 const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
-     base, head, handed_at, head_seen, last_used_at, refresh_count) \
+     base, head, handed_at, healed, last_used_at, refresh_count) \
      VALUES (:id, :user_id, :salt, :remembered, :now, :expires_at, \
-     :base, :head, :handed_at, :head_seen, :now, 0)";
+     :base, :head, :handed_at, :healed, :now, 0)";
 
 const INSERT_DEVICE: &str =
     "INSERT INTO session_device (session_id, device_id, user_agent, address) VALUES (?1, ?2, ?3, ?4)";
@@ -196,7 +196,7 @@ pub(super) fn insert(tx: &Tx<'_>, user_id: UserId, new: &NewSession, now: Timest
         ":base": session.rotation.base.0,
         ":head": session.rotation.head.0,
         ":handed_at": session.rotation.handed_at.as_ms(),
-        ":head_seen": session.rotation.head_seen,
+        ":healed": session.rotation.healed,
     })?;
     let device = &new.device;
     if device.id.is_some() || device.user_agent.is_some() || device.address.is_some() {

@@ -22,7 +22,7 @@ const SESSION_DAMAGE: &[&str] = &[
     "base = 9, head = 9",
     "base = 9, head = 3",
     "handed_at = -5",
-    "head_seen = 7",
+    "healed = 7",
     "contested_at = -5",
     "ended_at = 1",
     "ended_at = 1, end_reason = 'because', end_actor = 'user', receipt = 'R-0'",
