@@ -136,160 +136,57 @@ impl Code {
     ];
 
     /// The table. Only the first five end a session on the client.
+    #[rustfmt::skip]
     const fn entry(self) -> Entry {
         use Class::{Authentication, Authorization, Request, Transport};
+        use Code::*;
         const SIGNED_OUT: &str = "Signed out, once asked again and told the same.";
-        const REFRESH_ONCE: &str =
-            "Refresh once, repeat the call once, then hand the answer on. Never sign out.";
+        const NONE_SENT: &str = "Signed out, if it believed it was signed in: the browser's data was cleared.";
+        const SIGNED_OUT_HERE: &str = "Signed out in this browser (reuse policy `observe`).";
+        const ASK_AGAIN: &str = "Wait 1 to 2 s and refresh again with what the jar holds by then.";
+        const SET_CLOCK: &str = "Correct the clock offset by `server_time` and send again.";
+        const REFRESH_ONCE: &str = "Refresh once, repeat the call once, then hand the answer on. Never sign out.";
         const HAND_ON: &str = "Hand to the caller. Never sign out.";
         const WAIT: &str = "Wait (`Retry-After` where given), try again. Never sign out.";
         match self {
-            Code::SessionExpired => {
-                entry("session_expired", 401, Authentication, "The session's time is over", SIGNED_OUT)
-            }
-            Code::SessionRevoked => {
-                entry("session_revoked", 401, Authentication, "The session was ended", SIGNED_OUT)
-            }
-            Code::SessionNotFound => {
-                entry("session_not_found", 401, Authentication, "No such session", SIGNED_OUT)
-            }
-            Code::NoSession => entry(
-                "no_session",
-                401,
-                Authentication,
-                "The browser sent no session",
-                "Signed out, if it believed it was signed in: the browser's data was cleared.",
-            ),
-            Code::SessionSuperseded => entry(
-                "session_superseded",
-                401,
-                Authentication,
-                "This browser holds an old copy of the session",
-                "Signed out in this browser (reuse policy `observe`).",
-            ),
-            Code::RefreshSuperseded => entry(
-                "refresh_superseded",
-                409,
-                Transport,
-                "The refresh token has been superseded",
-                "Wait 1 to 2 s and refresh again with what the jar holds by then.",
-            ),
-            Code::RequestStale => entry(
-                "request_stale",
-                409,
-                Transport,
-                "The refresh was too long under way",
-                "Correct the clock offset by `server_time` and send again.",
-            ),
-            Code::AccessTokenMissing => entry(
-                "access_token_missing",
-                401,
-                Authentication,
-                "An access token is required",
-                REFRESH_ONCE,
-            ),
-            Code::AccessTokenExpired => entry(
-                "access_token_expired",
-                401,
-                Authentication,
-                "The access token has expired",
-                REFRESH_ONCE,
-            ),
-            Code::AccessTokenInvalid => entry(
-                "access_token_invalid",
-                401,
-                Authentication,
-                "The access token is not valid",
-                REFRESH_ONCE,
-            ),
-            Code::AccessTokenRevoked => entry(
-                "access_token_revoked",
-                401,
-                Authentication,
-                "The access token was revoked",
-                REFRESH_ONCE,
-            ),
-            Code::WrongTokenType => {
-                entry("wrong_token_type", 401, Authentication, "That is not an access token", REFRESH_ONCE)
-            }
-            Code::PermissionDenied => {
-                entry("permission_denied", 403, Authorization, "You may not do this", HAND_ON)
-            }
-            Code::AccountMissing => {
-                entry("account_missing", 403, Authorization, "You belong to no account", HAND_ON)
-            }
-            Code::AccountSuspended => {
-                entry("account_suspended", 403, Authorization, "The account is suspended", HAND_ON)
-            }
-            Code::AccountCancelled => {
-                entry("account_cancelled", 403, Authorization, "The account is cancelled", HAND_ON)
-            }
-            Code::PlanMissing => {
-                entry("plan_missing", 402, Authorization, "The account has no plan", HAND_ON)
-            }
-            Code::PlanInactive => {
-                entry("plan_inactive", 402, Authorization, "The account's plan is not active", HAND_ON)
-            }
-            Code::LimitReached => {
-                entry("limit_reached", 402, Authorization, "A limit of the plan is reached", HAND_ON)
-            }
-            Code::OriginNotAllowed => entry(
-                "origin_not_allowed",
-                403,
-                Request,
-                "Requests from that origin are not allowed",
-                HAND_ON,
-            ),
-            Code::CsrfFailed => {
-                entry("csrf_failed", 403, Request, "The request could have been forged", HAND_ON)
-            }
-            Code::MalformedRequest => {
-                entry("malformed_request", 400, Request, "The request could not be read", HAND_ON)
-            }
-            Code::ValidationFailed => entry(
-                "validation_failed",
-                422,
-                Request,
-                "Something in the request is not acceptable",
-                HAND_ON,
-            ),
-            Code::InvalidCredentials => {
-                entry("invalid_credentials", 401, Request, "E-mail or password is wrong", HAND_ON)
-            }
-            Code::EmailTaken => {
-                entry("email_taken", 409, Request, "That e-mail address is already registered", HAND_ON)
-            }
-            Code::RegistrationClosed => {
-                entry("registration_closed", 403, Request, "Registration is not open here", HAND_ON)
-            }
-            Code::NotFound => entry("not_found", 404, Request, "There is nothing here", HAND_ON),
-            Code::MethodNotAllowed => {
-                entry("method_not_allowed", 405, Request, "That method is not served here", HAND_ON)
-            }
-            Code::PayloadTooLarge => {
-                entry("payload_too_large", 413, Request, "The request is too large", HAND_ON)
-            }
-            Code::UnsupportedMediaType => {
-                entry("unsupported_media_type", 415, Request, "Send application/json", HAND_ON)
-            }
-            Code::RequestTimeout => {
-                entry("request_timeout", 408, Transport, "The request did not arrive in time", WAIT)
-            }
-            Code::RateLimited => entry("rate_limited", 429, Transport, "Too many requests", WAIT),
-            Code::StorageUnavailable => {
-                entry("storage_unavailable", 503, Transport, "The store cannot be reached", WAIT)
-            }
-            Code::SessionUnverifiable => {
-                entry("session_unverifiable", 503, Transport, "The session cannot be verified now", WAIT)
-            }
-            Code::Overloaded => entry("overloaded", 503, Transport, "Too busy, try again", WAIT),
-            Code::SigningUnavailable => {
-                entry("signing_unavailable", 503, Transport, "No access token can be signed now", WAIT)
-            }
-            Code::Maintenance => {
-                entry("maintenance", 503, Transport, "The server is going down or coming up", WAIT)
-            }
-            Code::InternalError => entry("internal_error", 500, Transport, "Something went wrong here", WAIT),
+            SessionExpired => entry("session_expired", 401, Authentication, "The session's time is over", SIGNED_OUT),
+            SessionRevoked => entry("session_revoked", 401, Authentication, "The session was ended", SIGNED_OUT),
+            SessionNotFound => entry("session_not_found", 401, Authentication, "No such session", SIGNED_OUT),
+            NoSession => entry("no_session", 401, Authentication, "The browser sent no session", NONE_SENT),
+            SessionSuperseded => entry("session_superseded", 401, Authentication, "This browser holds an old copy of the session", SIGNED_OUT_HERE),
+            RefreshSuperseded => entry("refresh_superseded", 409, Transport, "The refresh token has been superseded", ASK_AGAIN),
+            RequestStale => entry("request_stale", 409, Transport, "The refresh was too long under way", SET_CLOCK),
+            AccessTokenMissing => entry("access_token_missing", 401, Authentication, "An access token is required", REFRESH_ONCE),
+            AccessTokenExpired => entry("access_token_expired", 401, Authentication, "The access token has expired", REFRESH_ONCE),
+            AccessTokenInvalid => entry("access_token_invalid", 401, Authentication, "The access token is not valid", REFRESH_ONCE),
+            AccessTokenRevoked => entry("access_token_revoked", 401, Authentication, "The access token was revoked", REFRESH_ONCE),
+            WrongTokenType => entry("wrong_token_type", 401, Authentication, "That is not an access token", REFRESH_ONCE),
+            PermissionDenied => entry("permission_denied", 403, Authorization, "You may not do this", HAND_ON),
+            AccountMissing => entry("account_missing", 403, Authorization, "You belong to no account", HAND_ON),
+            AccountSuspended => entry("account_suspended", 403, Authorization, "The account is suspended", HAND_ON),
+            AccountCancelled => entry("account_cancelled", 403, Authorization, "The account is cancelled", HAND_ON),
+            PlanMissing => entry("plan_missing", 402, Authorization, "The account has no plan", HAND_ON),
+            PlanInactive => entry("plan_inactive", 402, Authorization, "The account's plan is not active", HAND_ON),
+            LimitReached => entry("limit_reached", 402, Authorization, "A limit of the plan is reached", HAND_ON),
+            OriginNotAllowed => entry("origin_not_allowed", 403, Request, "Requests from that origin are not allowed", HAND_ON),
+            CsrfFailed => entry("csrf_failed", 403, Request, "The request could have been forged", HAND_ON),
+            MalformedRequest => entry("malformed_request", 400, Request, "The request could not be read", HAND_ON),
+            ValidationFailed => entry("validation_failed", 422, Request, "Something in the request is not acceptable", HAND_ON),
+            InvalidCredentials => entry("invalid_credentials", 401, Request, "E-mail or password is wrong", HAND_ON),
+            EmailTaken => entry("email_taken", 409, Request, "That e-mail address is already registered", HAND_ON),
+            RegistrationClosed => entry("registration_closed", 403, Request, "Registration is not open here", HAND_ON),
+            NotFound => entry("not_found", 404, Request, "There is nothing here", HAND_ON),
+            MethodNotAllowed => entry("method_not_allowed", 405, Request, "That method is not served here", HAND_ON),
+            PayloadTooLarge => entry("payload_too_large", 413, Request, "The request is too large", HAND_ON),
+            UnsupportedMediaType => entry("unsupported_media_type", 415, Request, "Send application/json", HAND_ON),
+            RequestTimeout => entry("request_timeout", 408, Transport, "The request did not arrive in time", WAIT),
+            RateLimited => entry("rate_limited", 429, Transport, "Too many requests", WAIT),
+            StorageUnavailable => entry("storage_unavailable", 503, Transport, "The store cannot be reached", WAIT),
+            SessionUnverifiable => entry("session_unverifiable", 503, Transport, "The session cannot be verified now", WAIT),
+            Overloaded => entry("overloaded", 503, Transport, "Too busy, try again", WAIT),
+            SigningUnavailable => entry("signing_unavailable", 503, Transport, "No access token can be signed now", WAIT),
+            Maintenance => entry("maintenance", 503, Transport, "The server is going down or coming up", WAIT),
+            InternalError => entry("internal_error", 500, Transport, "Something went wrong here", WAIT),
         }
     }
 

@@ -467,7 +467,8 @@ fn explain(error: &figment::Error) -> String {
                 let nearest = known
                     .iter()
                     .max_by(|a, b| strsim::jaro_winkler(found, a).total_cmp(&strsim::jaro_winkler(found, b)));
-                let section = if at.is_empty() { String::new() } else { format!(" in [{at}]") };
+                let section = at.strip_suffix(found.as_str()).unwrap_or(&at).trim_end_matches('.');
+                let section = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
                 let hint = nearest.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
                 format!("unknown key `{found}`{section}{hint}")
             }

@@ -6,11 +6,13 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tenure_domain::email::Email;
 use tenure_domain::ends::Actor;
+use tenure_domain::id::UserId;
 use tenure_domain::secret::MasterSecret;
 use tenure_domain::time::Timestamp;
-use tenure_store::Entropy as _;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
+use tenure_store::{Entropy as _, Users as _};
 
 use super::{Failure, Global};
 use crate::app::{Clock as _, SystemClock, SystemEntropy};
@@ -94,6 +96,16 @@ impl Global {
 
 pub fn now() -> Timestamp {
     SystemClock.now()
+}
+
+/// A user's id, by itself (they may be deleted, and their sessions still explain themselves) or by e-mail.
+pub async fn user_id(store: &SqliteStore, text: &str) -> Result<UserId, Failure> {
+    if text.starts_with("usr_") {
+        return text.parse().map_err(|error| Failure::Usage(format!("{text}: {error}")));
+    }
+    let email = Email::parse(text).map_err(|error| Failure::Usage(format!("{text}: {error}")))?;
+    let user = store.user_find_by_email(email.key()).await?;
+    user.map(|user| user.id).ok_or_else(|| Failure::Finding(format!("there is no user {text}")))
 }
 
 /// A fresh master secret.

@@ -8,14 +8,15 @@ use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::time::Timestamp;
 use tenure_store::{EndOrder, Ended, Scope, SessionRecord, Sessions as _};
 
-use super::place::now;
+use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print};
 
 #[derive(Subcommand)]
 pub enum SessionVerb {
     /// A user's sessions, newest first.
     List {
-        user: UserId,
+        /// Id or e-mail.
+        user: String,
         /// Also those that have ended.
         #[arg(long)]
         all: bool,
@@ -34,7 +35,8 @@ pub enum SessionVerb {
     },
     /// End all sessions of a user, and kill every access token at once.
     EndAll {
-        user: UserId,
+        /// Id or e-mail.
+        user: String,
         /// Why; it is kept in the receipts.
         #[arg(long)]
         reason: String,
@@ -48,6 +50,7 @@ pub async fn run(global: &Global, verb: SessionVerb) -> Outcome {
     let store = global.open_store()?;
     match verb {
         SessionVerb::List { user, all } => {
+            let user = user_id(&store, &user).await?;
             let records = store.session_list(user, all, SESSIONS_LISTED_MAX, now()).await?;
             print(global, &json!(records.iter().map(row).collect::<Vec<_>>()), || {
                 records.iter().for_each(|record| println!("{}", line(record, now())));
@@ -64,6 +67,7 @@ pub async fn run(global: &Global, verb: SessionVerb) -> Outcome {
             end(global, &*store, Target { user, scope: Scope::One(session) }, reason, dry_run).await
         }
         SessionVerb::EndAll { user, reason, dry_run } => {
+            let user = user_id(&store, &user).await?;
             end(global, &*store, Target { user, scope: Scope::All }, reason, dry_run).await
         }
     }

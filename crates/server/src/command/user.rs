@@ -14,7 +14,7 @@ use tenure_domain::user::{DisplayName, Role};
 use tenure_store::sqlite::SqliteStore;
 use tenure_store::{EndOrder, Entropy as _, NewUser, PasswordChanged, User, UserCreated, Users as _};
 
-use super::place::now;
+use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print};
 use crate::app::SystemEntropy;
 use crate::config::Config;
@@ -129,14 +129,8 @@ async fn create(
 
 /// By id or by e-mail, whichever it looks like.
 async fn find(store: &SqliteStore, text: &str) -> Result<User, Failure> {
-    let found = if text.starts_with("usr_") {
-        let id: UserId = text.parse().map_err(|error| Failure::Usage(format!("{text}: {error}")))?;
-        store.user_find(id).await?
-    } else {
-        let email = Email::parse(text).map_err(|error| Failure::Usage(format!("{text}: {error}")))?;
-        store.user_find_by_email(email.key()).await?
-    };
-    found.ok_or_else(|| Failure::Finding(format!("there is no user {text}")))
+    let id = user_id(store, text).await?;
+    store.user_find(id).await?.ok_or_else(|| Failure::Finding(format!("there is no user {text}")))
 }
 
 #[derive(Clone, Copy)]
