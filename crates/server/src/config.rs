@@ -4,21 +4,22 @@
 //! reads the sources; [`Config::settle`] turns them into what the server runs on, or says in one line each
 //! what is unsafe.
 
+mod sources;
+mod url;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use figment::Figment;
-use figment::providers::{Format as _, Serialized, Toml};
 use serde::{Deserialize, Deserializer};
 use tenure_domain::password::Cost;
 use tenure_domain::session::ReusePolicy;
 use tenure_domain::time::TimeRules;
 
-pub const DEFAULTS: &str = include_str!("config.default.toml");
+pub use sources::Sources;
+pub use url::{PublicUrl, is_loopback_authority};
 
-/// Environment names that are not settings of a section.
-const RESERVED: [&str; 5] = ["SECRET", "SECRET_PREVIOUS", "DATA", "CONFIG", "ACTOR"];
+pub const DEFAULTS: &str = include_str!("config.default.toml");
 
 /// A span of time, written as `15s` or `20d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,82 +148,6 @@ pub enum LogFormat {
     Auto,
     Json,
     Human,
-}
-
-/// Where the configuration comes from, besides the defaults.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    pub file: Option<PathBuf>,
-    /// Environment variables; injected, so that tests have their own.
-    pub environment: Vec<(String, String)>,
-    /// Settings from flags, as (dotted key, value).
-    pub flags: Vec<(&'static str, String)>,
-    /// `--dev`: loopback http, keys made on the spot.
-    pub development: bool,
-}
-
-impl Sources {
-    pub fn from_process(file: Option<PathBuf>, development: bool) -> Self {
-        Self { file, environment: std::env::vars().collect(), flags: vec![], development }
-    }
-
-    /// The value of `TENURE_<name>`, or of the file that `TENURE_<name>_FILE` names.
-    pub fn reserved(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        let find =
-            |wanted: String| self.environment.iter().find(|(key, _)| *key == wanted).map(|(_, v)| v.clone());
-        match (find(format!("TENURE_{name}")), find(format!("TENURE_{name}_FILE"))) {
-            (Some(value), _) => Ok(Some(value)),
-            (None, Some(path)) => read_file_variable(&format!("TENURE_{name}_FILE"), &path).map(Some),
-            (None, None) => Ok(None),
-        }
-    }
-
-    fn figment(&self) -> Result<Figment, ConfigError> {
-        let mut figment = Figment::from(Toml::string(DEFAULTS));
-        if let Some(path) = &self.file {
-            if !path.is_file() {
-                return Err(ConfigError::Unreadable(format!(
-                    "configuration file {} does not exist",
-                    path.display()
-                )));
-            }
-            figment = figment.merge(Toml::file_exact(path));
-        }
-        for (key, value) in self.settings_from_environment()? {
-            figment = figment.merge(Serialized::global(&key, value));
-        }
-        for (key, value) in &self.flags {
-            figment = figment.merge(Serialized::global(key, value));
-        }
-        Ok(figment)
-    }
-
-    /// `TENURE_SERVER__LISTEN=x` as (`server.listen`, x), and the `_FILE` variants read.
-    fn settings_from_environment(&self) -> Result<Vec<(String, figment::value::Value)>, ConfigError> {
-        let mut settings = vec![];
-        for (name, value) in &self.environment {
-            let Some(key) = name.strip_prefix("TENURE_") else { continue };
-            if RESERVED.iter().any(|reserved| key == *reserved || key.strip_suffix("_FILE") == Some(reserved))
-            {
-                continue;
-            }
-            let (key, value) = match key.strip_suffix("_FILE") {
-                Some(key) => (key, read_file_variable(name, value)?),
-                None => (key, value.clone()),
-            };
-            let dotted = key.to_ascii_lowercase().replace("__", ".");
-            // Env's own reading of a value: numbers, booleans and lists as TOML writes them, else a string.
-            let parsed = value.parse::<figment::value::Value>().unwrap_or_else(|_| value.clone().into());
-            settings.push((dotted, parsed));
-        }
-        Ok(settings)
-    }
-}
-
-fn read_file_variable(name: &str, path: &str) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(
-        |error| ConfigError::Unreadable(format!("{name} names {path}, which cannot be read: {error}")),
-    )
 }
 
 /// Why the configuration cannot be used. Each line is one thing to mend.
@@ -403,54 +328,6 @@ impl Limits {
             ("refresh_per_session_per_minute", self.refresh_per_session_per_minute),
         ]
     }
-}
-
-/// The address that browsers use, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicUrl {
-    pub https: bool,
-    /// Host and port, as an `Origin` header would have them.
-    pub authority: String,
-    /// Without a trailing slash; empty for the root.
-    pub path: String,
-}
-
-impl PublicUrl {
-    pub fn parse(text: &str) -> Option<Self> {
-        let (https, rest) = match text.strip_prefix("https://") {
-            Some(rest) => (true, rest),
-            None => (false, text.strip_prefix("http://")?),
-        };
-        let uri: http::Uri = text.parse().ok()?;
-        let authority = uri.authority()?.as_str().to_ascii_lowercase();
-        let plain = !rest.contains(['?', '#', '@', ' ', '\\']) && !authority.is_empty();
-        plain.then(|| Self { https, authority, path: uri.path().trim_end_matches('/').to_owned() })
-    }
-
-    pub fn origin(&self) -> String {
-        format!("{}://{}", if self.https { "https" } else { "http" }, self.authority)
-    }
-
-    pub fn is_loopback(&self) -> bool {
-        is_loopback_authority(&self.authority)
-    }
-}
-
-impl std::fmt::Display for PublicUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.origin(), self.path)
-    }
-}
-
-/// Whether a host, with or without a port, is this machine's loopback.
-pub fn is_loopback_authority(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn plain(value: &figment::value::Value) -> String {
