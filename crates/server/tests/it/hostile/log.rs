@@ -74,3 +74,16 @@ async fn a_query_is_not_logged_for_it_may_hold_what_somebody_put_there_by_mistak
     app.client.get("/api/v1/system/ping?access_token=oops-in-the-query").send().await.expect(200);
     assert!(!app.log().contains("oops-in-the-query"));
 }
+
+#[tokio::test]
+async fn lines_for_people_are_one_each_and_move_no_cursor() {
+    let app = Setup::default().human_log().start().await;
+    let mut raw = app.raw().await;
+    raw.write("GET /a\u{9b}31m\u{85}b HTTP/1.1\r\nhost: x\r\nuser-agent: a\u{1b}[2J\r\n\r\n").await;
+    raw.answer().await;
+    for path in ["/%0aforged", "/%1b[31m", "/\u{202e}txt"] {
+        app.client.get(path).header("user-agent", "\u{9b}2J").send().await.expect(404);
+    }
+    assert!(app.log().lines().count() >= 3);
+    assert!(app.log().chars().all(|c| c == '\n' || !c.is_control()), "{:?}", app.log());
+}

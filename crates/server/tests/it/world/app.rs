@@ -74,12 +74,19 @@ pub struct Setup {
     secret: u8,
     previous_secret: Option<u8>,
     start: Timestamp,
+    human_log: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        let setup =
-            Self { environment: vec![], development: true, secret: 1, previous_secret: None, start: START };
+        let setup = Self {
+            environment: vec![],
+            development: true,
+            secret: 1,
+            previous_secret: None,
+            start: START,
+            human_log: false,
+        };
         setup
             .set("SERVER__LISTEN", "127.0.0.1:0")
             .set("PASSWORD__MEMORY_KIB", "8")
@@ -114,6 +121,11 @@ impl Setup {
 
     pub fn previous_secret(self, previous: u8) -> Self {
         Self { previous_secret: Some(previous), ..self }
+    }
+
+    /// Log lines for people, as on a terminal.
+    pub fn human_log(self) -> Self {
+        Self { human_log: true, ..self }
     }
 
     /// The virtual clock starts at the real time, where other processes look at the same rows.
@@ -188,7 +200,8 @@ impl TestApp {
         let path = folder.path().join("tenure.db");
         let opened = SqliteStore::open(SqliteOptions::new(path, Arc::clone(&entropy), clock.get())).unwrap();
         let faults = Arc::new(Faults::default());
-        let (sink, log) = LogSink::kept();
+        let (mut sink, log) = LogSink::kept();
+        sink.human = setup.human_log;
         let app = App::new(Parts {
             settled,
             store: Arc::new(FaultyStore { inner: Arc::new(opened), faults: Arc::clone(&faults) }),
@@ -336,7 +349,7 @@ impl Drop for TestApp {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-        if std::thread::panicking() {
+        if std::thread::panicking() || self.app.log.human {
             return;
         }
         let expected = self.expected.lock().unwrap();
