@@ -2,7 +2,7 @@
 //! counts them; it never stops the service.
 
 use std::io::{IsTerminal as _, Write};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
@@ -14,6 +14,9 @@ use crate::config::{self, LogFormat};
 /// Lines waiting to be written.
 const QUEUE: usize = 8192;
 
+/// How long the first line of a batch waits for others.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(2);
+
 /// Takes finished lines. Cheap to clone.
 #[derive(Clone)]
 pub struct LogSink {
@@ -24,8 +27,15 @@ pub struct LogSink {
 
 #[derive(Clone)]
 enum Lines {
-    Queue(SyncSender<Vec<u8>>),
+    Queue(SyncSender<Item>),
     Kept(Arc<Mutex<Vec<u8>>>),
+}
+
+/// What the writer's thread is sent.
+enum Item {
+    Line(Vec<u8>),
+    /// Answered when everything before it has been written.
+    Flush(SyncSender<()>),
 }
 
 impl LogSink {
@@ -36,18 +46,8 @@ impl LogSink {
             LogFormat::Json => false,
             LogFormat::Human => true,
         };
-        let (sender, receiver) = sync_channel::<Vec<u8>>(QUEUE);
-        let thread = std::thread::Builder::new().name("log".into()).spawn(move || {
-            let mut out = std::io::stdout().lock();
-            while let Ok(line) = receiver.recv() {
-                // What cannot be written is lost; there is nowhere to say so.
-                let _ = out.write_all(&line);
-                for line in receiver.try_iter() {
-                    let _ = out.write_all(&line);
-                }
-                let _ = out.flush();
-            }
-        });
+        let (sender, receiver) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new().name("log".into()).spawn(move || write_lines(&receiver));
         if let Err(error) = thread {
             eprintln!("no log thread: {error}");
         }
@@ -69,10 +69,20 @@ impl LogSink {
 
     fn offer(&self, line: Vec<u8>) -> bool {
         match &self.lines {
-            Lines::Queue(queue) => !matches!(queue.try_send(line), Err(TrySendError::Full(_))),
+            Lines::Queue(queue) => !matches!(queue.try_send(Item::Line(line)), Err(TrySendError::Full(_))),
             Lines::Kept(kept) => {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&line);
                 true
+            }
+        }
+    }
+
+    /// Waits until what was written so far is out: the last thing a process does.
+    pub fn flush(&self) {
+        if let Lines::Queue(queue) = &self.lines {
+            let (done, written) = sync_channel(1);
+            if queue.send(Item::Flush(done)).is_ok() {
+                let _ = written.recv();
             }
         }
     }
@@ -87,6 +97,31 @@ impl LogSink {
         } else {
             builder.json().flatten_event(true).try_init()
         };
+    }
+}
+
+/// The writer's thread, until every sink is gone.
+fn write_lines(items: &Receiver<Item>) {
+    let mut out = std::io::stdout().lock();
+    let mut batch = Vec::new();
+    while let Ok(first) = items.recv() {
+        if matches!(first, Item::Line(_)) {
+            // A busy server has more lines by then, and they share one wake-up and one write.
+            std::thread::sleep(GATHER);
+        }
+        let mut flushes = vec![];
+        for item in std::iter::once(first).chain(items.try_iter()) {
+            match item {
+                Item::Line(line) => batch.extend_from_slice(&line),
+                Item::Flush(done) => flushes.push(done),
+            }
+        }
+        // What cannot be written is lost; there is nowhere to say so.
+        let _ = out.write_all(&batch).and_then(|()| out.flush());
+        batch.clear();
+        for done in flushes {
+            let _ = done.try_send(());
+        }
     }
 }
 

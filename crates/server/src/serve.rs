@@ -2,12 +2,14 @@
 //!
 //! HTTP/1.1 only: a TLS-terminating proxy stands in front, and what is not spoken cannot be abused.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::Request;
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,10 +17,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tower::Service as _;
 
 use crate::App;
 use crate::http::arrival::Peer;
+use crate::http::door::Door;
 
 /// A connection that has not sent its next request's head in this time is closed. It also bounds how slowly
 /// a head may be dripped in.
@@ -32,7 +34,7 @@ const HEADERS_MAX: usize = 100;
 /// `maintenance`, running ones up to the configured grace.
 pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(app.settled.config.server.connections_max));
-    let service = crate::http::service(Arc::clone(&app));
+    let door = crate::http::door(Arc::clone(&app));
     let connections = GracefulShutdown::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
@@ -41,7 +43,7 @@ pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver
             () = stopped(&mut stop) => break,
         };
         let Some((stream, peer)) = accepted_or_wait(accepted).await else { continue };
-        let connection = connections.watch(connect(stream, peer, service.clone(), true));
+        let connection = connections.watch(connect(stream, peer, door.clone(), true));
         tokio::spawn(async move {
             // Errors here are the peer's: it hung up, or spoke no HTTP. hyper has answered where it could.
             let _ = connection.await;
@@ -53,7 +55,7 @@ pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver
     tokio::select! {
         // Every connection has written its last answer.
         () = connections.shutdown() => {}
-        () = turn_away(&listener, service) => {}
+        () = turn_away(&listener, door) => {}
         () = tokio::time::sleep(app.settled.config.server.shutdown_grace.0) => {
             tracing::warn!(open, "stopped before all connections had finished");
         }
@@ -61,10 +63,10 @@ pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver
 }
 
 /// Answers newcomers while the last requests finish: 503, and the connection closes.
-async fn turn_away(listener: &TcpListener, service: crate::http::Service) {
+async fn turn_away(listener: &TcpListener, door: Door) {
     loop {
         if let Some((stream, peer)) = accepted_or_wait(listener.accept().await).await {
-            tokio::spawn(connect(stream, peer, service.clone(), false));
+            tokio::spawn(connect(stream, peer, door.clone(), false));
         }
     }
 }
@@ -86,15 +88,14 @@ async fn accepted_or_wait(
 fn connect(
     stream: TcpStream,
     peer: SocketAddr,
-    service: crate::http::Service,
+    door: Door,
     keep_alive: bool,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send {
     let _ = stream.set_nodelay(true);
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut service = service.clone();
         let mut request: Request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(Peer(peer));
-        async move { service.call(request).await }
+        door.clone().answer(request).map(Ok::<_, Infallible>)
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

@@ -85,6 +85,7 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
     }
     store.close().await;
     tracing::info!("stopped");
+    app.log.flush();
     Ok(())
 }
 

@@ -39,7 +39,7 @@ impl Arrival {
         let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
         let request_id = match given {
             Some(id) if is_plain_id(id) => id.to_owned(),
-            _ => format!("{:016x}", u64::from_be_bytes(app.draw())),
+            _ => app.next_request_id(),
         };
         Self {
             now: app.clock.now(),

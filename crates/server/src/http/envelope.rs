@@ -1,13 +1,13 @@
 //! The outermost layer: every request gets an arrival, every answer its headers, every error its body, and
 //! the log one canonical line.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
@@ -19,10 +19,13 @@ use crate::http::problem::Problem;
 use crate::metrics::Route;
 
 #[allow(clippy::disallowed_methods)] // Measures how long the answer took; nothing is decided by it.
-pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub async fn envelope<F>(app: &App, mut request: Request, answer: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Result<Response, Infallible>>,
+{
     let started = Instant::now();
     let peer = request.extensions().get::<Peer>().copied();
-    let arrival = Arc::new(Arrival::new(&app, request.headers(), peer));
+    let arrival = Arc::new(Arrival::new(app, request.headers(), peer));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     request.extensions_mut().insert(Arc::clone(&arrival));
@@ -30,10 +33,12 @@ pub async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: N
     let mut response = if app.draining.load(Ordering::Relaxed) {
         Problem::new(Code::Maintenance, "This server is going down; try again in a moment.").into_response()
     } else {
-        next.run(request).await
+        match answer(request).await {
+            Ok(response) => response,
+        }
     };
     finish(&mut response, &arrival, &method, app.settled.public_url.https);
-    record(&app, &arrival, &method, &path, &response, started.elapsed());
+    record(app, &arrival, &method, &path, &response, started.elapsed());
     response
 }
 
@@ -59,6 +64,7 @@ fn finish(response: &mut Response, arrival: &Arrival, method: &Method, https: bo
         *response.body_mut() = Body::from(body);
     }
     let headers = response.headers_mut();
+    headers.reserve(HEADERS_EXPECTED);
     if let Ok(id) = HeaderValue::from_str(&arrival.request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
@@ -71,6 +77,9 @@ fn finish(response: &mut Response, arrival: &Arrival, method: &Method, https: bo
     // CORS has already said that the answer varies by origin; it also does by who asks.
     headers.append(header::VARY, HeaderValue::from_static("Authorization, Cookie"));
 }
+
+/// Room for what is added here, made at once instead of by growing.
+const HEADERS_EXPECTED: usize = 16;
 
 /// Security headers of every answer. The API serves no page, so its policy allows nothing; the pages we do
 /// serve set their own.

@@ -117,7 +117,7 @@ async fn targets_of_every_form_are_routed_by_their_path_alone() {
         ("GET /api/v1/system/%70ing", 404),
         ("GET /api/v1/system/ping%00", 404),
         ("GET /api/v1/system/ping;x=1", 404),
-        ("GET //api/v1/system/ping", 200),
+        ("GET //api/v1/system/ping", 404),
         ("GET /API/V1/SYSTEM/PING", 404),
         ("TRACE /api/v1/auth/refresh", 405),
         ("TRACK /api/v1/auth/refresh", 405),
