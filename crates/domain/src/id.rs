@@ -18,6 +18,9 @@ pub struct IdError {
     prefix: &'static str,
 }
 
+/// Three letters of the noun, an underscore, 32 digits.
+const TEXT_LENGTH: usize = 36;
+
 /// The one macro of this crate: the same newtype for each noun.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $noun:literal, $prefix:literal) => {
@@ -39,11 +42,19 @@ macro_rules! id {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
+
+            /// The text form, by hand: ids are in every answer and every log line.
+            fn text(&self) -> [u8; TEXT_LENGTH] {
+                let mut text = *concat!($prefix, "_00000000000000000000000000000000").as_bytes()
+                    .first_chunk().unwrap_or(&[b'0'; TEXT_LENGTH]);
+                self.0.simple().encode_lower(&mut text[TEXT_LENGTH - 32..]);
+                text
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), self.0.simple())
+                f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
             }
         }
 
@@ -69,7 +80,7 @@ macro_rules! id {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
             }
         }
 

@@ -7,7 +7,7 @@
 //! inner tag also covers the session's own salt, which lies only in its row: a leak of the key alone, or of
 //! the database alone, mints nothing. Nothing secret is stored per token.
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -46,7 +46,7 @@ pub fn mint(key: &RefreshKey, claims: &RefreshClaims, salt: &Salt) -> String {
     bytes.extend_from_slice(&claims.nonce);
     let outer = hmac::sign(&key.key, &bytes);
     bytes.extend_from_slice(outer.as_ref());
-    let inner = hmac::sign(&key.key, &inner_message(&bytes, salt));
+    let inner = inner_tag(key, &bytes, salt);
     bytes.extend_from_slice(inner.as_ref());
     let mut text = String::with_capacity(TEXT_LENGTH);
     text.push_str(PREFIX);
@@ -56,8 +56,11 @@ pub fn mint(key: &RefreshKey, claims: &RefreshClaims, salt: &Salt) -> String {
 
 /// The inner tag covers the body, the outer tag and the salt; the differing length keeps it apart from an
 /// outer message.
-fn inner_message(body_and_outer: &[u8], salt: &Salt) -> Vec<u8> {
-    [body_and_outer, salt].concat()
+fn inner_tag(key: &RefreshKey, body_and_outer: &[u8], salt: &Salt) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(&key.key);
+    context.update(body_and_outer);
+    context.update(salt);
+    context.sign()
 }
 
 /// A token whose outer tag is ours: we issued it, or somebody who stole the server key did. Only
@@ -118,7 +121,8 @@ impl RefreshKeyRing {
     /// that very row. Checked in constant time.
     pub fn is_authentic(&self, token: &PresentedToken, salt: &Salt) -> bool {
         let (covered, inner) = token.bytes.split_at(BODY + TAG);
-        hmac::verify(&self.0[token.key_index].key, &inner_message(covered, salt), inner).is_ok()
+        let expected = inner_tag(&self.0[token.key_index], covered, salt);
+        constant_time::verify_slices_are_equal(expected.as_ref(), inner).is_ok()
     }
 }
 

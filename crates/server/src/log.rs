@@ -77,12 +77,13 @@ impl LogSink {
         }
     }
 
-    /// Waits until what was written so far is out: the last thing a process does.
+    /// Waits a moment until what was written so far is out: the last thing a process does. A stuck pipe does
+    /// not keep it from ending.
     pub fn flush(&self) {
         if let Lines::Queue(queue) = &self.lines {
             let (done, written) = sync_channel(1);
-            if queue.send(Item::Flush(done)).is_ok() {
-                let _ = written.recv();
+            if queue.try_send(Item::Flush(done)).is_ok() {
+                let _ = written.recv_timeout(std::time::Duration::from_secs(1));
             }
         }
     }

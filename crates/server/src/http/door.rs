@@ -5,7 +5,7 @@
 //!
 //! 1. trailing slashes are optional;
 //! 2. the envelope: arrival, headers, error bodies, the canonical log line;
-//! 3. CORS for the allowed origins, so that an allowed page can read even an error;
+//! 3. where a page of some origin asks, CORS for the allowed ones, so that they can read even an error;
 //! 4. the origin check, before any body is read;
 //! 5. the guards: a panic becomes 500 and a slow answer 503, for that request only.
 //!
@@ -21,7 +21,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
-use http::{Method, Uri};
+use http::{Method, Uri, header};
 use tenure_domain::problem::Code;
 use tower::{Layer as _, Service};
 use tower_http::cors::Cors;
@@ -34,18 +34,24 @@ use crate::http::problem::Problem;
 #[derive(Clone)]
 pub struct Door {
     app: Arc<App>,
-    inner: Cors<Guarded>,
+    guarded: Guarded,
+    cors: Cors<Guarded>,
 }
 
 impl Door {
     pub fn new(app: Arc<App>, routes: Router<Arc<App>>) -> Self {
         let guarded = Guarded { app: Arc::clone(&app), routes: routes.with_state(Arc::clone(&app)) };
-        Self { inner: app.origins.cors().layer(guarded), app }
+        Self { cors: app.origins.cors().layer(guarded.clone()), guarded, app }
     }
 
     pub async fn answer(mut self, mut request: Request) -> Response {
         trim_trailing_slash(&mut request);
-        envelope(&self.app, request, |request| self.inner.call(request)).await
+        let crosses_origins = request.headers().contains_key(header::ORIGIN);
+        envelope(&self.app, request, async |request| match crosses_origins {
+            true => self.cors.call(request).await,
+            false => self.guarded.call(request).await,
+        })
+        .await
     }
 }
 

@@ -19,10 +19,11 @@ use crate::http::problem::Problem;
 use crate::metrics::Route;
 
 #[allow(clippy::disallowed_methods)] // Measures how long the answer took; nothing is decided by it.
-pub async fn envelope<F>(app: &App, mut request: Request, answer: impl FnOnce(Request) -> F) -> Response
-where
-    F: Future<Output = Result<Response, Infallible>>,
-{
+pub async fn envelope(
+    app: &App,
+    mut request: Request,
+    answer: impl AsyncFnOnce(Request) -> Result<Response, Infallible>,
+) -> Response {
     let started = Instant::now();
     let peer = request.extensions().get::<Peer>().copied();
     let arrival = Arc::new(Arrival::new(app, request.headers(), peer));
@@ -74,8 +75,8 @@ fn finish(response: &mut Response, arrival: &Arrival, method: &Method, https: bo
     if https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
     }
-    // CORS has already said that the answer varies by origin; it also does by who asks.
-    headers.append(header::VARY, HeaderValue::from_static("Authorization, Cookie"));
+    // Where CORS was asked it has said so for the origin; the answer also varies by who asks.
+    headers.append(header::VARY, HeaderValue::from_static("Origin, Authorization, Cookie"));
 }
 
 /// Room for what is added here, made at once instead of by growing.
@@ -113,6 +114,9 @@ fn problem_for(status: StatusCode) -> Option<Problem> {
     };
     Some(Problem::new(code, detail))
 }
+
+/// Bytes of most lines.
+const LINE_EXPECTED: usize = 512;
 
 /// The canonical line of one request.
 #[derive(Serialize)]
@@ -165,15 +169,19 @@ fn record(app: &App, arrival: &Arrival, method: &Method, path: &str, response: &
         cause: problem.and_then(|problem| problem.cause.as_deref()),
         user_agent: arrival.user_agent.as_deref(),
     };
-    let text = if app.log.human { Some(line.human()) } else { serde_json::to_vec(&line).ok() };
-    if let Some(mut text) = text {
+    let mut text = Vec::with_capacity(LINE_EXPECTED);
+    let written = match app.log.human {
+        true => line.write_human(&mut text),
+        false => serde_json::to_writer(&mut text, &line).is_ok(),
+    };
+    if written {
         text.push(b'\n');
         app.log.write(text, &app.metrics.log_lines_dropped);
     }
 }
 
 impl Line<'_> {
-    fn human(&self) -> Vec<u8> {
+    fn write_human(&self, out: &mut Vec<u8>) -> bool {
         let mut text = format!(
             "{}  {} {:<6} {} {:.1}ms",
             self.timestamp.get(11..23).unwrap_or_default(),
@@ -191,7 +199,8 @@ impl Line<'_> {
         add("outcome", self.outcome.map(str::to_owned));
         add("session", self.session.map(|id| id.to_string()));
         add("cause", self.cause.map(str::to_owned));
-        text.into_bytes()
+        out.extend_from_slice(text.as_bytes());
+        true
     }
 }
 

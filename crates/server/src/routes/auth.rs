@@ -140,7 +140,7 @@ async fn sign_access_token(
     person: &Person,
 ) -> Result<AccessToken, Problem> {
     let now = arrival.now;
-    let jitter = u16::from_be_bytes(app.draw());
+    let (jitter, name) = split_draw(app.draw());
     let expires_at = access_token::expiry(now, app.settled.times.access_lifetime, jitter, session_expires_at);
     let (issuer, audience) = app.token_names();
     let claims = AccessClaims {
@@ -152,7 +152,7 @@ async fn sign_access_token(
         role: person.role,
         iat: now.as_secs(),
         exp: expires_at.as_secs(),
-        jti: URL_SAFE_NO_PAD.encode(app.draw::<12>()),
+        jti: URL_SAFE_NO_PAD.encode(name),
     };
     let keys = app.keys.current().await?;
     let access_token = keys
@@ -164,6 +164,12 @@ async fn sign_access_token(
         expires_in: claims.exp - claims.iat,
         server_time: now,
     })
+}
+
+/// One draw for the two random things in an access token: its jitter and its name.
+fn split_draw(drawn: [u8; 14]) -> (u16, [u8; 12]) {
+    let [high, low, name @ ..] = drawn;
+    (u16::from_be_bytes([high, low]), name)
 }
 
 /// What every sign-in may carry besides credentials.

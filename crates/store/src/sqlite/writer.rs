@@ -26,8 +26,9 @@ const BATCHES_PER_PRUNING: u32 = 1024;
 /// Entries of the feed that are kept. A view that falls further behind starts over.
 const CHANGES_KEPT: i64 = 10_000;
 
-/// Frames of the write-ahead log after which the writer moves them into the database.
-const CHECKPOINT_FRAMES: u32 = 4_000;
+/// Frames of the write-ahead log (64 MiB of it) after which the writer moves them into the database. Everybody
+/// waits meanwhile, so it should be seldom; and the longer the log, the more of its frames are of one page.
+const CHECKPOINT_FRAMES: u32 = 16_000;
 
 /// What a job writes with: a connection inside a transaction, and randomness.
 pub(super) struct Tx<'a> {
