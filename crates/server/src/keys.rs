@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use tenure_domain::access_token::{AccessClaims, AccessTokenError, KeySet, SigningKey};
 use tenure_domain::secret::{MasterSecret, SealingKey, UnsealError};
 use tenure_domain::time::Timestamp;
@@ -13,7 +13,7 @@ use tenure_store::{Entropy, Store, StoreError, StoredKey};
 
 /// Verified tokens remembered, so that the signature of one token is checked once, not once per request.
 /// About a kilobyte each.
-const VERIFIED_MAX: u64 = 20_000;
+const VERIFIED_MAX: usize = 20_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -129,7 +129,7 @@ impl Keys {
             if now.as_secs() < seen.claims.exp {
                 return Ok(Ok(seen.claims));
             }
-            self.verified.invalidate(token);
+            self.verified.remove(token);
             return Ok(Err(AccessTokenError::Expired(AccessClaims::clone(&seen.claims))));
         }
         Ok(set.verify(token, issuer, audience, now).map(|claims| {
