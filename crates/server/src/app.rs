@@ -7,9 +7,9 @@ use tenure_domain::refresh_token::RefreshKeyRing;
 use tenure_domain::rotation::RotationRules;
 use tenure_domain::secret::{MasterSecret, PseudonymKey};
 use tenure_domain::session::RefreshRules;
-use tenure_domain::time::Timestamp;
 use tenure_store::{Entropy, Store};
 
+use crate::clock::Clock;
 use crate::config::Settled;
 use crate::hashing::Hasher;
 use crate::http::cookie::CookieShape;
@@ -18,35 +18,6 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::log::LogSink;
 use crate::metrics::Metrics;
-
-/// Where the time comes from. The server reads it once per request.
-pub trait Clock: Send + Sync {
-    fn now(&self) -> Timestamp;
-}
-
-/// The operating system's clock.
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods)] // The one place that reads it.
-    fn now(&self) -> Timestamp {
-        let since_epoch =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
-    }
-}
-
-/// The operating system's randomness.
-pub struct SystemEntropy;
-
-impl Entropy for SystemEntropy {
-    fn fill(&self, bytes: &mut [u8]) {
-        // It fails only where the kernel has no randomness at all, and then nothing may be handed out.
-        if aws_lc_rs::rand::fill(bytes).is_err() {
-            std::process::abort();
-        }
-    }
-}
 
 /// Everything an [`App`] is made of that differs between production and tests.
 pub struct Parts {

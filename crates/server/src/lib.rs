@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod hashing;
@@ -19,4 +20,5 @@ pub mod metrics;
 pub mod routes;
 pub mod serve;
 
-pub use app::{App, Clock};
+pub use app::App;
+pub use clock::Clock;

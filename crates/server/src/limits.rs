@@ -11,7 +11,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use tenure_domain::id::SessionId;
 
-use crate::app::Clock;
+use crate::clock::Clock;
 use crate::config;
 
 /// The App's clock in the form that the limiter counts in, so that virtual time moves limits too. It never

@@ -9,7 +9,7 @@ use tenure_store::{Keys as _, Store, StoredKey};
 
 use super::place::now;
 use super::{Failure, Global, Outcome, print};
-use crate::app::SystemEntropy;
+use crate::clock::SystemEntropy;
 use crate::keys::Keys;
 
 #[derive(Subcommand)]

@@ -15,7 +15,7 @@ use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{Entropy as _, Users as _};
 
 use super::{Failure, Global};
-use crate::app::{Clock as _, SystemClock, SystemEntropy};
+use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::config::{Config, Settled, Sources};
 
 /// The master secret's file in the data folder, in development.

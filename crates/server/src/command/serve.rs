@@ -15,7 +15,8 @@ use tokio::sync::watch;
 
 use super::place::now;
 use super::{Failure, Global, Outcome};
-use crate::app::{Parts, SystemClock, SystemEntropy};
+use crate::app::Parts;
+use crate::clock::{SystemClock, SystemEntropy};
 use crate::log::LogSink;
 use crate::{App, jobs, serve};
 

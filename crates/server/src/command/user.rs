@@ -16,7 +16,7 @@ use tenure_store::{EndOrder, Entropy as _, NewUser, PasswordChanged, User, UserC
 
 use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print};
-use crate::app::SystemEntropy;
+use crate::clock::SystemEntropy;
 use crate::config::Config;
 
 /// Users printed by one `list`.

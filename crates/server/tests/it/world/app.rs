@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tenure::app::{Clock, Parts, SystemClock};
+use tenure::app::Parts;
+use tenure::clock::{Clock, SystemClock};
 use tenure::config::{Config, Sources};
 use tenure::log::LogSink;
 use tenure::{App, serve};
