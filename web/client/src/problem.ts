@@ -1,0 +1,83 @@
+/** Errors, all of one shape: the server's problems (RFC 9457) and what can go wrong on the way to it. */
+
+import type { EndReason, ErrorClass, ErrorCode, FieldError, Problem } from "./api.gen.js";
+
+/**
+ * What the client says by itself: no answer came (`unreachable`), an answer came that is not the server's
+ * (`foreign_answer`: a captive portal, a proxy), or nobody is signed in (`signed_out`).
+ */
+export type ClientCode = "unreachable" | "foreign_answer" | "signed_out";
+
+/** Members of a problem that not every problem has. */
+export interface ProblemDetails {
+  readonly requestId?: string;
+  /** Milliseconds to wait, where the server said so. */
+  readonly retryAfterMs?: number;
+  /** The server's clock when it answered, Unix milliseconds. */
+  readonly serverTime?: number;
+  readonly sessionId?: string;
+  readonly reason?: EndReason;
+  readonly receipt?: string;
+  readonly fields?: readonly FieldError[];
+  readonly cause?: unknown;
+}
+
+/** Something that did not work. Programs switch on `code`; `message` is for people. */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+
+  constructor(
+    readonly code: ErrorCode | ClientCode,
+    readonly problemClass: ErrorClass,
+    /** The HTTP status; 0 where no answer came. */
+    readonly status: number,
+    message: string,
+    readonly details: ProblemDetails = {},
+  ) {
+    super(message, { cause: details.cause });
+  }
+}
+
+/** Wait and try again: no answer, an answer that is not ours, 429 or 5xx. It says nothing about the session. */
+export const isTransport = (error: unknown): error is ProblemError => isOf(error, "transport");
+
+/** The person is known and may not do this (402, 403). It says nothing about the session. */
+export const isAuthorization = (error: unknown): error is ProblemError => isOf(error, "authorization");
+
+/** The server does not know who asks. Only the client itself judges whether that means signed out. */
+export const isAuthentication = (error: unknown): error is ProblemError => isOf(error, "authentication");
+
+function isOf(error: unknown, problemClass: ErrorClass): boolean {
+  return error instanceof ProblemError && error.problemClass === problemClass;
+}
+
+/**
+ * The server's problem in an answer, or undefined if it is not one of ours: another content type, another shape,
+ * a status that contradicts it. The caller treats what is not ours as transport.
+ */
+export function problemIn(status: number, contentType: string | null, body: unknown): ProblemError | undefined {
+  if (!contentType?.startsWith("application/problem+json") || !isRecord(body)) return undefined;
+  const problem = body as Partial<Problem>;
+  if (problem.status !== status || typeof problem.code !== "string" || !isClass(problem.class)) return undefined;
+  return new ProblemError(problem.code, problem.class, status, text(problem.detail) ?? text(problem.title) ?? problem.code, {
+    requestId: text(problem.request_id),
+    retryAfterMs: typeof problem.retry_after === "number" ? problem.retry_after * 1000 : undefined,
+    serverTime: typeof problem.server_time === "number" ? problem.server_time : undefined,
+    sessionId: text(problem.session),
+    reason: problem.reason,
+    receipt: text(problem.receipt),
+    fields: Array.isArray(problem.errors) ? problem.errors : undefined,
+  } as ProblemDetails);
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function isClass(value: unknown): value is ErrorClass {
+  return value === "authentication" || value === "authorization" || value === "request" || value === "transport";
+}

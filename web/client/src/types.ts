@@ -1,0 +1,230 @@
+/** What an app sees: states, events, results, and the client itself. */
+
+import type { EndReason, UserRole } from "./api.gen.js";
+import type { ProblemError } from "./problem.js";
+
+/** The person who is signed in. Times are Unix milliseconds by the server's clock. */
+export interface User {
+  readonly id: string;
+  readonly accountId: string | null;
+  readonly email: string;
+  readonly name: string;
+  readonly role: UserRole;
+  readonly createdAt: number;
+}
+
+/** One sign-in in this browser. Its end is fixed at sign-in: nothing shortens or extends it. */
+export interface Session {
+  readonly id: string;
+  /** Whether "remember me" was ticked. */
+  readonly remembered: boolean;
+  readonly createdAt: number;
+  /** When the session ends, idle or busy. */
+  readonly expiresAt: number;
+}
+
+/** A line of the device list. */
+export interface SessionEntry extends Session {
+  /** Browser and system in words, as in `Firefox on Linux`. */
+  readonly label: string;
+  readonly address: string | null;
+  /** Last refresh, accurate to a minute and a half. */
+  readonly lastUsedAt: number;
+  /** Whether it is the session of this browser. */
+  readonly current: boolean;
+}
+
+/**
+ * Why nobody is signed in: the server's closed set of reasons, or what this browser found by itself.
+ *
+ * - `never_signed_in`: the browser has no session and remembers none.
+ * - `cookie_missing`: it remembers one, but the browser no longer has its cookie (browser data was cleared or evicted).
+ * - `session_unknown`: the server does not know the session.
+ * - `session_superseded`: this browser holds an old copy of the session.
+ */
+export type SignedOutReason =
+  | EndReason
+  | "never_signed_in"
+  | "cookie_missing"
+  | "session_unknown"
+  | "session_superseded";
+
+/** The server cannot be asked just now. The client keeps trying, for ever; nothing ends because of it. */
+export interface Trouble {
+  /** When the first attempt failed; Unix milliseconds by this device's clock, for display. */
+  readonly since: number;
+  /** When the next attempt is due; by this device's clock, for display. */
+  readonly nextAttemptAt: number;
+  /** Attempts that failed in a row. */
+  readonly failures: number;
+  readonly error: ProblemError;
+}
+
+/** Before the server has been asked. Show neither the app nor a sign-in page. */
+export interface UnknownState {
+  readonly status: "unknown";
+  readonly trouble?: Trouble;
+}
+
+/**
+ * Somebody is signed in.
+ *
+ * `freshness` says how good the access token is: `live` while one is usable; `stale` when it has run out and its
+ * replacement is under way, as after sleep; `reconnecting` while attempts fail, with `trouble` telling since when.
+ */
+export interface SignedInState {
+  readonly status: "signedIn";
+  readonly user: User;
+  readonly session: Session;
+  readonly freshness: "live" | "stale" | "reconnecting";
+  readonly trouble?: Trouble;
+}
+
+/** Nobody is signed in, and `reason` says why. */
+export interface SignedOutState {
+  readonly status: "signedOut";
+  readonly reason: SignedOutReason;
+  /** The receipt of the session's end, to quote to support. */
+  readonly receipt?: string;
+  /** The session that ended, where there was one. */
+  readonly sessionId?: string;
+}
+
+export type AuthState = UnknownState | SignedInState | SignedOutState;
+
+/** Names that `onAuthStateChange` is called with. */
+export type AuthEvent =
+  | "INITIAL_STATE"
+  | "SIGNED_IN"
+  | "TOKEN_REFRESHED"
+  | "USER_UPDATED"
+  | "USER_CHANGED"
+  | "RECONNECTING"
+  | "RECONNECTED"
+  | "SIGNED_OUT";
+
+/** What can be expected to happen is told, not thrown. */
+export type Result<T> =
+  | { readonly data: T; readonly error: null }
+  | { readonly data: null; readonly error: ProblemError };
+
+export interface Credentials {
+  email: string;
+  password: string;
+  /** Stay signed in for the remembered lifetime (20 days), idle or busy. */
+  rememberMe?: boolean;
+}
+
+export interface SignedIn {
+  readonly user: User;
+  readonly session: Session;
+}
+
+/** What the server says about itself to anyone. */
+export interface ServerStatus {
+  readonly version: string;
+  /** Seconds that a remembered sign-in lasts; make the label of "remember me" from it. */
+  readonly rememberedLifetime: number;
+  /** Seconds that another sign-in lasts at most. */
+  readonly shortLifetime: number;
+  readonly registrationOpen: boolean;
+}
+
+/** For debugging: times and counts, never a token. */
+export interface Inspection {
+  readonly state: AuthState;
+  /** Milliseconds until the access token expires, by the server's clock; null without one. */
+  readonly accessExpiresInMs: number | null;
+  /** Milliseconds until the session ends; null without one. */
+  readonly sessionExpiresInMs: number | null;
+  /** The server's clock less this device's, in milliseconds; null before the server has told. */
+  readonly clockOffsetMs: number | null;
+  /** Requests for a new token that this tab has sent. */
+  readonly refreshesSent: number;
+  /** Tokens that another tab gave to this one. */
+  readonly tokensFromTabs: number;
+  /** What is missing in this browser and how it is made up for. */
+  readonly locks: boolean;
+  readonly channel: "broadcast" | "storage" | "none";
+  readonly storage: boolean;
+}
+
+/** The parts of axios that `attachAxios` needs, so that this package depends on no axios. */
+export interface AxiosLike {
+  interceptors: {
+    // biome-ignore lint/suspicious/noExplicitAny: axios's own generics differ from version to version.
+    request: { use(onFulfilled: (config: any) => any): number; eject(id: number): void };
+    response: {
+      // biome-ignore lint/suspicious/noExplicitAny: as above.
+      use(onFulfilled: undefined, onRejected: (error: any) => any): number;
+      eject(id: number): void;
+    };
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  request(config: any): Promise<any>;
+}
+
+/** The session of this browser, as this tab sees it. */
+export interface Client {
+  /** A snapshot that stays the same object until something changes. */
+  getState(): AuthState;
+  /** Calls `listener` after each change of the snapshot. Returns how to stop. */
+  subscribe(listener: () => void): () => void;
+  /** Calls back with `INITIAL_STATE` at once and then with the name of each change. Returns how to stop. */
+  onAuthStateChange(listener: (event: AuthEvent, state: AuthState) => void): () => void;
+  /** Resolves with the first state that is not `unknown`. */
+  ready(): Promise<SignedInState | SignedOutState>;
+
+  readonly signIn: {
+    /** Signs in with e-mail and password. */
+    password(credentials: Credentials): Promise<Result<SignedIn>>;
+  };
+  /** Registers, and signs in where the server does so. `data` is null-session if the person has yet to sign in. */
+  signUp(person: Credentials & { name: string }): Promise<Result<SignedIn | null>>;
+  /**
+   * Signs out: `this` browser (the default), all `others`, or `everywhere`.
+   *
+   * Signing out of this browser works offline: the tabs are signed out at once, and `delivered` is false until the
+   * server has been told, which happens when the network returns, even after a reload.
+   */
+  signOut(options?: { scope?: "this" | "others" | "everywhere" }): Promise<Result<{ delivered: boolean }>>;
+
+  /**
+   * A usable access token, refreshed first if need be; callers share one request. Do not keep it: ask again.
+   *
+   * Errors: `signed_out` when nobody is signed in; a transport error when the server cannot be asked now.
+   */
+  getAccessToken(): Promise<Result<string>>;
+  /** Throws the access token away and gets another, as after a change of role or plan. */
+  refresh(): Promise<Result<SignedIn>>;
+  /**
+   * `fetch` with the access token. Waits for a refresh under way; a 401 about the token is refreshed and repeated
+   * once; every other answer is yours. The token only goes to this page's origin, the server's, and `apiOrigins`.
+   *
+   * Rejects as `fetch` does, and with a `ProblemError` of class transport if a token is due and cannot be had now.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  /** Does for an axios instance what `fetch` does. Returns how to detach it. */
+  attachAxios(instance: AxiosLike): () => void;
+
+  readonly sessions: {
+    /** The person's sessions on all devices, newest first. */
+    list(): Promise<Result<readonly SessionEntry[]>>;
+    /** Ends one of them. */
+    end(id: string): Promise<Result<null>>;
+  };
+  /** Changes the password; ends all other sessions and says how many. This one goes on. */
+  changePassword(change: { current: string; next: string }): Promise<Result<{ endedSessions: number }>>;
+  updateProfile(change: { name: string }): Promise<Result<User>>;
+  /** What the server says about itself: lifetimes, whether registration is open. */
+  serverStatus(): Promise<Result<ServerStatus>>;
+
+  /** For debug panels and monitors. */
+  inspect(): Inspection;
+  /** The server's clock as well as it is known, Unix milliseconds. */
+  serverNow(): number;
+  /** Where the server is; empty on the same origin. */
+  readonly baseUrl: string;
+  /** Stops timers and listeners, and forgets the access token. The session goes on. */
+  dispose(): void;
+}
