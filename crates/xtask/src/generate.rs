@@ -1,5 +1,7 @@
 //! `cargo xtask gen`: files that are generated and committed, so that a change of contract is seen in review.
 
+mod typescript;
+
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,9 +9,14 @@ use std::process::ExitCode;
 use crate::repo::{Features, Repo};
 use crate::{Result, process, usage};
 
+const CONTRACT: &str = "api/openapi.json";
+
+/// The contract once more, for programs in TypeScript.
+const TYPES: &str = "web/client/src/api.gen.ts";
+
 /// Each file with the command line of `tenure` that writes it to its standard output.
 const FILES: [(&str, &[&str]); 3] = [
-    ("api/openapi.json", &["openapi"]),
+    (CONTRACT, &["openapi"]),
     ("api/errors.md", &["openapi", "--errors"]),
     ("docs/reference/configuration.md", &["config", "reference"]),
 ];
@@ -37,8 +44,7 @@ pub fn generate(repo: &Repo, mode: Mode) -> Result<ExitCode> {
 
 pub fn generate_with(repo: &Repo, mode: Mode, tenure: &Path) -> Result {
     let mut stale = Vec::new();
-    for (file, args) in FILES {
-        let fresh = process::capture(repo.command(tenure).args(args))?;
+    for (file, fresh) in fresh_files(repo, tenure)? {
         let path = repo.path(file);
         let committed = fs::read(&path).unwrap_or_default();
         if let Some(difference) = difference(&committed, &fresh) {
@@ -59,6 +65,18 @@ pub fn generate_with(repo: &Repo, mode: Mode, tenure: &Path) -> Result {
     }
     Err(format!("generated files are stale; run `cargo xtask gen` and commit\n  {}", stale.join("\n  "))
         .into())
+}
+
+fn fresh_files(repo: &Repo, tenure: &Path) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for (file, args) in FILES {
+        let fresh = process::capture(repo.command(tenure).args(args))?;
+        if file == CONTRACT {
+            files.push((TYPES, typescript::module(&serde_json::from_slice(&fresh)?)?.into_bytes()));
+        }
+        files.push((file, fresh));
+    }
+    Ok(files)
 }
 
 /// Where the two first part, in words; nothing if they are the same to the byte.

@@ -49,10 +49,12 @@ pub fn document() -> Value {
         info.remove("contact");
     }
     let schemas = &mut document["components"]["schemas"];
+    let class_of = Code::ALL.into_iter().map(|code| (code.as_str().to_owned(), code.class().as_str().into()));
     schemas["ErrorCode"] = json!({
         "type": "string", "description": "The closed set of error codes.",
         "enum": Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>(),
         "x-signs-out": Code::ALL.into_iter().filter(|code| code.ends_session()).map(Code::as_str).collect::<Vec<_>>(),
+        "x-class": class_of.collect::<serde_json::Map<_, _>>(),
     });
     let classes = [Class::Authentication, Class::Authorization, Class::Request, Class::Transport];
     schemas["ErrorClass"] = json!({ "type": "string", "enum": classes.map(Class::as_str) });

@@ -1,0 +1,283 @@
+// Generated from api/openapi.json by `cargo xtask gen`; do not edit.
+// Names are as they travel. Times are Unix milliseconds, spans are seconds.
+
+export interface AccessToken {
+  /** A JWT (RFC 9068); keep it in memory only. */
+  access_token: string;
+  /** Seconds until the access token expires. */
+  expires_in: number;
+  /** The server's clock, Unix milliseconds. */
+  server_time: number;
+  /** Always `Bearer`. */
+  token_type: string;
+}
+
+/** The closed set of reasons for which a session ends. */
+export type EndReason = (typeof END_REASONS)[number];
+
+/** Every {@link EndReason}. */
+export const END_REASONS = [
+  "signed_out",
+  "signed_out_everywhere",
+  "password_changed",
+  "password_reset",
+  "admin_revoked",
+  "user_disabled",
+  "user_deleted",
+  "token_reuse",
+  "replaced_by_sign_in",
+  "session_limit",
+  "remembered_lifetime",
+  "short_lifetime",
+] as const;
+
+export type ErrorClass = "authentication" | "authorization" | "request" | "transport";
+
+/** The closed set of error codes. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Every {@link ErrorCode}. */
+export const ERROR_CODES = [
+  "session_expired",
+  "session_revoked",
+  "session_not_found",
+  "no_session",
+  "session_superseded",
+  "refresh_superseded",
+  "request_stale",
+  "access_token_missing",
+  "access_token_expired",
+  "access_token_invalid",
+  "access_token_revoked",
+  "wrong_token_type",
+  "permission_denied",
+  "account_missing",
+  "account_suspended",
+  "account_cancelled",
+  "plan_missing",
+  "plan_inactive",
+  "limit_reached",
+  "origin_not_allowed",
+  "csrf_failed",
+  "malformed_request",
+  "validation_failed",
+  "invalid_credentials",
+  "email_taken",
+  "registration_closed",
+  "not_found",
+  "method_not_allowed",
+  "payload_too_large",
+  "unsupported_media_type",
+  "request_timeout",
+  "rate_limited",
+  "storage_unavailable",
+  "session_unverifiable",
+  "overloaded",
+  "signing_unavailable",
+  "maintenance",
+  "internal_error",
+] as const;
+
+/** The only codes that can end a session on a client (protocol section 8). */
+export const SIGNS_OUT = [
+  "session_expired",
+  "session_revoked",
+  "session_not_found",
+  "no_session",
+  "session_superseded",
+] as const satisfies readonly ErrorCode[];
+
+/** What each code is about; it decides what a client does. */
+export const ERROR_CLASS = {
+  session_expired: "authentication",
+  session_revoked: "authentication",
+  session_not_found: "authentication",
+  no_session: "authentication",
+  session_superseded: "authentication",
+  refresh_superseded: "transport",
+  request_stale: "transport",
+  access_token_missing: "authentication",
+  access_token_expired: "authentication",
+  access_token_invalid: "authentication",
+  access_token_revoked: "authentication",
+  wrong_token_type: "authentication",
+  permission_denied: "authorization",
+  account_missing: "authorization",
+  account_suspended: "authorization",
+  account_cancelled: "authorization",
+  plan_missing: "authorization",
+  plan_inactive: "authorization",
+  limit_reached: "authorization",
+  origin_not_allowed: "request",
+  csrf_failed: "request",
+  malformed_request: "request",
+  validation_failed: "request",
+  invalid_credentials: "request",
+  email_taken: "request",
+  registration_closed: "request",
+  not_found: "request",
+  method_not_allowed: "request",
+  payload_too_large: "request",
+  unsupported_media_type: "request",
+  request_timeout: "transport",
+  rate_limited: "transport",
+  storage_unavailable: "transport",
+  session_unverifiable: "transport",
+  overloaded: "transport",
+  signing_unavailable: "transport",
+  maintenance: "transport",
+  internal_error: "transport",
+} as const satisfies Record<ErrorCode, ErrorClass>;
+
+/** One thing that is wrong with one field of a request. */
+export interface FieldError {
+  /** A stable code, such as `too_short`. */
+  code: string;
+  /** The field's name in the request. */
+  field: string;
+  /** What to do about it, for people. */
+  message: string;
+}
+
+export interface LoginRequest {
+  /**
+   * A random label of this browser profile. Signing in again with it ends the profile's earlier session,
+   * unless that is only moments old; it is no credential.
+   */
+  device_id?: string | null;
+  /** Stay signed in for the remembered lifetime (20 days), idle or busy. */
+  remember_me?: boolean;
+  email: string;
+  password: string;
+}
+
+export interface LogoutRequest {
+  scope?: LogoutScope;
+}
+
+export type LogoutScope = "this" | "others" | "everywhere";
+
+export interface PasswordChange {
+  current_password: string;
+  /** 8 to 256 characters, no composition rules, not on lists of common passwords. */
+  new_password: string;
+}
+
+export interface PasswordChangeAnswer extends AccessToken {
+  /** How many other sessions this ended. */
+  ended_sessions: number;
+}
+
+export interface Pong {
+  pong: boolean;
+  /** The server's clock, Unix milliseconds. */
+  server_time: number;
+}
+
+/** An error answer as it travels (RFC 9457 with Tenure's members; protocol section 8). */
+export interface Problem {
+  class: ErrorClass;
+  code: ErrorCode;
+  /** What happened this time, for people. */
+  detail: string;
+  /** The fields at fault. */
+  errors?: FieldError[];
+  reason?: EndReason;
+  /** The end's receipt, to quote to support. */
+  receipt?: string | null;
+  /** Quote this to support. */
+  request_id: string;
+  /** Seconds to wait before trying again. */
+  retry_after?: number | null;
+  /** The server's clock, Unix milliseconds. */
+  server_time: number;
+  /** The session that the answer is about. */
+  session?: string | null;
+  status: number;
+  /** The code in words, the same each time. */
+  title: string;
+  /** Where this code is explained. */
+  type: string;
+}
+
+export interface ProfileChange {
+  /** 1 to 200 characters. */
+  name?: string | null;
+}
+
+export interface RegisterRequest {
+  /**
+   * A random label of this browser profile. Signing in again with it ends the profile's earlier session,
+   * unless that is only moments old; it is no credential.
+   */
+  device_id?: string | null;
+  /** Stay signed in for the remembered lifetime (20 days), idle or busy. */
+  remember_me?: boolean;
+  email: string;
+  name: string;
+  /** 8 to 256 characters, no composition rules, not on lists of common passwords. */
+  password: string;
+}
+
+export interface SessionAnswer {
+  /** When the sign-in was, Unix milliseconds. */
+  created_at: number;
+  /** When the session ends, Unix milliseconds: fixed at sign-in, idle or busy. */
+  expires_at: number;
+  id: string;
+  /** Whether "remember me" was ticked. */
+  remembered: boolean;
+}
+
+export interface SessionEntry {
+  /** Where the sign-in came from. */
+  address?: string | null;
+  created_at: number;
+  /** Whether it is the session that asks. */
+  current: boolean;
+  expires_at: number;
+  id: string;
+  /** Browser and system in words, as in `Firefox on Linux`. */
+  label: string;
+  /** Last refresh, accurate to a minute and a half. */
+  last_used_at: number;
+  remembered: boolean;
+}
+
+export interface SessionList {
+  /** Newest first. */
+  sessions: SessionEntry[];
+}
+
+/**
+ * What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
+ * cookie alone.
+ */
+export interface SignedInAnswer extends AccessToken {
+  session: SessionAnswer;
+  user: UserAnswer;
+}
+
+export interface Status {
+  /** Whether people may register themselves. */
+  registration_open: boolean;
+  /** Seconds that a remembered sign-in lasts; the label of "remember me" is made from it. */
+  remembered_lifetime: number;
+  server_time: number;
+  /** Seconds that another sign-in lasts at most. */
+  short_lifetime: number;
+  /** `ok` if the store answers. */
+  status: string;
+  version: string;
+}
+
+export interface UserAnswer {
+  account_id?: string | null;
+  created_at: number;
+  email: string;
+  id: string;
+  name: string;
+  role: UserRole;
+}
+
+export type UserRole = "user" | "admin" | "developer" | "superuser" | "system";
