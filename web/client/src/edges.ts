@@ -18,11 +18,8 @@ export interface KeyValueStore {
   removeItem(key: string): void;
 }
 
-/** Moments at which waiting makes no more sense: the network or the page has come back. */
-export type Wake = "online" | "visible" | "restored";
-
 export interface Edges {
-  fetch(input: string, init: RequestInit): Promise<Response>;
+  fetch(input: string | Request, init?: RequestInit): Promise<Response>;
   /** This device's wall clock, Unix milliseconds; the person may set it at any time. */
   wallNow(): number;
   /** Milliseconds since some moment; never set, but may stand still while the device sleeps. */
@@ -39,7 +36,74 @@ export interface Edges {
   /** Opens the channel of that name; undefined where the browser has none. */
   openChannel(name: string, receive: (message: unknown) => void): Channel | undefined;
   /** Hears changes of `storage` that other tabs make. Returns how to stop. */
-  onStorage(changed: (key: string, value: string | null) => void): () => void;
-  /** Hears of wake-ups. Returns how to stop. */
-  onWake(wake: (why: Wake) => void): () => void;
+  onStorage(changed: (key: string) => void): () => void;
+  /** Hears when the network or the page comes back, and waiting makes no more sense. Returns how to stop. */
+  onWake(wake: () => void): () => void;
+}
+
+/** What the browser offers; a part that is missing or throws is left out. */
+export function browserEdges(): Edges {
+  const bare = globalThis as Partial<typeof globalThis>;
+  return {
+    // Looked up at each call, so that what an app or a test puts in its place is heard.
+    fetch: (input, init) => globalThis.fetch(input, init),
+    wallNow: () => Date.now(),
+    monotonicNow: () => performance.now(),
+    setTimeout: (work, ms) => globalThis.setTimeout(work, ms),
+    clearTimeout: (timer) => globalThis.clearTimeout(timer as number | undefined),
+    random: () => Math.random(),
+    randomId,
+    locks: attempt(() => bare.navigator?.locks),
+    storage: attempt(() => bare.localStorage),
+    openChannel(name, receive) {
+      return attempt(() => {
+        if (!bare.BroadcastChannel) return undefined;
+        const channel = new BroadcastChannel(name);
+        channel.onmessage = (event) => receive(event.data);
+        return channel;
+      });
+    },
+    onStorage: (changed) =>
+      listen([[bare.window, "storage"]], (event) => changed((event as StorageEvent).key ?? "")),
+    onWake(wake) {
+      const { window, document } = bare;
+      const woken = (event: globalThis.Event) => {
+        if (event.type !== "visibilitychange" || document?.visibilityState === "visible") wake();
+      };
+      return listen(
+        [
+          [window, "online"],
+          [window, "pageshow"],
+          [document, "visibilitychange"],
+          [document, "resume"],
+        ],
+        woken,
+      );
+    },
+  };
+}
+
+function listen(
+  where: [EventTarget | undefined, string][],
+  heard: (event: globalThis.Event) => void,
+): () => void {
+  for (const [target, name] of where) target?.addEventListener(name, heard);
+  return () => {
+    for (const [target, name] of where) target?.removeEventListener(name, heard);
+  };
+}
+
+/** A label without meaning. `crypto.randomUUID` is missing on plain http, and this is no secret. */
+function randomId(): string {
+  const part = () => Math.random().toString(36).slice(2, 12);
+  return attempt(() => crypto.randomUUID()) ?? part() + part();
+}
+
+/** Some browsers throw where others have nothing. */
+function attempt<T>(get: () => T | undefined): T | undefined {
+  try {
+    return get() ?? undefined;
+  } catch {
+    return undefined;
+  }
 }

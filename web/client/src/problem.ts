@@ -55,19 +55,30 @@ function isOf(error: unknown, problemClass: ErrorClass): boolean {
  * The server's problem in an answer, or undefined if it is not one of ours: another content type, another shape,
  * a status that contradicts it. The caller treats what is not ours as transport.
  */
-export function problemIn(status: number, contentType: string | null, body: unknown): ProblemError | undefined {
+export function problemIn(
+  status: number,
+  contentType: string | null,
+  body: unknown,
+): ProblemError | undefined {
   if (!contentType?.startsWith("application/problem+json") || !isRecord(body)) return undefined;
   const problem = body as Partial<Problem>;
-  if (problem.status !== status || typeof problem.code !== "string" || !isClass(problem.class)) return undefined;
-  return new ProblemError(problem.code, problem.class, status, text(problem.detail) ?? text(problem.title) ?? problem.code, {
-    requestId: text(problem.request_id),
-    retryAfterMs: typeof problem.retry_after === "number" ? problem.retry_after * 1000 : undefined,
-    serverTime: typeof problem.server_time === "number" ? problem.server_time : undefined,
-    sessionId: text(problem.session),
-    reason: problem.reason,
-    receipt: text(problem.receipt),
-    fields: Array.isArray(problem.errors) ? problem.errors : undefined,
-  } as ProblemDetails);
+  if (problem.status !== status || typeof problem.code !== "string" || !isClass(problem.class))
+    return undefined;
+  return new ProblemError(
+    problem.code,
+    problem.class,
+    status,
+    text(problem.detail) ?? text(problem.title) ?? problem.code,
+    {
+      requestId: text(problem.request_id),
+      retryAfterMs: typeof problem.retry_after === "number" ? problem.retry_after * 1000 : undefined,
+      serverTime: typeof problem.server_time === "number" ? problem.server_time : undefined,
+      sessionId: text(problem.session),
+      reason: problem.reason,
+      receipt: text(problem.receipt),
+      fields: Array.isArray(problem.errors) ? problem.errors : undefined,
+    } as ProblemDetails,
+  );
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
@@ -79,5 +90,7 @@ function text(value: unknown): string | undefined {
 }
 
 function isClass(value: unknown): value is ErrorClass {
-  return value === "authentication" || value === "authorization" || value === "request" || value === "transport";
+  return (
+    value === "authentication" || value === "authorization" || value === "request" || value === "transport"
+  );
 }

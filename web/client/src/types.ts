@@ -1,6 +1,7 @@
 /** What an app sees: states, events, results, and the client itself. */
 
 import type { EndReason, UserRole } from "./api.gen.js";
+import type { Edges } from "./edges.js";
 import type { ProblemError } from "./problem.js";
 
 /** The person who is signed in. Times are Unix milliseconds by the server's clock. */
@@ -162,6 +163,21 @@ export interface AxiosLike {
   };
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   request(config: any): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  getUri(config: any): string;
+}
+
+export interface ClientOptions {
+  /** Where the server is, as in `https://auth.example.com`. Not needed on the same origin. */
+  baseUrl?: string;
+  /** Other origins that `client.fetch` and `attachAxios` may send the access token to. */
+  apiOrigins?: readonly string[];
+  /** Removes what an earlier sign-in system left in this browser, such as `LEGACY_KEYS`. */
+  migrate?: { removeKeys: readonly string[] };
+  /** Whether to ask the server at once. By default in browsers, and not where pages are rendered on a server. */
+  start?: boolean;
+  /** Parts of the outside world to replace: `fetch`, clocks, timers, locks, channel, storage, randomness. */
+  edges?: Partial<Edges>;
 }
 
 /** The session of this browser, as this tab sees it. */
@@ -179,8 +195,8 @@ export interface Client {
     /** Signs in with e-mail and password. */
     password(credentials: Credentials): Promise<Result<SignedIn>>;
   };
-  /** Registers, and signs in where the server does so. `data` is null-session if the person has yet to sign in. */
-  signUp(person: Credentials & { name: string }): Promise<Result<SignedIn | null>>;
+  /** Registers and signs in; `signedIn` is null where the server wants the person to sign in separately. */
+  signUp(person: Credentials & { name: string }): Promise<Result<{ signedIn: SignedIn | null }>>;
   /**
    * Signs out: `this` browser (the default), all `others`, or `everywhere`.
    *
@@ -211,7 +227,7 @@ export interface Client {
     /** The person's sessions on all devices, newest first. */
     list(): Promise<Result<readonly SessionEntry[]>>;
     /** Ends one of them. */
-    end(id: string): Promise<Result<null>>;
+    end(id: string): Promise<Result<{ ended: string }>>;
   };
   /** Changes the password; ends all other sessions and says how many. This one goes on. */
   changePassword(change: { current: string; next: string }): Promise<Result<{ endedSessions: number }>>;

@@ -1,0 +1,22 @@
+/** `@tenure/client`: the session of this browser, for any framework and none. */
+
+export {
+  type EndReason,
+  type ErrorClass,
+  type ErrorCode,
+  type FieldError,
+  SIGNS_OUT,
+  type UserRole,
+} from "./api.gen.js";
+export { createClient } from "./client.js";
+export type { Channel, Edges, KeyValueStore, Locks } from "./edges.js";
+export { LEGACY_KEYS } from "./memory.js";
+export {
+  type ClientCode,
+  isAuthentication,
+  isAuthorization,
+  isTransport,
+  type ProblemDetails,
+  ProblemError,
+} from "./problem.js";
+export type * from "./types.js";

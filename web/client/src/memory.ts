@@ -1,0 +1,112 @@
+/** What this browser keeps between page loads. Nothing in here is secret, and all of it may be lost or denied. */
+
+import type { Edges, KeyValueStore } from "./edges.js";
+
+export class Memory {
+  readonly #prefix: string;
+  /** Used where the browser denies storage: it then lasts as long as the page. */
+  readonly #fallback = new Map<string, string>();
+  readonly #storage: KeyValueStore | undefined;
+
+  constructor(
+    baseUrl: string,
+    private readonly edges: Pick<Edges, "storage" | "randomId">,
+  ) {
+    this.#prefix = baseUrl ? `tenure:${baseUrl}:` : "tenure:";
+    this.#storage = edges.storage;
+  }
+
+  /** The id of the session this browser believes in. It names a session and opens nothing. */
+  get session(): string | undefined {
+    return this.read("session") || undefined;
+  }
+
+  set session(id: string | undefined) {
+    this.write("session", id);
+  }
+
+  /** The session whose sign-out the server has yet to hear of; empty where its id is not known. */
+  get leaving(): string | undefined {
+    return this.read("leaving");
+  }
+
+  set leaving(id: string | undefined) {
+    this.write("leaving", id);
+  }
+
+  /** A random label of this browser profile, so that a new sign-in replaces the profile's earlier one. */
+  get deviceId(): string {
+    const known = this.read("device");
+    if (known) return known;
+    const id = this.edges.randomId();
+    this.write("device", id);
+    return id;
+  }
+
+  keyOf(name: string): string {
+    return this.#prefix + name;
+  }
+
+  read(name: string): string | undefined {
+    const key = this.keyOf(name);
+    try {
+      const stored = this.#storage?.getItem(key);
+      if (typeof stored === "string") return stored;
+    } catch {
+      // Denied: what this page wrote itself is still there.
+    }
+    return this.#fallback.get(key);
+  }
+
+  write(name: string, value: string | undefined): void {
+    const key = this.keyOf(name);
+    try {
+      if (!this.#storage) throw new Error("no storage");
+      if (value === undefined) this.#storage.removeItem(key);
+      else this.#storage.setItem(key, value);
+      this.#fallback.delete(key);
+    } catch {
+      if (value === undefined) this.#fallback.delete(key);
+      else this.#fallback.set(key, value);
+    }
+  }
+
+  /** Whether something written can be read back. */
+  get works(): boolean {
+    try {
+      const key = this.keyOf("probe");
+      this.#storage?.setItem(key, "1");
+      const works = this.#storage?.getItem(key) === "1";
+      this.#storage?.removeItem(key);
+      return works;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Keys under which other systems leave tokens in localStorage; see the `migrate` option. */
+export const LEGACY_KEYS: readonly string[] = [
+  "access_token",
+  "refresh_token",
+  "id_token",
+  "token",
+  "jwt",
+  "access",
+  "refresh",
+  "accessToken",
+  "refreshToken",
+  "authToken",
+  "auth-storage",
+];
+
+/** Removes keys that another system left behind. A denied storage holds nothing to remove. */
+export function removeKeys(storage: KeyValueStore | undefined, keys: readonly string[]): void {
+  for (const key of keys) {
+    try {
+      storage?.removeItem(key);
+    } catch {
+      return;
+    }
+  }
+}
