@@ -5,13 +5,19 @@ use std::process::ExitCode;
 use crate::generate::{self, Mode};
 use crate::repo::{Features, Repo};
 use crate::tally::Tally;
+use crate::web::Web;
 use crate::{Result, process, test, tidy};
 
 type Step = fn(&Repo) -> Result;
 
 /// Cheap first: a missing space should not cost ten minutes.
-const STEPS: [(&str, Step); 4] =
-    [("format", format), ("tidy", tidy::check), ("lint", lint), ("generated files", generated_files)];
+const STEPS: [(&str, Step); 5] = [
+    ("format", format),
+    ("tidy", tidy::check),
+    ("lint", lint),
+    ("generated files", generated_files),
+    ("packages", packages),
+];
 
 /// The last line is always the totals. A step that fails counts as one failure.
 pub fn ci(repo: &Repo) -> Result<ExitCode> {
@@ -30,11 +36,13 @@ pub fn ci(repo: &Repo) -> Result<ExitCode> {
 }
 
 fn format(repo: &Repo) -> Result {
-    process::run(&mut repo.cargo(&["fmt", "--all", "--check"]))
+    process::run(&mut repo.cargo(&["fmt", "--all", "--check"]))?;
+    process::run(&mut Web::ready(repo)?.script("lint"))
 }
 
-/// `--locked`: a lock file that does not fit the manifests is found here, before anything long begins.
+/// What the compilers complain about. `--locked`: a lock file that does not fit the manifests is found here, before anything long begins.
 fn lint(repo: &Repo) -> Result {
+    process::run(&mut Web::ready(repo)?.script("types"))?;
     process::run(&mut repo.cargo(&[
         "clippy",
         "--locked",
@@ -48,6 +56,11 @@ fn lint(repo: &Repo) -> Result {
 
 /// The binary is built with the features of the tests, which are built next; see [`Features`].
 fn generated_files(repo: &Repo) -> Result {
-    let tenure = repo.build_tenure(Features::WithTests)?;
+    let tenure = repo.build("tenure", Features::WithTests)?;
     generate::generate_with(repo, Mode::Check, &tenure)
+}
+
+/// What is published to npm: it builds, is small, can be imported by everybody, and its surface is the reviewed one.
+fn packages(repo: &Repo) -> Result {
+    process::run(&mut Web::ready(repo)?.script("packages"))
 }

@@ -38,7 +38,7 @@ impl Mode {
 }
 
 pub fn generate(repo: &Repo, mode: Mode) -> Result<ExitCode> {
-    let tenure = repo.build_tenure(Features::AsShipped)?;
+    let tenure = repo.build("tenure", Features::AsShipped)?;
     generate_with(repo, mode, &tenure).map(|()| ExitCode::SUCCESS)
 }
 

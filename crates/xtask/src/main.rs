@@ -13,6 +13,7 @@ mod run;
 mod tally;
 mod test;
 mod tidy;
+mod web;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ cargo xtask <verb>
   test [FILTER] [OPTIONS]     set up what the tests need and run every suite
          --suite NAME         only this suite (see the table in crates/xtask/src/test.rs)
          --plain              `cargo test` even where cargo-nextest is there
-  ci                          what CI runs: format, tidy, lint, generated files, then every test
+  ci                          what CI runs: format, tidy, lint, generated files, packages, then every test
   gen  [--check]              write the committed generated files, or say which of them are stale
   tidy                        the rules no compiler checks: sizes, arrows, paths, licences, reasons
   bench [--quick] [-- ARGS]   build for release and measure beside the limits of this machine

@@ -1,4 +1,4 @@
-//! Where the repository is, how its cargo is called, and how its one binary is built.
+//! Where the repository is, how its cargo is called, and how its binaries are built.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -70,15 +70,15 @@ impl Repo {
             .into())
     }
 
-    /// Builds the `tenure` binary in the development profile and answers where it is.
-    pub fn build_tenure(&self, features: Features) -> Result<PathBuf> {
+    /// Builds a binary in the development profile and answers where it is.
+    pub fn build(&self, name: &str, features: Features) -> Result<PathBuf> {
         self.need_compiler()?;
-        let mut build = self.cargo(&["build", "--workspace", "--bin", "tenure"]);
+        let mut build = self.cargo(&["build", "--workspace", "--bin", name]);
         if let Features::WithTests = features {
             build.arg("--tests");
         }
         process::run(&mut build)?;
-        self.built("debug", "tenure")
+        self.built("debug", name)
     }
 
     /// A binary cargo has built. Cargo is asked where, because a user may have moved the target folder.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::repo::{Features, Repo};
-use crate::{Result, process};
+use crate::{Result, process, web};
 
 /// What `tenure serve` is told unless the caller says otherwise. The data folder is below the root and ignored by
 /// git: remove it to begin anew. The user exists on this machine only, so the password may stand here.
@@ -11,8 +11,9 @@ const DEFAULTS: [(&str, &str); 2] =
     [("--data", "./tenure-data"), ("--dev-user", "dev@tenure.example:correct horse battery")];
 
 pub fn run(repo: &Repo, args: &[String]) -> Result<ExitCode> {
+    web::pages(repo)?;
     eprintln!("Building tenure; the first time takes a few minutes, later a few seconds.");
-    let tenure = repo.build_tenure(Features::AsShipped)?;
+    let tenure = repo.build("tenure", Features::AsShipped)?;
     let mut server = repo.command(tenure);
     server.args(["serve", "--dev"]).args(with_defaults(args));
     process::become_process(&mut server)

@@ -51,6 +51,26 @@ pub fn libtest(line: &str) -> Option<Tally> {
     Some(sum(totals, ';'))
 }
 
+/// `      Tests  1 failed | 12 passed | 2 skipped (15)`
+pub fn vitest(line: &str) -> Option<Tally> {
+    let totals = line.strip_prefix("      Tests  ")?;
+    Some(sum(&without_parentheses(totals), '|'))
+}
+
+/// One line for each outcome, as in `  12 passed (3.4s)`. A test that was flaky has failed once too often.
+pub fn playwright(line: &str) -> Option<Tally> {
+    let total = without_parentheses(line.strip_prefix("  ")?);
+    let (count, what) = total.split_once(' ')?;
+    let count = count.parse::<u64>().ok()?;
+    let none = Tally::default();
+    match what.trim() {
+        "passed" => Some(Tally { passed: count, ..none }),
+        "failed" | "flaky" | "interrupted" => Some(Tally { failed: count, ..none }),
+        "skipped" | "did not run" => Some(Tally { skipped: count, ..none }),
+        _ => None,
+    }
+}
+
 fn sum(totals: &str, separator: char) -> Tally {
     let mut tally = Tally::default();
     for part in totals.split(separator) {
@@ -59,7 +79,7 @@ fn sum(totals: &str, separator: char) -> Tally {
         match what.trim() {
             "passed" => tally.passed += count,
             "failed" | "timed out" | "exec failed" => tally.failed += count,
-            "skipped" | "ignored" => tally.skipped += count,
+            "skipped" | "ignored" | "todo" => tally.skipped += count,
             _ => {}
         }
     }
@@ -110,6 +130,36 @@ mod tests {
             1,
         );
         check("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out", 3, 2, 0);
+    }
+
+    #[test]
+    fn every_form_of_a_vitest_summary_is_counted() {
+        let check = |line, passed, failed, skipped| {
+            assert_eq!(vitest(line), Some(Tally { passed, failed, skipped }), "{line}");
+        };
+        check("      Tests  12 passed (12)", 12, 0, 0);
+        check("      Tests  1 failed | 9 passed | 2 skipped | 1 todo (13)", 9, 1, 3);
+        check("      Tests  no tests", 0, 0, 0);
+        assert_eq!(vitest(" Test Files  1 failed | 2 passed (3)"), None);
+        assert_eq!(vitest("Tests  12 passed"), None);
+    }
+
+    #[test]
+    fn every_line_of_a_playwright_summary_is_counted() {
+        let check = |line, passed, failed, skipped| {
+            assert_eq!(playwright(line), Some(Tally { passed, failed, skipped }), "{line}");
+        };
+        check("  80 passed (2.1m)", 80, 0, 0);
+        check("  2 failed", 0, 2, 0);
+        check("  1 flaky", 0, 1, 0);
+        check("  1 interrupted", 0, 1, 0);
+        check("  3 skipped", 0, 0, 3);
+        check("  4 did not run", 0, 0, 4);
+        for line in
+            ["  1) a.spec.ts:2:44 › f", "    a.spec.ts:2", "80 passed", "  ✓  1 a.spec.ts › x (5ms)", "  80"]
+        {
+            assert_eq!(playwright(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::repo::Repo;
+use crate::repo::{Features, Repo};
 use crate::tally::{self, Tally};
+use crate::web::{self, Web};
 use crate::{Result, process, usage};
 
 /// The one list. A new suite (web pages, another store) is a new entry, and the total counts it.
@@ -13,7 +14,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "rust",
         what: "unit, contract, model and integration tests of the workspace",
-        prepare: Repo::need_compiler,
+        prepare: rust_needs,
         command: rust_tests,
         count: tally::rust_tests,
     },
@@ -24,6 +25,20 @@ const SUITES: &[Suite] = &[
         command: doc_tests,
         count: tally::libtest,
     },
+    Suite {
+        name: "web",
+        what: "the client, the React kit and the pages, the client also against the real server",
+        prepare: Repo::need_compiler,
+        command: web_tests,
+        count: tally::vitest,
+    },
+    Suite {
+        name: "e2e",
+        what: "the pages in real browsers",
+        prepare: e2e_needs,
+        command: e2e_tests,
+        count: tally::playwright,
+    },
 ];
 
 struct Suite {
@@ -31,9 +46,11 @@ struct Suite {
     what: &'static str,
     /// Fetches or checks what the suite needs on a fresh machine; what cannot be had is an error.
     prepare: fn(&Repo) -> Result,
-    command: fn(&Repo, &Request) -> Command,
+    command: Making,
     count: tally::Reader,
 }
+
+type Making = fn(&Repo, &Request) -> Result<Command>;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Request {
@@ -89,8 +106,9 @@ pub fn test(repo: &Repo, request: &Request) -> Result<ExitCode> {
 fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
     let mut tally = Tally::default();
     let mut counted = false;
-    let outcome = (suite.prepare)(repo).and_then(|()| {
-        process::watch(&mut (suite.command)(repo, request), |line| {
+    let command = (suite.prepare)(repo).and_then(|()| (suite.command)(repo, request));
+    let outcome = command.and_then(|mut command| {
+        process::watch(&mut command, |line| {
             if let Some(more) = (suite.count)(line) {
                 tally += more;
                 counted = true;
@@ -110,11 +128,17 @@ fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
     tally
 }
 
+/// The server is tested with the pages it serves.
+fn rust_needs(repo: &Repo) -> Result {
+    repo.need_compiler()?;
+    web::pages(repo)
+}
+
 /// nextest where it is there, because it ends a test that hangs and gives each a process of its own. Where it is
 /// not, libtest runs the same tests: an install of minutes before the first test would help nobody on a new machine.
 ///
 /// Always the whole workspace: a single package has another set of features and is compiled again.
-fn rust_tests(repo: &Repo, request: &Request) -> Command {
+fn rust_tests(repo: &Repo, request: &Request) -> Result<Command> {
     let nextest = !request.plain && process::succeeds(&mut repo.cargo(&["nextest", "--version"]));
     let mut command = if nextest {
         repo.cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"])
@@ -122,13 +146,55 @@ fn rust_tests(repo: &Repo, request: &Request) -> Command {
         repo.cargo(&["test", "--workspace", "--tests", "--no-fail-fast"])
     };
     command.args(request.filter.as_deref());
-    command
+    Ok(command)
 }
 
-fn doc_tests(repo: &Repo, request: &Request) -> Command {
+fn doc_tests(repo: &Repo, request: &Request) -> Result<Command> {
     let mut command = repo.cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]);
     command.args(request.filter.as_deref());
-    command
+    Ok(command)
+}
+
+fn web_tests(repo: &Repo, request: &Request) -> Result<Command> {
+    let mut command = with_servers(repo, Web::ready(repo)?.script("test"))?;
+    if let Some(filter) = &request.filter {
+        command.args(["--passWithNoTests", "-t", &literally(filter)]);
+    }
+    Ok(command)
+}
+
+fn e2e_needs(repo: &Repo) -> Result {
+    web::browsers(repo)?;
+    web::pages(repo)
+}
+
+/// The list reporter, because its last lines are what is counted.
+fn e2e_tests(repo: &Repo, request: &Request) -> Result<Command> {
+    let mut command = with_servers(repo, Web::ready(repo)?.script("e2e"))?;
+    command.arg("--reporter=list");
+    if let Some(filter) = &request.filter {
+        command.args(["--pass-with-no-tests", "-g", &literally(filter)]);
+    }
+    Ok(command)
+}
+
+/// Tells a runner where the servers are that its tests start: the product, and the one whose clock they move.
+fn with_servers(repo: &Repo, mut command: Command) -> Result<Command> {
+    command.env("TESTBED_BINARY", repo.build("tenure-testbed", Features::WithTests)?);
+    command.env("SERVER_BINARY", repo.build("tenure", Features::WithTests)?);
+    Ok(command)
+}
+
+/// A filter is a part of a name; where the runner takes a regular expression, it has to mean the same.
+fn literally(filter: &str) -> String {
+    let mut pattern = String::new();
+    for c in filter.chars() {
+        if c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '/' | ':' | '@' | '"' | '\'') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }
 
 #[cfg(test)]
@@ -148,6 +214,12 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_means_itself_as_a_regular_expression_too() {
+        assert_eq!(literally("ten_tabs: 1/2"), "ten_tabs: 1/2");
+        assert_eq!(literally("a (b) c.d*"), r"a \(b\) c\.d\*");
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for args in [&["a", "b"][..], &["--suit"], &["--suite"], &["--suite", "nosuch"]] {
             assert!(parse(args).unwrap_err().is::<crate::Usage>(), "{args:?}");
@@ -157,7 +229,7 @@ mod tests {
     /// Runs a made-up suite whose "runner" is a shell command. Its totals have a form of their own, because what
     /// it prints is heard by whoever runs this test, too.
     #[cfg(unix)]
-    fn tally(prepare: fn(&Repo) -> Result, command: fn(&Repo, &Request) -> Command) -> Tally {
+    fn tally(prepare: fn(&Repo) -> Result, command: Making) -> Tally {
         fn count(line: &str) -> Option<Tally> {
             let (passed, failed) = line.strip_prefix("made up: ")?.split_once('+')?;
             Some(Tally { passed: passed.parse().ok()?, failed: failed.parse().ok()?, skipped: 0 })
@@ -168,10 +240,10 @@ mod tests {
     }
 
     #[cfg(unix)]
-    fn shell(script: &str) -> Command {
+    fn shell(script: &str) -> Result<Command> {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        command
+        Ok(command)
     }
 
     #[cfg(unix)]
@@ -180,9 +252,10 @@ mod tests {
         let well: fn(&Repo) -> Result = |_| Ok(());
         let broken: fn(&Repo) -> Result = |_| Err("no backend".into());
         assert_eq!(tally(broken, |_, _| shell("echo made up: 1+0")), Tally::FAILURE);
+        assert_eq!(tally(well, |_, _| Err("no runner".into())), Tally::FAILURE);
         assert_eq!(tally(well, |_, _| shell("exit 101")), Tally::FAILURE);
         assert_eq!(tally(well, |_, _| shell("echo all is well")), Tally::FAILURE);
-        assert_eq!(tally(well, |_, _| Command::new("no-such-runner")), Tally::FAILURE);
+        assert_eq!(tally(well, |_, _| Ok(Command::new("no-such-runner"))), Tally::FAILURE);
         let died = Tally { passed: 2, failed: 1, skipped: 0 };
         assert_eq!(tally(well, |_, _| shell("echo made up: 2+0; kill -9 $$")), died);
     }

@@ -1,0 +1,77 @@
+// What a page pays for importing us: each entry point bundled and minified as an app would do it, gzipped, beside its
+// limit. A package's own dependencies (the client in the React kit, React itself) are counted where they belong.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+
+/** Entry points: name, file, limit in bytes of gzip. */
+const ENTRIES = [
+  ["@tenure/client", "web/client/dist/index.js", 8_000],
+  ["@tenure/client/monitor", "web/client/dist/monitor/index.js", 4_000],
+  ["@tenure/client/tracker", "web/client/dist/tracker/index.js", 4_000],
+  [
+    "@tenure/react, hooks",
+    "web/react/dist/index.js",
+    4_000,
+    "SessionProvider, useSession, useUser, useSignIn",
+  ],
+  ["@tenure/react, everything", "web/react/dist/index.js", 16_000],
+];
+
+/** First load of a page: its document, and the scripts and styles that the document names. */
+const PAGES = "web/app/dist";
+const PAGE_LIMIT = 60_000;
+
+const rows = [];
+for (const [name, file, limit, names] of ENTRIES) rows.push([name, await bundled(file, names), limit]);
+for (const page of readdirSync(PAGES).filter((file) => file.endsWith(".html"))) {
+  rows.push([`page ${page}`, firstLoad(page), PAGE_LIMIT]);
+}
+
+for (const [name, bytes, limit] of rows) {
+  const verdict = bytes > limit ? "TOO LARGE" : "";
+  console.log(`${name.padEnd(28)}${String(bytes).padStart(7)} B gzip of ${limit} ${verdict}`.trimEnd());
+}
+if (rows.some(([, bytes, limit]) => bytes > limit)) process.exitCode = 1;
+
+/** Bytes of one entry point, or of some of its exports. */
+async function bundled(file, names) {
+  const entry = "virtual:entry";
+  const path = JSON.stringify(join(process.cwd(), file));
+  const source = names ? `export { ${names} } from ${path};` : `export * from ${path};`;
+  const output = await build({
+    configFile: false,
+    logLevel: "error",
+    define: { "process.env.NODE_ENV": '"production"' },
+    plugins: [
+      {
+        name: "entry",
+        resolveId: (id) => (id === entry ? id : undefined),
+        load: (id) => (id === entry ? source : undefined),
+      },
+    ],
+    build: {
+      write: false,
+      minify: true,
+      target: "es2022",
+      rollupOptions: {
+        input: entry,
+        preserveEntrySignatures: "strict",
+        external: (id) => /^(react|react-dom|@tenure\/client)(\/|$)/.test(id),
+        output: { format: "es" },
+      },
+    },
+  });
+  const chunks = [output].flat().flatMap((one) => one.output);
+  const code = chunks.filter((one) => one.type === "chunk").map((one) => one.code);
+  return gzipSync(code.join("\n"), { level: 9 }).length;
+}
+
+function firstLoad(page) {
+  const html = readFileSync(join(PAGES, page), "utf8");
+  const named = [...html.matchAll(/(?:src|href)="\/?([^"]+\.(?:js|css))"/g)].map((match) => match[1]);
+  const files = [page, ...new Set(named)].map((file) => readFileSync(join(PAGES, file)));
+  return files.reduce((sum, file) => sum + gzipSync(file, { level: 9 }).length, 0);
+}
