@@ -1,0 +1,43 @@
+/** When the person last did something, in any tab of this browser. */
+
+import type { TrackerEdges } from "./edges.js";
+import type { Values } from "./store.js";
+
+const KEY = "tenure:last-activity";
+const EVENTS = ["mousemove", "keydown", "click", "scroll", "touchstart", "pointerdown"];
+const NOTE_MS = 1000;
+const MINUTE_MS = 60_000;
+
+export interface Activity {
+  /** Whole minutes since the person last did something. */
+  idleMinutes(): number;
+  stop(): void;
+}
+
+/** Loading a page is no activity: whoever returns after days finds how long the browser was left alone. */
+export function watchActivity(edges: TrackerEdges, values: Values): Activity {
+  let last = noted() ?? edges.now();
+  let writtenAt = 0;
+
+  /** A moment in the future tells of a clock that was set, or of somebody's play; it counts for nothing. */
+  function noted(): number | undefined {
+    const moment = values.read(KEY);
+    return typeof moment === "number" && moment > 0 && moment <= edges.now() ? moment : undefined;
+  }
+
+  function note(): void {
+    const now = edges.now();
+    if (now >= writtenAt && now - writtenAt < NOTE_MS) return;
+    last = writtenAt = now;
+    values.write(KEY, now);
+  }
+
+  const options = { passive: true, capture: true };
+  for (const name of EVENTS) edges.window?.addEventListener(name, note, options);
+  return {
+    idleMinutes: () => Math.max(0, Math.floor((edges.now() - Math.max(last, noted() ?? 0)) / MINUTE_MS)),
+    stop() {
+      for (const name of EVENTS) edges.window?.removeEventListener(name, note, options);
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/** What the tracker touches outside itself, and what it takes where nothing else is given. */
+
+import type { KeyValueStore, Locks } from "../edges.js";
+
+export interface TrackerEdges {
+  fetch(input: string, init: RequestInit): Promise<Response>;
+  /** Queues a request that outlives the page; false if the browser refuses. */
+  sendBeacon(url: string, body: string): boolean;
+  localStorage: KeyValueStore | undefined;
+  sessionStorage: KeyValueStore | undefined;
+  locks: Locks | undefined;
+  /** This device's wall clock, Unix milliseconds. */
+  now(): number;
+  /** A number from 0 up to 1. */
+  random(): number;
+  setTimeout(work: () => void, ms: number): unknown;
+  /** False only where the browser is sure to be offline. */
+  online(): boolean;
+  /** The path of the page, without query and fragment. */
+  path(): string;
+  /** Where the person's activity, `online` and `pagehide` are heard; undefined on a server. */
+  window: EventTarget | undefined;
+  document: (EventTarget & { readonly visibilityState: DocumentVisibilityState }) | undefined;
+}
+
+export function browserEdges(): TrackerEdges {
+  const page = typeof window === "undefined" ? undefined : window;
+  return {
+    fetch: (input, init) => fetch(input, init),
+    sendBeacon: (url, body) => navigator.sendBeacon(url, body),
+    localStorage: allowed(() => page?.localStorage),
+    sessionStorage: allowed(() => page?.sessionStorage),
+    locks: page?.navigator.locks,
+    now: () => Date.now(),
+    random: () => Math.random(),
+    setTimeout: (work, ms) => setTimeout(work, ms),
+    online: () => page?.navigator.onLine !== false,
+    path: () => page?.location.pathname ?? "",
+    window: page,
+    document: page?.document,
+  };
+}
+
+/** A browser that denies storage throws as soon as it is asked for it. */
+function allowed(storage: () => KeyValueStore | undefined): KeyValueStore | undefined {
+  try {
+    return storage();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,122 @@
+/** What is kept and reported of one sign-out, and the washing that everything passes before it is stored or sent. */
+
+import type { SignedOutReason } from "../types.js";
+
+/** Who or what ended it, in the five words that reports have always used. */
+export type LogoutType = "TOKEN_EXPIRED" | "REFRESH_FAILED" | "USER_ACTION" | "AUTH_ERROR" | "UNKNOWN";
+
+/** Small facts about a sign-out. Texts that look like an e-mail address or a token are blotted out. */
+export type LogoutContext = Readonly<Record<string, string | number | boolean>>;
+
+/** One sign-out. It holds no token, no e-mail address and no query. */
+export interface LogoutRecord {
+  readonly type: LogoutType;
+  readonly message: string;
+  /** Unix milliseconds, by this device's clock. */
+  readonly timestamp: number;
+  /** Whole minutes since the person last did something in any tab of this browser. */
+  readonly idleMinutes: number;
+  /** The path of the page. */
+  readonly location: string;
+  /**
+   * `isAuthenticated`, `hasToken` and `hasRefreshToken` tell what was true just before. No script can see the cookie:
+   * it counts as present unless the reason says that it was missing.
+   */
+  readonly context: LogoutContext;
+  /** Absent where an app called `track` and the client has not said why. */
+  readonly reason?: string;
+  /** The receipt of the session's end, to quote to support. */
+  readonly receipt?: string;
+  readonly session?: string;
+  /** The release of the app, if it told. */
+  readonly release?: string;
+}
+
+/** The server takes no more; ours stay below it by being clipped. */
+export const REPORT_BYTES_MAX = 4096;
+
+const TYPES: readonly string[] = ["TOKEN_EXPIRED", "REFRESH_FAILED", "USER_ACTION", "AUTH_ERROR", "UNKNOWN"];
+const CONTEXT_ENTRIES_MAX = 16;
+/** Names whose texts are left out, whatever they look like. `hasToken: true` is no text and stays. */
+const TELLING = /pass|secret|token|mail|cookie|auth/i;
+const TEXT_MAX = 300;
+const NAME_MAX = 100;
+
+export function typeOf(reason: SignedOutReason): LogoutType {
+  switch (reason) {
+    case "signed_out":
+    case "signed_out_everywhere":
+      return "USER_ACTION";
+    case "remembered_lifetime":
+    case "short_lifetime":
+      return "TOKEN_EXPIRED";
+    default:
+      return reason ? "REFRESH_FAILED" : "UNKNOWN";
+  }
+}
+
+/**
+ * A record with nothing in it but what a record may have, or undefined if the value is none. All records come through
+ * here: those of the app, whose context may hold anything, and those read back from storage, which anyone can write.
+ */
+export function washed(value: unknown): LogoutRecord | undefined {
+  if (Object(value) !== value) return undefined;
+  const raw = value as Partial<Record<keyof LogoutRecord, unknown>>;
+  if (!isCount(raw.timestamp) || !isCount(raw.idleMinutes)) return undefined;
+  if (typeof raw.message !== "string" || typeof raw.location !== "string") return undefined;
+  const record: Record<string, unknown> = {
+    type: TYPES.includes(raw.type as string) ? raw.type : "UNKNOWN",
+    message: blotted(raw.message, TEXT_MAX),
+    timestamp: raw.timestamp,
+    idleMinutes: raw.idleMinutes,
+    location: blotted(raw.location.replace(/[?#].*/s, ""), TEXT_MAX),
+    context: washedContext(raw.context),
+  };
+  for (const name of ["reason", "receipt", "session", "release"] as const) {
+    const text = raw[name];
+    if (typeof text === "string" && text) record[name] = clipped(text, NAME_MAX);
+  }
+  return fitted(record as unknown as LogoutRecord);
+}
+
+function washedContext(value: unknown): LogoutContext {
+  const context: Record<string, string | number | boolean> = {};
+  if (Object(value) !== value) return context;
+  for (const [name, entry] of Object.entries(value as object).slice(0, CONTEXT_ENTRIES_MAX)) {
+    const label = blotted(name, 40);
+    if (label === "__proto__") continue;
+    if (typeof entry === "boolean" || Number.isFinite(entry)) context[label] = entry;
+    else if (typeof entry === "string" && !TELLING.test(name)) context[label] = blotted(entry, NAME_MAX);
+  }
+  return context;
+}
+
+/** Text without e-mail addresses and without anything long and random enough to be a token or a key. */
+function blotted(text: string, length: number): string {
+  const clean = text
+    .slice(0, 4 * TEXT_MAX)
+    .replace(/[^\s/<>"']+(@|%40)[^\s/<>"']+/gi, "[e-mail]")
+    .replace(/\b(eyJ|tnr1_)[\w.~+=-]*|[\w.~+=-]{40,}/g, "[token]");
+  return clipped(clean, length);
+}
+
+/** Half a character, as clipping may leave it, is not JSON to strict readers. */
+function clipped(text: string, length: number): string {
+  return text.slice(0, length).replace(/\p{Cs}/gu, "");
+}
+
+/** Leaves out what matters least until the report is small enough. */
+function fitted(record: LogoutRecord): LogoutRecord {
+  if (bytes(record) <= REPORT_BYTES_MAX - 100) return record;
+  const bare = { ...record, context: {} };
+  if (bytes(bare) <= REPORT_BYTES_MAX - 100) return bare;
+  return { ...bare, message: clipped(record.message, 60), location: clipped(record.location, 60) };
+}
+
+function bytes(value: unknown): number {
+  return new TextEncoder().encode(JSON.stringify(value)).length;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isFinite(value) && (value as number) >= 0;
+}
