@@ -7,6 +7,7 @@ mod crates;
 mod dependencies;
 mod docs;
 mod licence;
+mod npm;
 mod rust;
 mod size;
 mod words;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use crate::Result;
 use crate::repo::Repo;
 
-const GUARDS: [Guard; 9] = [
+const GUARDS: [Guard; 11] = [
     size::files,
     size::functions,
     crates::arrows,
@@ -30,6 +31,8 @@ const GUARDS: [Guard; 9] = [
     docs::paths,
     dependencies::licences,
     dependencies::reasons,
+    npm::reasons,
+    npm::pins,
 ];
 
 type Guard = fn(&House) -> Vec<Finding>;
@@ -83,7 +86,8 @@ impl House {
 
     /// Source that people write. What a program writes is checked by `cargo xtask gen --check`.
     pub fn sources(&self) -> impl Iterator<Item = &File> {
-        const WRITTEN: [&str; 8] = [".rs", ".ts", ".tsx", ".py", ".sql", ".css", ".sh", ".ci/run"];
+        const WRITTEN: [&str; 10] =
+            [".rs", ".ts", ".tsx", ".js", ".html", ".py", ".sql", ".css", ".sh", ".ci/run"];
         self.files
             .iter()
             .filter(|file| WRITTEN.iter().any(|end| file.path.ends_with(end)) && !file.path.contains(".gen."))
@@ -149,6 +153,7 @@ pub mod tests {
             ("crates/domain/src/lib.rs", "// TODO some day\n"),
             ("docs/machine.md", machine.as_str()),
             ("docs/path.md", "see `crates/nowhere.rs`"),
+            ("package.json", r#"{ "devDependencies": { "left-pad": "^1.0.0" } }"#),
         ];
         let cargo = json!({
             "workspace_root": "/r",
@@ -175,6 +180,8 @@ pub mod tests {
             ("docs/path.md:1", "crates/nowhere.rs"),
             ("tokio 1.0.0", "licence"),
             ("deny.toml", "tokio"),
+            ("web/dependencies.md", "left-pad"),
+            ("package.json", "^1.0.0"),
         ];
         assert_eq!(expected.len(), GUARDS.len());
         for (place, word) in expected {

@@ -7,12 +7,13 @@ use serde_json::Value;
 use super::{Finding, House};
 
 /// Which crates of ours a crate of ours may use. A crate without a row may not exist.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("tenure-domain", &[]),
     ("tenure-store", &["tenure-domain"]),
     ("tenure-model", &["tenure-domain"]),
     ("tenure-guard", &["tenure-domain"]),
     ("tenure", &["tenure-store", "tenure-domain"]),
+    ("tenure-testbed", &["tenure", "tenure-store", "tenure-domain"]),
     ("tenure-bench", &[]),
     ("xtask", &[]),
 ];
@@ -42,8 +43,8 @@ const HOMES: [(&str, &[&str]); 6] = [
     ("tokio-postgres", &["tenure-store", "tenure-bench"]),
     ("deadpool-postgres", &["tenure-store", "tenure-bench"]),
     ("redis", &["tenure-store", "tenure-bench"]),
-    ("axum", &["tenure", "tenure-guard", "tenure-bench"]),
-    ("clap", &["tenure", "tenure-bench"]),
+    ("axum", &["tenure", "tenure-guard", "tenure-testbed", "tenure-bench"]),
+    ("clap", &["tenure", "tenure-testbed", "tenure-bench"]),
 ];
 
 pub fn arrows(house: &House) -> Vec<Finding> {
@@ -171,6 +172,8 @@ mod tests {
         check(vec![package("xtask", &["tenure-domain"])], &["xtask"]);
         check(vec![package("tenure-bench", &["tenure-domain"])], &["tenure-bench"]);
         check(vec![package("tenure", &["rusqlite"])], &["tenure"]);
+        check(vec![package("tenure-testbed", &["tenure", "tenure-store"])], &[]);
+        check(vec![package("tenure", &["tenure-testbed"])], &["tenure"]);
         check(vec![package("tenure-helpers", &[])], &["tenure-helpers"]);
     }
 

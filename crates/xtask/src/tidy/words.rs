@@ -55,20 +55,23 @@ const MACHINE_PATHS: [&str; 5] = [
 const REGISTRY_SETTINGS: [&str; 5] =
     ["[source.", "replace-with", "index-url", "find-links", concat!("registry ", "=")];
 
+const PUBLIC_CRATES: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+
 pub fn machine(house: &House) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in &house.files {
-        let lock = locked_hosts(&file.path);
+        let lock = file.path.rsplit('/').next() == Some("Cargo.lock");
+        let npm_lock = file.path.rsplit('/').next() == Some("package-lock.json");
         let settings = is_settings(&file.path);
         for (number, line) in file.text.lines().enumerate() {
             if let Some(path) = MACHINE_PATHS.iter().find(|path| stands_alone(line, path)) {
                 findings.push(at(file, number, format!("names a path of one machine ({path})")));
             }
-            if let Some((key, public)) = lock
-                && let Some((_, from)) = line.split_once(key)
-                && !from.trim_start().starts_with(public)
-            {
-                findings.push(at(file, number, format!("locked to a host that is not {public}")));
+            if lock && line.starts_with("source = ") && !line.starts_with(PUBLIC_CRATES) {
+                findings.push(at(file, number, "locked to a host that is not the public registry"));
+            }
+            if npm_lock && line.contains("\"resolved\": \"") && line.contains("://") {
+                findings.push(at(file, number, "locked to a host; the settings in .npmrc leave hosts out"));
             }
             let line = line.trim_start().replace("registry=", "registry =");
             if settings && REGISTRY_SETTINGS.iter().any(|setting| line.starts_with(setting)) {
@@ -83,16 +86,6 @@ pub fn machine(house: &House) -> Vec<Finding> {
 fn stands_alone(line: &str, path: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '}' | '~');
     line.match_indices(path).any(|(start, _)| !line[..start].ends_with(part))
-}
-
-fn locked_hosts(path: &str) -> Option<(&'static str, &'static str)> {
-    match path.rsplit('/').next() {
-        Some("Cargo.lock") => {
-            Some(("source = ", "\"registry+https://github.com/rust-lang/crates.io-index\""))
-        }
-        Some("package-lock.json") => Some(("\"resolved\": ", "\"https://registry.npmjs.org/")),
-        _ => None,
-    }
 }
 
 fn is_settings(path: &str) -> bool {
@@ -147,13 +140,13 @@ pub mod tests {
     }
 
     #[test]
-    fn lock_files_name_public_registries_only() {
+    fn lock_files_name_the_public_registry_or_none() {
         let public = "source = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
         let mirror = "source = \"registry+https://mirror.example/index\"\n";
         assert_eq!(machine(&house(&[("Cargo.lock", public)])), []);
         assert_eq!(places(&machine(&house(&[("Cargo.lock", mirror)]))), ["Cargo.lock:1"]);
-        let npm = "\n  \"resolved\": \"http://mirror.example/a.tgz\",\n";
-        assert_eq!(places(&machine(&house(&[("web/package-lock.json", npm)]))), ["web/package-lock.json:2"]);
+        let npm = "  \"resolved\": \"web/client\",\n  \"resolved\": \"https://mirror.example/a.tgz\",\n";
+        assert_eq!(places(&machine(&house(&[("package-lock.json", npm)]))), ["package-lock.json:2"]);
         let settings = "[source.crates-io]\nreplace-with = \"mirror\"\n";
         assert_eq!(machine(&house(&[(".cargo/config.toml", settings), ("a.md", settings)])).len(), 2);
         assert_eq!(machine(&house(&[(".npmrc", "registry=http://mirror.example\n")])).len(), 1);
