@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_token;
+pub mod client_report;
 pub mod email;
 pub mod ends;
 pub mod id;

@@ -13,6 +13,13 @@ pub const USER_AGENT_CHARS_MAX: usize = 256;
 /// Sessions listed for one user, newest first.
 pub const SESSIONS_LISTED_MAX: usize = 200;
 
+/// Bytes of a client's sign-out report, and characters of its texts that are kept.
+pub const REPORT_BYTES_MAX: usize = 4 * 1024;
+pub const REPORT_MESSAGE_CHARS_MAX: usize = 500;
+pub const REPORT_LOCATION_CHARS_MAX: usize = 200;
+pub const REPORT_VERSION_CHARS_MAX: usize = 64;
+pub const REPORT_WORD_CHARS_MAX: usize = 40;
+
 /// Cuts `text` to at most `max` characters, dropping control characters on the way: what is kept of strings
 /// that a client may choose freely.
 pub fn clip(text: &str, max: usize) -> String {

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod keys;
+pub mod logouts;
 pub mod migrate;
 pub mod openapi;
 mod place;
@@ -56,6 +57,9 @@ enum Verb {
     /// Show and end sessions.
     #[command(subcommand)]
     Session(session::SessionVerb),
+    /// Show the sign-outs that browsers reported.
+    #[command(subcommand)]
+    Logouts(logouts::LogoutsVerb),
     /// Show and rotate signing keys.
     #[command(subcommand)]
     Keys(keys::KeysVerb),
@@ -147,6 +151,7 @@ fn run(cli: Cli) -> Outcome {
             Verb::Serve(args) => serve::run(&global, args).await,
             Verb::User(verb) => user::run(&global, verb).await,
             Verb::Session(verb) => session::run(&global, verb).await,
+            Verb::Logouts(verb) => logouts::run(&global, verb).await,
             Verb::Keys(verb) => keys::run(&global, verb).await,
             Verb::Migrate(_) | Verb::Config(_) | Verb::Openapi(_) | Verb::Version => Ok(()),
         }

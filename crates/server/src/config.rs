@@ -65,6 +65,7 @@ pub struct Server {
 pub struct StoreSection {
     pub sqlite: PathBuf,
     pub retention: Span,
+    pub client_report_retention: Span,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -133,6 +134,7 @@ pub struct Limits {
     pub sign_in_per_account_per_minute: u32,
     pub sign_in_per_address_per_minute: u32,
     pub refresh_per_session_per_minute: u32,
+    pub client_report_per_address_per_minute: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -321,11 +323,12 @@ impl PasswordSection {
 }
 
 impl Limits {
-    fn named(&self) -> [(&'static str, u32); 3] {
+    fn named(&self) -> [(&'static str, u32); 4] {
         [
             ("sign_in_per_account_per_minute", self.sign_in_per_account_per_minute),
             ("sign_in_per_address_per_minute", self.sign_in_per_address_per_minute),
             ("refresh_per_session_per_minute", self.refresh_per_session_per_minute),
+            ("client_report_per_address_per_minute", self.client_report_per_address_per_minute),
         ]
     }
 }

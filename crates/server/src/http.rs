@@ -27,6 +27,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/login", post(auth::login::post))
         .route("/api/v1/auth/refresh", post(auth::refresh::post).delete(auth::refresh::delete))
         .route("/api/v1/auth/logout", post(auth::logout::post))
+        .route("/api/v1/auth/logout-event", post(auth::logout_event::post))
         .route("/api/v1/auth/profile", get(auth::profile::get).patch(auth::profile::patch))
         .route("/api/v1/auth/password/change", post(auth::password::change))
         .route("/api/v1/auth/sessions", get(auth::sessions::list))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tenure_domain::time::Timestamp;
 use tenure_store::StoreError;
 
 use crate::App;
@@ -17,6 +18,9 @@ const CHORES: Duration = Duration::from_secs(60);
 
 /// Rows deleted in one step of the sweep, so that it never holds up the writer.
 const SWEEP_STEP: usize = 500;
+
+/// Most reports of sign-outs that are kept, however young: anybody can send some, from many addresses.
+const CLIENT_REPORTS_KEPT: u64 = 100_000;
 
 /// Forgets idle rate-limit buckets, brings gauges up to date, and sweeps a few long-ended rows, until the
 /// server drains.
@@ -49,6 +53,15 @@ async fn chores(app: &App) -> Result<(), StoreError> {
     let swept = app.store.sweep(before, SWEEP_STEP).await?;
     if swept > 0 {
         tracing::info!(swept, "rows of long-ended sessions deleted");
+    }
+    expire_client_reports(app, now).await
+}
+
+/// Deletes old reports and those beyond the bound, all of them, in steps that let others write in between.
+async fn expire_client_reports(app: &App, now: Timestamp) -> Result<(), StoreError> {
+    let before = now - app.settled.config.store.client_report_retention.0;
+    while app.store.client_report_expire(before, CLIENT_REPORTS_KEPT, SWEEP_STEP).await? == SWEEP_STEP as u64
+    {
     }
     Ok(())
 }

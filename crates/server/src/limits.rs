@@ -68,6 +68,7 @@ pub struct Limits {
     accounts: Keyed<u64>,
     addresses: Keyed<u64>,
     sessions: Keyed<SessionId>,
+    reporters: Keyed<u64>,
 }
 
 impl Limits {
@@ -91,6 +92,11 @@ impl Limits {
                 DashMapStateStore::default(),
                 clock.clone(),
             ),
+            reporters: RateLimiter::new(
+                quota(config.client_report_per_address_per_minute),
+                DashMapStateStore::default(),
+                clock.clone(),
+            ),
             clock,
         }
     }
@@ -110,6 +116,11 @@ impl Limits {
         self.judge(&self.sessions, &session)
     }
 
+    /// One report of a sign-out from an address. `address` is a pseudonym.
+    pub fn client_report(&self, address: u64) -> Result<(), Limited> {
+        self.judge(&self.reporters, &address)
+    }
+
     fn judge<K: std::hash::Hash + Eq + Clone>(&self, limiter: &Keyed<K>, key: &K) -> Result<(), Limited> {
         limiter.check_key(key).map_err(|refused| {
             let wait = refused.earliest_possible().duration_since(self.clock.now());
@@ -122,5 +133,6 @@ impl Limits {
         self.accounts.retain_recent();
         self.addresses.retain_recent();
         self.sessions.retain_recent();
+        self.reporters.retain_recent();
     }
 }

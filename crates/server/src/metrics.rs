@@ -21,6 +21,11 @@ pub struct Reason {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Kind {
+    pub r#type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SignIn {
     pub method: &'static str,
     pub outcome: &'static str,
@@ -76,6 +81,8 @@ pub struct Metrics {
     pub dead_tokens: Counter,
     pub rewound: Counter,
     pub unverifiable: Counter,
+    pub client_logout_events: Family<Kind, Counter>,
+    pub client_logout_events_dropped: Family<Reason, Counter>,
     pub panics: Counter,
     pub log_lines_dropped: Counter,
     pub storage_up: Gauge,
@@ -96,6 +103,8 @@ impl Default for Metrics {
             dead_tokens: Counter::default(),
             rewound: Counter::default(),
             unverifiable: Counter::default(),
+            client_logout_events: Family::default(),
+            client_logout_events_dropped: Family::default(),
             panics: Counter::default(),
             log_lines_dropped: Counter::default(),
             storage_up: Gauge::default(),
@@ -143,6 +152,16 @@ impl Metrics {
             "tenure_session_unverifiable",
             "Authentic refresh tokens whose row or key is missing: alarm on it",
             self.unverifiable.clone(),
+        );
+        registry.register(
+            "tenure_client_logout_events",
+            "Sign-outs that clients reported, by what they call it",
+            self.client_logout_events.clone(),
+        );
+        registry.register(
+            "tenure_client_logout_events_dropped",
+            "Reports of sign-outs that were not kept, by why",
+            self.client_logout_events_dropped.clone(),
         );
         registry.register("http_panics", "Handlers that panicked", self.panics.clone());
         registry.register(

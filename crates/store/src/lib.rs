@@ -11,6 +11,7 @@
 // Outcomes are made once and moved once; a box would cost more than the bytes.
 #![allow(clippy::large_enum_variant)]
 
+mod client_report;
 pub mod sqlite;
 mod view;
 
@@ -24,6 +25,11 @@ use tenure_domain::refresh_token::{PresentedToken, Salt};
 use tenure_domain::session::{RefreshRules, Session, Standing};
 use tenure_domain::time::{Freshness, Timestamp};
 use tenure_domain::user::Role;
+
+pub use client_report::{
+    ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportClaims, ReportNumber,
+    ReportTally,
+};
 
 /// Where ids, salts and receipts get their randomness. Injected, so that tests are reproducible.
 pub trait Entropy: Send + Sync {
@@ -370,7 +376,7 @@ pub trait Keys: Send + Sync {
 
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
-pub trait Store: Sessions + Users + Keys {
+pub trait Store: Sessions + Users + Keys + ClientReports {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;
 

@@ -151,6 +151,41 @@ export interface LoginRequest {
   password: string;
 }
 
+/** What the browser held. It is not asked who somebody is: an access token says that, or nothing does. */
+export interface LogoutContext {
+  hasRefreshToken?: boolean | null;
+  hasToken?: boolean | null;
+  isAuthenticated?: boolean | null;
+}
+
+/** A sign-out as the browser saw it. Every member may be left out; one of the wrong type counts as left out. */
+export interface LogoutEvent {
+  /** The SDK's version. */
+  client?: string | null;
+  context?: LogoutContext | null;
+  /** Minutes without any activity before it. */
+  idleMinutes?: number | null;
+  /** The page; only its path is kept. */
+  location?: string | null;
+  /** What happened, for people. */
+  message?: string | null;
+  /** The reason of the end that the browser was told, or a word of the SDK's own, such as `cookie_missing`. */
+  reason?: string | null;
+  /** The receipt that the browser was told. */
+  receipt?: string | null;
+  /** The application's version. */
+  release?: string | null;
+  /** The session that ended, as the browser believes. */
+  session?: string | null;
+  /** When it happened, Unix milliseconds by the browser's clock. */
+  timestamp?: number | null;
+  /**
+   * `USER_ACTION`, `TOKEN_EXPIRED`, `REFRESH_FAILED`, `AUTH_ERROR` or `UNKNOWN`, which is what everything
+   * else is kept as.
+   */
+  type?: string | null;
+}
+
 export interface LogoutRequest {
   scope?: LogoutScope;
 }

@@ -87,6 +87,16 @@ impl FromRequestParts<Arc<App>> for Departing {
     }
 }
 
+/// The claims of an authentic access token, expired and revoked ones too, if the request carries one: for what
+/// anybody may do, and is then filed under their name. Not being sure of it is as good as having none.
+pub async fn bearer_claims(headers: &HeaderMap, app: &App, arrival: &Arrival) -> Option<Arc<AccessClaims>> {
+    match read_token(headers, app, arrival).await {
+        Ok(Ok(claims)) => Some(claims),
+        Ok(Err(AccessTokenError::Expired(claims))) => Some(Arc::new(claims)),
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
 /// Reads and verifies the bearer token, and notes whose it is.
 async fn read_token(
     headers: &HeaderMap,

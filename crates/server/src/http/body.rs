@@ -25,7 +25,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        require_json(request.headers())?;
+        require(request.headers(), &JSON)?;
         parse(&read(request, app).await?).map(Self)
     }
 }
@@ -34,7 +34,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let typed = require_json(request.headers());
+        let typed = require(request.headers(), &JSON);
         let body = read(request, app).await?;
         if body.is_empty() {
             return Ok(Self(T::default()));
@@ -44,9 +44,24 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJson<T> {
     }
 }
 
-/// A body gets half of the request's time, so that a sender who is slow is told apart from a store that is.
+/// Reads JSON of at most `bytes_max` as `navigator.sendBeacon` sends it, which calls it plain text if the page
+/// does not say otherwise. Only for what changes nothing for anybody.
+pub async fn beacon<T: DeserializeOwned>(
+    request: Request,
+    app: &App,
+    bytes_max: usize,
+) -> Result<T, Problem> {
+    require(request.headers(), &["application/json", "text/plain"])?;
+    parse(&read_at_most(request, app, bytes_max).await?)
+}
+
 async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
-    let limited = Limited::new(request.into_body(), BODY_BYTES_MAX);
+    read_at_most(request, app, BODY_BYTES_MAX).await
+}
+
+/// A body gets half of the request's time, so that a sender who is slow is told apart from a store that is.
+async fn read_at_most(request: Request, app: &App, bytes_max: usize) -> Result<Bytes, Problem> {
+    let limited = Limited::new(request.into_body(), bytes_max);
     let limit = app.settled.config.server.request_timeout.0 / 2;
     let Ok(collected) = tokio::time::timeout(limit, limited.collect()).await else {
         return Err(Problem::new(Code::RequestTimeout, "The body did not arrive in time."));
@@ -54,29 +69,31 @@ async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
     match collected {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            let detail = format!("Bodies of more than {BODY_BYTES_MAX} bytes are not taken.");
+            let detail = format!("Bodies of more than {bytes_max} bytes are not taken.");
             Err(Problem::new(Code::PayloadTooLarge, detail))
         }
         Err(error) => Err(Problem::new(Code::MalformedRequest, "The body broke off.").with_cause(error)),
     }
 }
 
-/// `application/json`, in UTF-8 if a charset is named. Nothing else: a form or plain text is what a foreign
-/// page could send without asking first.
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+/// Nothing else where it matters: a form or plain text is what a foreign page could send without asking first.
+const JSON: [&str; 1] = ["application/json"];
+
+/// One of `kinds`, in UTF-8 if a charset is named.
+fn require(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Problem> {
     let wrong = || Problem::new(Code::UnsupportedMediaType, "Send `Content-Type: application/json`.");
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::new(Code::UnsupportedMediaType, "Compressed bodies are not taken."));
     }
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(wrong)?;
     let mut parts = value.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let fits = parts.next().is_some_and(|said| kinds.iter().any(|kind| said.eq_ignore_ascii_case(kind)));
     let utf8 = parts.all(|parameter| {
         parameter.split_once('=').is_none_or(|(name, charset)| {
             !name.eq_ignore_ascii_case("charset") || charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
     });
-    if json && utf8 { Ok(()) } else { Err(wrong()) }
+    if fits && utf8 { Ok(()) } else { Err(wrong()) }
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

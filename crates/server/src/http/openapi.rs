@@ -20,6 +20,7 @@ use crate::routes::{auth, docs, system, well_known};
         auth::refresh::post,
         auth::refresh::delete,
         auth::logout::post,
+        auth::logout_event::post,
         auth::profile::get,
         auth::profile::patch,
         auth::password::change,
@@ -89,10 +90,12 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     if method != "get" {
         statuses.push("403");
     }
-    if !operation["requestBody"].is_null() {
+    // Takes whatever comes and answers 202, with or without a token.
+    let refuses = !path.ends_with("/logout-event");
+    if refuses && !operation["requestBody"].is_null() {
         statuses.extend(["400", "413", "415", "422"]);
     }
-    if secured.contains("access_token") || path.ends_with("/login") {
+    if refuses && secured.contains("access_token") || path.ends_with("/login") {
         statuses.push("401");
     }
     if path.ends_with("/auth/refresh") && method == "post" {

@@ -3,6 +3,7 @@
 mod device;
 pub mod login;
 pub mod logout;
+pub mod logout_event;
 pub mod password;
 pub mod profile;
 pub mod refresh;
@@ -12,7 +13,7 @@ pub mod sessions;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tenure_domain::access_token::{self, AccessClaims};
 use tenure_domain::id::{AccountId, SessionId, UserId};
@@ -226,7 +227,11 @@ fn delete_cookies(app: &App, response: &mut Response, ended: impl IntoIterator<I
 
 /// 204 for what has no more to say.
 fn no_content() -> Response {
-    let mut response = http::StatusCode::NO_CONTENT.into_response();
+    empty(StatusCode::NO_CONTENT)
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = status.into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);
     response
 }

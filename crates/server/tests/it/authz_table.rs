@@ -29,12 +29,13 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-const TABLE: [Row; 14] = [
+const TABLE: [Row; 15] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
     row("DELETE", "/api/v1/auth/refresh", Needs::Nothing),
     row("POST", "/api/v1/auth/logout", Needs::AuthenticToken),
+    row("POST", "/api/v1/auth/logout-event", Needs::Nothing),
     row("GET", "/api/v1/auth/profile", Needs::Token),
     row("PATCH", "/api/v1/auth/profile", Needs::Token),
     row("POST", "/api/v1/auth/password/change", Needs::Token),
@@ -55,6 +56,7 @@ impl Row {
                 json!({ "email": "new@example.com", "password": "a long new password", "name": "New" })
             }
             "/api/v1/auth/login" => json!({ "email": "ada@example.com", "password": crate::world::PASSWORD }),
+            "/api/v1/auth/logout-event" => json!({ "type": "USER_ACTION", "message": "Signed out" }),
             "/api/v1/auth/password/change" => {
                 json!({ "current_password": crate::world::PASSWORD, "new_password": "a long new password" })
             }

@@ -15,8 +15,14 @@ struct Step {
     sql: &'static str,
 }
 
-const STEPS: &[Step] =
-    &[Step { number: 1, name: "sessions", sql: include_str!("../../migrations/sqlite/0001_sessions.sql") }];
+const STEPS: &[Step] = &[
+    Step { number: 1, name: "sessions", sql: include_str!("../../migrations/sqlite/0001_sessions.sql") },
+    Step {
+        number: 2,
+        name: "client_reports",
+        sql: include_str!("../../migrations/sqlite/0002_client_reports.sql"),
+    },
+];
 
 /// A migration this program knows, and when the database got it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 pub mod migrate;
 
+mod client_report;
 mod end;
 mod feed;
 mod key;

@@ -1,6 +1,8 @@
 //! Rows into values. STRICT tables keep the types of columns, not the sense of what is in them: a row may
 //! have been damaged or edited by hand, so everything is checked and nothing here can panic.
 
+use std::time::Duration;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use tenure_domain::ends::{Actor, End};
@@ -10,7 +12,10 @@ use tenure_domain::rotation::{Generation, Rotation};
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 
-use crate::{Device, Person, Result, SessionRecord, StoreError, StoredKey, User};
+use crate::{
+    ClientReport, Device, Person, ReportClaims, ReportNumber, Result, SessionRecord, StoreError, StoredKey,
+    User,
+};
 
 /// The columns that [`session`] reads, of a table called `s`.
 pub(super) const SESSION: &str = "s.id, s.user_id, s.salt, s.remembered, s.created_at, s.expires_at, \
@@ -148,7 +153,7 @@ impl<'r> Columns<'r> {
         self.text_or_null(what)?.ok_or_else(|| self.corrupt(what, "is missing"))
     }
 
-    fn number_or_null<T: TryFrom<i64>>(&mut self, what: &'static str) -> Result<Option<T>> {
+    pub fn number_or_null<T: TryFrom<i64>>(&mut self, what: &'static str) -> Result<Option<T>> {
         match self.value()? {
             ValueRef::Null => Ok(None),
             ValueRef::Integer(number) => match number.try_into() {
@@ -163,12 +168,17 @@ impl<'r> Columns<'r> {
         self.number_or_null(what)?.ok_or_else(|| self.corrupt(what, "is missing"))
     }
 
-    pub fn flag(&mut self, what: &'static str) -> Result<bool> {
-        match self.number::<u8>(what)? {
-            0 => Ok(false),
-            1 => Ok(true),
-            other => Err(self.corrupt(what, &format!("is {other} instead of 0 or 1"))),
+    pub fn flag_or_null(&mut self, what: &'static str) -> Result<Option<bool>> {
+        match self.number_or_null::<u8>(what)? {
+            None => Ok(None),
+            Some(0) => Ok(Some(false)),
+            Some(1) => Ok(Some(true)),
+            Some(other) => Err(self.corrupt(what, &format!("is {other} instead of 0 or 1"))),
         }
+    }
+
+    pub fn flag(&mut self, what: &'static str) -> Result<bool> {
+        self.flag_or_null(what)?.ok_or_else(|| self.corrupt(what, "is missing"))
     }
 
     pub fn time_or_null(&mut self, what: &'static str) -> Result<Option<Timestamp>> {
@@ -272,6 +282,35 @@ pub(super) fn user(columns: &mut Columns<'_>) -> Result<User> {
         disabled_at,
         created_at: person.created_at,
     })
+}
+
+pub(super) fn client_report(columns: &mut Columns<'_>) -> Result<(ReportNumber, ClientReport)> {
+    const WHAT: &str = "client report";
+    let number = ReportNumber(columns.number(WHAT)?);
+    let received_at = columns.time(WHAT)?;
+    let (address, user_agent) = (columns.text(WHAT)?, columns.text_or_null(WHAT)?);
+    let browser = columns.text(WHAT)?;
+    let session = columns.bytes_or_null(WHAT)?.map(SessionId::from_bytes);
+    let user = columns.bytes_or_null(WHAT)?.map(UserId::from_bytes);
+    let kind = columns.text(WHAT)?;
+    let claims = ReportClaims {
+        kind: kind.parse().map_err(|_| columns.corrupt(WHAT, "is not a kind of this version"))?,
+        kind_said: columns.text_or_null(WHAT)?,
+        at: columns.time_or_null(WHAT)?,
+        session: columns.bytes_or_null(WHAT)?.map(SessionId::from_bytes),
+        reason: columns.text_or_null(WHAT)?,
+        receipt: columns.text_or_null(WHAT)?,
+        message: columns.text_or_null(WHAT)?,
+        location: columns.text_or_null(WHAT)?,
+        idle: columns.number_or_null(WHAT)?.map(Duration::from_millis),
+        has_token: columns.flag_or_null(WHAT)?,
+        has_refresh_token: columns.flag_or_null(WHAT)?,
+        is_authenticated: columns.flag_or_null(WHAT)?,
+        release: columns.text_or_null(WHAT)?,
+        client: columns.text_or_null(WHAT)?,
+    };
+    let verified = session.zip(user);
+    Ok((number, ClientReport { received_at, address, user_agent, browser, verified, claims }))
 }
 
 pub(super) fn signing_key(columns: &mut Columns<'_>) -> Result<StoredKey> {

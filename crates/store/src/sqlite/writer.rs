@@ -104,6 +104,19 @@ impl Writer {
         self.submit(true, work).await
     }
 
+    /// Runs a job of a single statement that can be done without: it is refused while half of the room is
+    /// taken by those that wait.
+    pub async fn write_expendable<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        if self.queue.capacity() < WAITING_MAX / 2 {
+            return Err(StoreError::Overloaded);
+        }
+        self.submit(false, work).await
+    }
+
     async fn submit<T, W>(&self, is_composed: bool, work: W) -> Result<T>
     where
         T: Send + 'static,

@@ -11,9 +11,9 @@ use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::RefreshRules;
 use tenure_domain::time::Timestamp;
 use tenure_store::{
-    Caller, EndOrder, Ended, Keys, NewSession, NewUser, PasswordChanged, Person, RefreshRequest, Refreshed,
-    Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, User, UserCreated,
-    Users,
+    Caller, ClientReport, ClientReportStats, ClientReports, EndOrder, Ended, Keys, NewSession, NewUser,
+    PasswordChanged, Person, RefreshRequest, Refreshed, ReportNumber, Result, Scope, SessionCreated,
+    SessionRecord, Sessions, Store, StoreError, StoredKey, User, UserCreated, Users,
 };
 use tokio::sync::Semaphore;
 
@@ -221,6 +221,30 @@ impl Keys for FaultyStore {
 
     async fn key_epoch(&self) -> Result<u64> {
         verb!(self, key_epoch())
+    }
+}
+
+#[async_trait]
+impl ClientReports for FaultyStore {
+    async fn client_report_add(&self, report: ClientReport) -> Result<()> {
+        verb!(self, client_report_add(report))
+    }
+
+    async fn client_report_list(
+        &self,
+        since: Timestamp,
+        after: ReportNumber,
+        limit: usize,
+    ) -> Result<Vec<(ReportNumber, ClientReport)>> {
+        verb!(self, client_report_list(since, after, limit))
+    }
+
+    async fn client_report_stats(&self, since: Timestamp) -> Result<ClientReportStats> {
+        verb!(self, client_report_stats(since))
+    }
+
+    async fn client_report_expire(&self, before: Timestamp, keep: u64, limit: usize) -> Result<u64> {
+        verb!(self, client_report_expire(before, keep, limit))
     }
 }
 

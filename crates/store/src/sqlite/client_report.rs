@@ -1,0 +1,133 @@
+//! Clients' reports of sign-outs.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, named_params, params};
+use tenure_domain::client_report::IdleBucket;
+use tenure_domain::time::Timestamp;
+
+use super::{SqliteStore, row};
+use crate::{
+    ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportNumber, ReportTally, Result,
+};
+
+const INSERT: &str = "INSERT INTO client_report (received_at, address, user_agent, browser, \
+     verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client) \
+     VALUES (:received_at, :address, :user_agent, :browser, \
+     :verified_session, :verified_user, :kind, :kind_said, :claimed_at, :claimed_session, :reason, :receipt, \
+     :message, :location, :idle_ms, :has_token, :has_refresh_token, :is_authenticated, :release, :client)";
+
+const LIST: &str = "SELECT id, received_at, address, user_agent, browser, \
+     verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
+     FROM client_report WHERE received_at >= ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+/// The minutes of idle time, of which those in the last bucket are all alike.
+const IDLE: &str = "SELECT min(idle_ms / 60000, ?2), count(*) FROM client_report \
+     WHERE received_at >= ?1 GROUP BY 1";
+
+/// Each finds its rows by an index of its own, so that nothing is searched when there is nothing to do.
+const EXPIRE_BY_TIME: &str = "DELETE FROM client_report WHERE id IN \
+     (SELECT id FROM client_report WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)";
+const EXPIRE_BY_NUMBER: &str = "DELETE FROM client_report WHERE id IN \
+     (SELECT id FROM client_report WHERE id <= (SELECT max(id) FROM client_report) - ?1 ORDER BY id LIMIT ?2)";
+
+#[async_trait]
+impl ClientReports for SqliteStore {
+    async fn client_report_add(&self, report: ClientReport) -> Result<()> {
+        self.writer.write_expendable(move |tx| insert(tx.conn, &report)).await
+    }
+
+    async fn client_report_list(
+        &self,
+        since: Timestamp,
+        after: ReportNumber,
+        limit: usize,
+    ) -> Result<Vec<(ReportNumber, ClientReport)>> {
+        let params: [i64; 3] = [since.as_ms(), row::integer(after.0), row::integer(limit)];
+        self.readers.read(move |conn| row::readable(conn, LIST, params, row::client_report)).await
+    }
+
+    async fn client_report_stats(&self, since: Timestamp) -> Result<ClientReportStats> {
+        self.readers.read(move |conn| stats(conn, since)).await
+    }
+
+    async fn client_report_expire(&self, before: Timestamp, keep: u64, limit: usize) -> Result<u64> {
+        self.writer
+            .write_composed(move |tx| {
+                let delete = |sql: &str, bound: i64, limit: usize| -> Result<usize> {
+                    Ok(tx.conn.prepare_cached(sql)?.execute(params![bound, row::integer(limit)])?)
+                };
+                let old = delete(EXPIRE_BY_TIME, before.as_ms(), limit)?;
+                let many = delete(EXPIRE_BY_NUMBER, row::integer(keep), limit.saturating_sub(old))?;
+                Ok((old + many) as u64)
+            })
+            .await
+    }
+}
+
+fn insert(conn: &Connection, report: &ClientReport) -> Result<()> {
+    let ClientReport { verified, claims, .. } = report;
+    let idle_ms = claims.idle.as_ref().map(Duration::as_millis).map(row::integer);
+    conn.prepare_cached(INSERT)?.execute(named_params! {
+        ":received_at": report.received_at.as_ms(),
+        ":address": report.address,
+        ":user_agent": report.user_agent,
+        ":browser": report.browser,
+        ":verified_session": verified.as_ref().map(|(session, _)| session.as_bytes()),
+        ":verified_user": verified.as_ref().map(|(_, user)| user.as_bytes()),
+        ":kind": claims.kind.as_str(),
+        ":kind_said": claims.kind_said,
+        ":claimed_at": claims.at.map(Timestamp::as_ms),
+        ":claimed_session": claims.session.as_ref().map(|session| session.as_bytes()),
+        ":reason": claims.reason,
+        ":receipt": claims.receipt,
+        ":message": claims.message,
+        ":location": claims.location,
+        ":idle_ms": idle_ms,
+        ":has_token": claims.has_token,
+        ":has_refresh_token": claims.has_refresh_token,
+        ":is_authenticated": claims.is_authenticated,
+        ":release": claims.release,
+        ":client": claims.client,
+    })?;
+    Ok(())
+}
+
+fn stats(conn: &Connection, since: Timestamp) -> Result<ClientReportStats> {
+    let total = "SELECT count(*) FROM client_report WHERE received_at >= ?1";
+    let total = row::one(conn, total, [since.as_ms()], |columns| columns.number("count"))?;
+    let by = |column| tally(conn, column, since);
+    Ok(ClientReportStats {
+        total: total.unwrap_or(0),
+        by_kind: by("kind")?,
+        by_reason: by("reason")?,
+        by_idle: tally_idle(conn, since)?,
+        by_browser: by("browser")?,
+        by_release: by("release")?,
+    })
+}
+
+fn tally(conn: &Connection, column: &'static str, since: Timestamp) -> Result<ReportTally> {
+    let sql = format!(
+        "SELECT {column}, count(*) FROM client_report WHERE received_at >= ?1 \
+         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {REPORT_GROUPS_MAX}"
+    );
+    row::all(conn, &sql, [since.as_ms()], |columns| {
+        Ok((columns.text_or_null("client report")?, columns.number("count")?))
+    })
+}
+
+fn tally_idle(conn: &Connection, since: Timestamp) -> Result<ReportTally> {
+    let params = [since.as_ms(), row::integer(IdleBucket::LONG_MINUTES)];
+    let minutes = row::all(conn, IDLE, params, |columns| {
+        let minutes: Option<u64> = columns.number_or_null("client report")?;
+        Ok((minutes.map(IdleBucket::of), columns.number::<u64>("count")?))
+    })?;
+    let buckets = IdleBucket::ALL.into_iter().map(Some).chain([None]);
+    let count = |bucket| minutes.iter().filter(|(of, _)| *of == bucket).map(|(_, count)| count).sum();
+    let tally = buckets.map(|bucket| (bucket.map(|bucket| bucket.as_str().to_owned()), count(bucket)));
+    Ok(tally.filter(|(_, count)| *count > 0).collect())
+}
