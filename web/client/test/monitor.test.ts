@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createClient } from "../src/index.js";
 import { type Monitor, startMonitor } from "../src/monitor/index.js";
 import { registerClient } from "../src/registry.js";
 import type { AuthState, Client, Inspection, SignedInState } from "../src/types.js";
@@ -278,6 +279,10 @@ it("monitor/auto watches clients from before and after its import until they are
   forget();
   forgetLate();
   expect(vi.getTimerCount()).toBe(0);
+  expect("__tokenMonitor" in window).toBe(false);
+  const real = createClient({ start: false });
+  expect(window.__tokenMonitor?.getTokenStatus().status).toBe("unknown");
+  real.dispose();
   expect("__tokenMonitor" in window).toBe(false);
   info.mockRestore();
 });

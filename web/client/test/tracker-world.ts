@@ -1,7 +1,7 @@
 /** A browser with tabs, and a server that takes reports, for the tests of the tracker. */
 
 import type { KeyValueStore, Locks } from "../src/edges.js";
-import { createTracker, type TrackerEdges, type TrackerOptions } from "../src/tracker/index.js";
+import { createTracker, type Tracker, type TrackerEdges, type TrackerOptions } from "../src/tracker/index.js";
 import type { AuthEvent, AuthState, Inspection, SignedInState, SignedOutState } from "../src/types.js";
 
 export const START = 1_795_000_000_000;
@@ -82,6 +82,16 @@ export interface Sent {
   readonly body: Record<string, unknown>;
 }
 
+type Tracked = Parameters<typeof createTracker>[0];
+
+interface Tab<C> {
+  readonly tracker: Tracker;
+  readonly client: C;
+  readonly window: EventTarget;
+  readonly document: EventTarget & { visibilityState: DocumentVisibilityState };
+  readonly session: Store;
+}
+
 /** One browser profile. `answer` is what the server does with a report: a status, or no answer. */
 export class Browser {
   now = START;
@@ -94,7 +104,9 @@ export class Browser {
   #timers: { at: number; work: () => void }[] = [];
   #tabs = 0;
 
-  tab(options: TrackerOptions = {}, client = new FakeClient(), edges: Partial<TrackerEdges> = {}) {
+  tab(options?: TrackerOptions): Tab<FakeClient>;
+  tab<C extends Tracked>(options: TrackerOptions, client: C, edges?: Partial<TrackerEdges>): Tab<C>;
+  tab(options: TrackerOptions = {}, client: Tracked = new FakeClient(), edges: Partial<TrackerEdges> = {}) {
     const window = new EventTarget();
     const document = Object.assign(new EventTarget(), {
       visibilityState: "visible" as DocumentVisibilityState,

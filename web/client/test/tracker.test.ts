@@ -11,10 +11,12 @@ function busyTab(browser: Browser, options = {}) {
 }
 
 describe("what is recorded", () => {
-  const types: [SignedOutReason, string][] = [
+  const types: [SignedOutReason, string, receipt?: string][] = [
     ["signed_out", "USER_ACTION"],
     ["signed_out_everywhere", "USER_ACTION"],
-    ["remembered_lifetime", "TOKEN_EXPIRED"],
+    ["signed_out", "REFRESH_FAILED", "rcp_of_another_device"],
+    ["signed_out_everywhere", "REFRESH_FAILED", "rcp_of_another_device"],
+    ["remembered_lifetime", "TOKEN_EXPIRED", "rcp_1"],
     ["short_lifetime", "TOKEN_EXPIRED"],
     ["admin_revoked", "REFRESH_FAILED"],
     ["password_changed", "REFRESH_FAILED"],
@@ -23,9 +25,9 @@ describe("what is recorded", () => {
     ["token_reuse", "REFRESH_FAILED"],
     ["" as SignedOutReason, "UNKNOWN"],
   ];
-  it.each(types)("a sign-out for %s is of type %s", (reason, type) => {
+  it.each(types)("a sign-out for %s is of type %s (receipt: %s)", (reason, type, receipt) => {
     const { tracker, client } = busyTab(new Browser());
-    client.emit("SIGNED_OUT", signedOut(reason));
+    client.emit("SIGNED_OUT", signedOut(reason, receipt ? { receipt } : {}));
     expect(tracker.history().map((record) => record.type)).toEqual([type]);
   });
 

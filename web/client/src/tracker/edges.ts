@@ -24,13 +24,14 @@ export interface TrackerEdges {
 }
 
 export function browserEdges(): TrackerEdges {
-  const page = typeof window === "undefined" ? undefined : window;
+  // Some platforms without pages have a `window` all the same.
+  const page = typeof document === "undefined" ? undefined : window;
   return {
     fetch: (input, init) => fetch(input, init),
     sendBeacon: (url, body) => navigator.sendBeacon(url, body),
     localStorage: allowed(() => page?.localStorage),
     sessionStorage: allowed(() => page?.sessionStorage),
-    locks: page?.navigator.locks,
+    locks: allowed(() => page?.navigator.locks),
     now: () => Date.now(),
     random: () => Math.random(),
     setTimeout: (work, ms) => setTimeout(work, ms),
@@ -42,9 +43,9 @@ export function browserEdges(): TrackerEdges {
 }
 
 /** A browser that denies storage throws as soon as it is asked for it. */
-function allowed(storage: () => KeyValueStore | undefined): KeyValueStore | undefined {
+function allowed<T>(ask: () => T | undefined): T | undefined {
   try {
-    return storage();
+    return ask();
   } catch {
     return undefined;
   }

@@ -130,7 +130,7 @@ export function createTracker(
     // name tells whether it is recorded already.
     if (!session && (event !== "SIGNED_OUT" || reason === "signed_out")) return;
     record({
-      type: typeOf(reason),
+      type: typeOf(state),
       message: `Session ended: ${(reason || "unknown").replaceAll("_", " ")}`,
       context: contextBefore(reason !== "cookie_missing"),
       reason,

@@ -1,6 +1,6 @@
 /** What is kept and reported of one sign-out, and the washing that everything passes before it is stored or sent. */
 
-import type { SignedOutReason } from "../types.js";
+import type { SignedOutState } from "../types.js";
 
 /** Who or what ended it, in the five words that reports have always used. */
 export type LogoutType = "TOKEN_EXPIRED" | "REFRESH_FAILED" | "USER_ACTION" | "AUTH_ERROR" | "UNKNOWN";
@@ -42,11 +42,12 @@ const TELLING = /pass|secret|token|mail|cookie|auth/i;
 const TEXT_MAX = 300;
 const NAME_MAX = 100;
 
-export function typeOf(reason: SignedOutReason): LogoutType {
+/** Signing out in this browser needs no receipt; with one the server has said it, and the act was another device's. */
+export function typeOf({ reason, receipt }: SignedOutState): LogoutType {
   switch (reason) {
     case "signed_out":
     case "signed_out_everywhere":
-      return "USER_ACTION";
+      return receipt ? "REFRESH_FAILED" : "USER_ACTION";
     case "remembered_lifetime":
     case "short_lifetime":
       return "TOKEN_EXPIRED";
