@@ -1,0 +1,70 @@
+/** What is shown to whom. While the state is unknown, none of these shows a sign-in page or the app. */
+
+import type { Session, SignedInState, User, UserRole } from "@tenure/client";
+import { Fragment, type ReactNode, useState } from "react";
+import { isInvoluntary } from "./hooks.js";
+import { useAuthState } from "./provider.js";
+
+/** Children, or a function of the person who is signed in. */
+type ForUser = ReactNode | ((user: User) => ReactNode);
+
+/** Shows its children to whoever is signed in, also while the server cannot be reached. */
+export function SignedIn({ children }: { children?: ForUser }): ReactNode {
+  const state = useAuthState();
+  return state.status === "signedIn" ? showTo(state.user, children) : null;
+}
+
+/** Shows its children when it is certain that nobody is signed in. */
+export function SignedOut({ children }: { children?: ReactNode }): ReactNode {
+  return useAuthState().status === "signedOut" ? children : null;
+}
+
+/** Shows its children until the server has been asked. */
+export function Unknown({ children }: { children?: ReactNode }): ReactNode {
+  return useAuthState().status === "unknown" ? children : null;
+}
+
+export interface ProtectProps {
+  /** Lets in only people of this role, or of one of these. The server decides in earnest; this is about display. */
+  role?: UserRole | readonly UserRole[] | undefined;
+  /** Lets in only people for whom it says true. */
+  when?: ((user: User, session: Session) => boolean) | undefined;
+  /** For those who are signed out: a sign-in form, or what leads to one. */
+  fallback?: ReactNode;
+  /** For those who are signed in and may not see this; `fallback` where it is left out. */
+  denied?: ReactNode;
+  /** Until it is known. Nothing by default. */
+  unknown?: ReactNode;
+  /**
+   * Keeps what was shown when the session ends without the person's doing, so that nothing they typed is lost; put a
+   * `LogoutNotice` over it. If the same person signs in again, it goes on; for anybody else it starts anew.
+   * `useUser()` is null meanwhile.
+   */
+  keepAfterEnd?: boolean | undefined;
+  children?: ForUser;
+}
+
+/** Shows its children to those who are signed in and allowed to see them, and says what the others see. */
+export function Protect(props: ProtectProps): ReactNode {
+  const { fallback = null, denied = fallback, unknown = null, children } = props;
+  const state = useAuthState();
+  const [last, setLast] = useState<SignedInState | null>(null);
+  if (state.status === "signedIn" && last !== state) setLast(state);
+
+  if (state.status === "unknown") return unknown;
+  if (state.status === "signedIn") {
+    return isAllowed(state, props) ? showTo(state.user, children) : denied;
+  }
+  const kept = props.keepAfterEnd && last && isInvoluntary(state.reason) && isAllowed(last, props);
+  return kept ? showTo(last.user, children) : fallback;
+}
+
+function isAllowed({ user, session }: SignedInState, { role, when }: ProtectProps): boolean {
+  const roles = typeof role === "string" ? [role] : role;
+  return (!roles || roles.includes(user.role)) && (!when || when(user, session));
+}
+
+/** The key starts everything anew for another person: nothing one of them typed or saw is left for the next. */
+function showTo(user: User, children: ForUser): ReactNode {
+  return <Fragment key={user.id}>{typeof children === "function" ? children(user) : children}</Fragment>;
+}
