@@ -18,6 +18,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::log::LogSink;
 use crate::metrics::Metrics;
+use crate::pages::{DevUser, Find, Pages};
 
 /// Everything an [`App`] is made of that differs between production and tests.
 pub struct Parts {
@@ -29,6 +30,10 @@ pub struct Parts {
     pub secret: MasterSecret,
     /// Earlier master secrets whose refresh tokens and signing keys are still accepted.
     pub previous_secrets: Vec<MasterSecret>,
+    /// Where the pages are, such as [`crate::pages::built`].
+    pub pages: Find,
+    /// Whom the pages of a development server offer to sign in as.
+    pub dev_user: Option<DevUser>,
 }
 
 pub struct App {
@@ -46,6 +51,7 @@ pub struct App {
     pub limits: Limits,
     pub origins: Origins,
     pub cookies: CookieShape,
+    pub pages: Pages,
     pub metrics: Metrics,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
@@ -53,7 +59,7 @@ pub struct App {
 
 impl App {
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { settled, store, clock, entropy, log, secret, previous_secrets } = parts;
+        let Parts { settled, store, clock, entropy, log, secret, previous_secrets, pages, dev_user } = parts;
         let metrics = Metrics::default();
         let mut first_request = [0; 8];
         entropy.fill(&mut first_request);
@@ -64,11 +70,13 @@ impl App {
             rotation: RotationRules::with_settle(settled.times.settle),
             reuse: settled.reuse,
         };
+        let origins = Origins::new(&settled);
         Arc::new(Self {
             keys: Keys::new(Arc::clone(&store), Arc::clone(&entropy), &secret, &previous_secrets),
             hasher: Hasher::start(&settled, Arc::clone(&entropy), metrics.password.clone()),
             limits: Limits::new(&settled.config.limits, Arc::clone(&clock)),
-            origins: Origins::new(&settled),
+            pages: Pages::new(pages, dev_user.as_ref(), &settled, &origins),
+            origins,
             cookies: CookieShape::new(&settled.public_url),
             refresh_rules: Arc::new(rules),
             pseudonyms: secret.pseudonym_key(),

@@ -6,6 +6,7 @@ pub mod body;
 pub mod cookie;
 pub mod door;
 pub mod envelope;
+pub mod etag;
 pub mod openapi;
 pub mod origin;
 pub mod problem;
@@ -17,7 +18,7 @@ use axum::routing::{delete, get, post};
 
 use crate::App;
 use crate::http::door::Door;
-use crate::routes::{auth, docs, system, well_known};
+use crate::routes::{assets, auth, docs, pages, system, well_known};
 
 /// Every route of the API listener. A route that needs somebody says so in its handler's parameters; the
 /// table test in `tests/it/authz_table.rs` calls each as nobody, as a stranger and cross-site.
@@ -39,7 +40,14 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/docs/codes", get(docs::codes))
         .route("/api/docs/style.css", get(docs::style))
         .route("/.well-known/jwks.json", get(well_known::jwks))
-        .route("/", get(docs::root))
+        .route("/.well-known/change-password", get(pages::change_password))
+        .route("/", get(pages::root))
+        .route("/sign-in", get(pages::sign_in).post(pages::forms::sign_in))
+        .route("/sign-up", get(pages::sign_up).post(pages::forms::sign_up))
+        .route("/account", get(pages::account))
+        .route("/assets/{file}", get(assets::asset))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/favicon.svg", get(assets::favicon))
 }
 
 /// The service of the API listener.

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod metrics;
+pub mod pages;
 pub mod routes;
 pub mod serve;
 

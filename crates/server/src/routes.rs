@@ -1,7 +1,9 @@
 //! One file per resource; the folder path is the URL path.
 
+pub mod assets;
 pub mod auth;
 pub mod docs;
 pub mod ops;
+pub mod pages;
 pub mod system;
 pub mod well_known;

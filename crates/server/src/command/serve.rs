@@ -18,6 +18,7 @@ use super::{Failure, Global, Outcome};
 use crate::app::Parts;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::log::LogSink;
+use crate::pages::{self, DevUser};
 use crate::{App, jobs, serve};
 
 #[derive(Args)]
@@ -53,6 +54,7 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
         settled.public_url.authority = address.to_string();
     }
     let store: Arc<dyn Store> = global.open_or_make_store()?;
+    let dev_user = args.dev_user.as_deref().map(dev_user).transpose()?;
     let app = App::new(Parts {
         settled,
         store: Arc::clone(&store),
@@ -61,14 +63,16 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
         log,
         secret,
         previous_secrets: Global::previous_secrets(&sources)?,
+        pages: pages::built,
+        dev_user: dev_user.clone(),
     });
     app.keys.prepare(app.clock.now()).await.map_err(|error| {
         Failure::Unreachable(format!("{error}\nif the master secret was changed, put the old one back"))
     })?;
-    if let Some(user) = &args.dev_user {
+    if let Some(user) = &dev_user {
         make_dev_user(&app, user).await?;
     }
-    announce(&app, address, ops.as_ref().and_then(|ops| ops.local_addr().ok()), args.dev_user.as_deref());
+    announce(&app, address, ops.as_ref().and_then(|ops| ops.local_addr().ok()), dev_user.as_ref());
 
     let (stopping, stop) = watch::channel(false);
     let (closing, close) = watch::channel(false);
@@ -116,7 +120,7 @@ async fn wait_for_signal() {
 }
 
 /// Says where it serves, and in development how to try it, on standard output.
-fn announce(app: &App, listen: SocketAddr, ops: Option<SocketAddr>, dev_user: Option<&str>) {
+fn announce(app: &App, listen: SocketAddr, ops: Option<SocketAddr>, dev_user: Option<&DevUser>) {
     let url = app.settled.public_url.to_string();
     if !app.log.human {
         tracing::info!(
@@ -131,10 +135,14 @@ fn announce(app: &App, listen: SocketAddr, ops: Option<SocketAddr>, dev_user: Op
         }
     }
     let mut lines = format!("\n  Tenure serves {url}\n");
+    lines += &match app.pages.are_built() {
+        true => format!("  pages: {url}/sign-in  {url}/account\n"),
+        false => "  pages: not in this build; `cargo xtask run` builds them\n".to_owned(),
+    };
     if let Some(ops) = ops {
         lines += &format!("  health and metrics: http://{ops}/readyz  http://{ops}/metrics\n");
     }
-    if let Some((email, password)) = dev_user.and_then(|user| user.split_once(':')) {
+    if let Some(DevUser { email, password }) = dev_user {
         lines += &format!(
             "\n  Development user: {email}   password: {password}\n\n  Sign in, refresh, sign out:\n\n{}",
             crate::routes::docs::try_it(&url, email, password)
@@ -144,12 +152,18 @@ fn announce(app: &App, listen: SocketAddr, ops: Option<SocketAddr>, dev_user: Op
     app.log.write(lines.into_bytes(), &app.metrics.log_lines_dropped);
 }
 
+/// What `--dev-user` says.
+fn dev_user(text: &str) -> Result<DevUser, Failure> {
+    let usage = || Failure::Usage("--dev-user: write it as email:password".into());
+    let (email, password) = text.split_once(':').ok_or_else(usage)?;
+    Ok(DevUser { email: email.to_owned(), password: password.to_owned() })
+}
+
 /// A user to try things with. One who is there already stays as they are.
-async fn make_dev_user(app: &App, text: &str) -> Outcome {
+async fn make_dev_user(app: &App, user: &DevUser) -> Outcome {
     let usage = |why: String| Failure::Usage(format!("--dev-user: {why}"));
-    let (email, password) = text.split_once(':').ok_or_else(|| usage("write it as email:password".into()))?;
-    let email = Email::parse(email).map_err(|error| usage(error.to_string()))?;
-    let plain = SecretText::from_plain(password.to_owned());
+    let email = Email::parse(&user.email).map_err(|error| usage(error.to_string()))?;
+    let plain = SecretText::from_plain(user.password.clone());
     let password = Password::chosen(&plain, email.key()).map_err(|error| usage(error.to_string()))?;
     let hash = app.hasher.hash(password).await.map_err(|error| usage(error.to_string()))?;
     let new = NewUser {

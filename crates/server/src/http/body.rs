@@ -1,8 +1,9 @@
-//! JSON in, JSON out.
+//! JSON in, JSON out, and the forms of pages without scripts.
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::FormRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -17,6 +18,9 @@ use crate::http::problem::Problem;
 
 /// A request body of JSON, or an answer of it.
 pub struct Json<T>(pub T);
+
+/// A request body as a form without scripts sends it.
+pub struct Form<T>(pub T);
 
 /// A request body that may be left out.
 pub struct OptionalJson<T>(pub T);
@@ -41,6 +45,26 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJson<T> {
         }
         typed?;
         parse(&body).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        refuse_compressed(request.headers())?;
+        let (parts, body) = request.into_parts();
+        let body = read(Request::new(body), app).await?;
+        let whole = Request::from_parts(parts, Body::from(body));
+        match axum::Form::from_request(whole, app).await {
+            Ok(axum::Form(form)) => Ok(Self(form)),
+            Err(FormRejection::InvalidFormContentType(_)) => {
+                let detail = "Send `Content-Type: application/x-www-form-urlencoded`.";
+                Err(Problem::new(Code::UnsupportedMediaType, detail))
+            }
+            // Its words could repeat a value, and a value could be a password.
+            Err(_) => Err(Problem::new(Code::ValidationFailed, "The form does not fit.")),
+        }
     }
 }
 
@@ -82,9 +106,7 @@ const JSON: [&str; 1] = ["application/json"];
 /// One of `kinds`, in UTF-8 if a charset is named.
 fn require(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Problem> {
     let wrong = || Problem::new(Code::UnsupportedMediaType, "Send `Content-Type: application/json`.");
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Problem::new(Code::UnsupportedMediaType, "Compressed bodies are not taken."));
-    }
+    refuse_compressed(headers)?;
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(wrong)?;
     let mut parts = value.split(';').map(str::trim);
     let fits = parts.next().is_some_and(|said| kinds.iter().any(|kind| said.eq_ignore_ascii_case(kind)));
@@ -94,6 +116,13 @@ fn require(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Problem> {
         })
     });
     if fits && utf8 { Ok(()) } else { Err(wrong()) }
+}
+
+fn refuse_compressed(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.contains_key(header::CONTENT_ENCODING) {
+        true => Err(Problem::new(Code::UnsupportedMediaType, "Compressed bodies are not taken.")),
+        false => Ok(()),
+    }
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

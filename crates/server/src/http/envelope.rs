@@ -15,7 +15,7 @@ use tenure_domain::problem::Code;
 
 use crate::App;
 use crate::http::arrival::{Arrival, Peer};
-use crate::http::problem::Problem;
+use crate::http::problem::{ForPeople, Problem};
 use crate::metrics::Route;
 
 #[allow(clippy::disallowed_methods)] // Measures how long the answer took; nothing is decided by it.
@@ -58,6 +58,7 @@ fn finish(response: &mut Response, arrival: &Arrival, method: &Method, https: bo
         *response.headers_mut() = said;
     }
     if let Some(problem) = response.extensions().get::<Problem>()
+        && response.extensions().get::<ForPeople>().is_none()
         && method != Method::HEAD
     {
         let body = problem.body(&arrival.request_id, arrival.now);
@@ -75,8 +76,11 @@ fn finish(response: &mut Response, arrival: &Arrival, method: &Method, https: bo
     if https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
     }
-    // Where CORS was asked it has said so for the origin; the answer also varies by who asks.
-    headers.append(header::VARY, HeaderValue::from_static("Origin, Authorization, Cookie"));
+    // Where CORS was asked it has said so for the origin; what is not public also varies by who asks.
+    let public =
+        headers.get(header::CACHE_CONTROL).is_some_and(|value| value.as_bytes().starts_with(b"public"));
+    let varies = if public { "Origin" } else { "Origin, Authorization, Cookie" };
+    headers.append(header::VARY, HeaderValue::from_static(varies));
 }
 
 /// Room for what is added here, made at once instead of by growing.

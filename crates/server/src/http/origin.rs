@@ -7,6 +7,9 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::config::{PublicUrl, Settled, is_loopback_authority};
 use crate::http::problem::Problem;
 
+/// The longest address that somebody is sent to.
+const TARGET_BYTES_MAX: usize = 2048;
+
 #[derive(Clone)]
 pub struct Origins {
     allowed: Vec<String>,
@@ -24,11 +27,37 @@ impl Origins {
 
     /// Compared whole and exactly: no suffixes, no patterns, never `null`.
     pub fn allows(&self, origin: &HeaderValue) -> bool {
-        let Ok(origin) = origin.to_str() else { return false };
+        origin.to_str().is_ok_and(|origin| self.allows_text(origin))
+    }
+
+    fn allows_text(&self, origin: &str) -> bool {
         self.allowed.iter().any(|allowed| allowed == origin)
             || (self.any_loopback
                 && PublicUrl::parse(origin)
                     .is_some_and(|url| is_loopback_authority(&url.authority) && url.origin() == origin))
+    }
+
+    /// Whether somebody may be sent there after signing in: a path of ours, or an address on an allowed origin.
+    /// Browsers read more into an address than stands in it (a backslash is a slash, a tab is nothing), so
+    /// only plain ASCII is looked at, and an origin is compared as it is written.
+    pub fn knows_target(&self, target: &str) -> bool {
+        let plain = |b: u8| b.is_ascii_graphic() && b != b'\\';
+        if target.len() > TARGET_BYTES_MAX || !target.bytes().all(plain) {
+            return false;
+        }
+        if target.starts_with('/') {
+            return !target.starts_with("//");
+        }
+        let Some(authority) = target.find("://").map(|at| at + 3) else { return false };
+        let end = target[authority..].find(['/', '?', '#']).map_or(target.len(), |at| authority + at);
+        self.allows_text(&target[..end])
+    }
+
+    /// The allowed origins, as sources in a Content-Security-Policy. An IPv6 address cannot be one.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        let loopback = ["http://localhost:*", "http://*.localhost:*", "http://127.0.0.1:*"];
+        let loopback = loopback.into_iter().filter(|_| self.any_loopback);
+        self.allowed.iter().map(String::as_str).filter(|origin| !origin.contains('[')).chain(loopback)
     }
 
     /// Refuses a request that another site's page made the browser send. A browser always says where such a
@@ -114,6 +143,74 @@ mod tests {
             ["http://localhost.evil.net", "http://127.0.0.1.evil.net", "http://localhost:1@evil.net", "null"]
         {
             assert!(!allows(other), "{other}");
+        }
+    }
+
+    /// Addresses that a browser would take to a foreign place, each written so as to look like one of ours.
+    #[test]
+    fn nobody_is_sent_to_a_foreign_place_or_to_a_script() {
+        for target in [
+            "/",
+            "/account",
+            "/x?y=//z#/w",
+            "/x%0d%0aSet-Cookie:a=b",
+            "https://example.com",
+            "https://example.com/x",
+            "https://example.com?x",
+            "https://app.example.com:8443/#x",
+        ] {
+            assert!(origins(false).knows_target(target), "{target}");
+        }
+        for target in [
+            "",
+            "x",
+            "account",
+            "//evil.net",
+            "///evil.net",
+            "/\\evil.net",
+            "\\\\evil.net",
+            "/x\\y",
+            "/\t/evil.net",
+            "\t//evil.net",
+            " //evil.net",
+            "/\n/evil.net",
+            "/x\r\nSet-Cookie: a=b",
+            "/\u{0}",
+            "/x y",
+            "/\u{e4}",
+            "javascript:alert(1)",
+            "JavaScript://example.com/%0aalert(1)",
+            "data:text/html,x",
+            "https:evil.net",
+            "https:/evil.net",
+            "https:example.com",
+            "https://evil.net",
+            "http://example.com/",
+            "HTTPS://example.com/",
+            "https://example.com@evil.net/",
+            "https://example.com:x@evil.net/",
+            "https://user@example.com/",
+            "https://example.com.evil.net/",
+            "https://evil-example.com/",
+            "https://example.com\\@evil.net/",
+            "https://example.com%2eevil.net/",
+            "https://example.com:443/",
+            "https://example\u{3002}com/",
+            "https://example\u{ff0e}com/",
+            "https://\u{ff45}xample.com/",
+            "https:///example.com/",
+            "https://",
+            "://example.com",
+            "blob:https://example.com/x",
+            "null",
+            "http://localhost:5173/",
+        ] {
+            assert!(!origins(false).knows_target(target), "{target:?}");
+        }
+        assert!(!origins(false).knows_target(&format!("/{}", "x".repeat(2048))));
+        assert!(origins(true).knows_target("http://localhost:5173/x"));
+        for target in ["http://localhost:1@evil.net/", "http://localhost.evil.net/", "http://127.0.0.1:x/"] {
+            assert!(!origins(true).knows_target(target), "{target}");
         }
     }
 

@@ -42,6 +42,10 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// Rides along with a problem whose answer has its body already: a page for people.
+#[derive(Clone, Copy, Debug)]
+pub struct ForPeople;
+
 impl Problem {
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {

@@ -10,7 +10,7 @@ pub mod refresh;
 pub mod register;
 pub mod sessions;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, StatusCode, header};
@@ -120,6 +120,13 @@ async fn hand_out(
         },
         user: person.into(),
     };
+    let mut response = Json(answer).into_response();
+    response.headers_mut().append(header::SET_COOKIE, cookie(app, arrival, session));
+    Ok(response)
+}
+
+/// The session's cookie, with a fresh refresh token of its head generation.
+fn cookie(app: &App, arrival: &Arrival, session: &Session) -> HeaderValue {
     let claims = RefreshClaims {
         session_id: session.id,
         generation: session.rotation.head,
@@ -127,10 +134,36 @@ async fn hand_out(
         nonce: app.draw(),
     };
     let token = refresh_token::mint(app.refresh_rules.keys.current(), &claims, &session.salt);
-    let cookie = app.cookies.set(session, &token, arrival.now);
-    let mut response = Json(answer).into_response();
-    response.headers_mut().append(header::SET_COOKIE, cookie);
-    Ok(response)
+    app.cookies.set(session, &token, arrival.now)
+}
+
+/// What a sign-in is answered with besides the session's cookie.
+pub(crate) enum Reply<'a> {
+    /// For a script: an access token, and what goes with it.
+    Token,
+    /// For a form: the way to this address. The page there refreshes for a token of its own.
+    SeeOther(&'a str),
+}
+
+impl Reply<'_> {
+    pub(crate) async fn hand_out(
+        &self,
+        app: &App,
+        arrival: &Arrival,
+        session: &Session,
+        person: &Person,
+    ) -> Result<Response, Problem> {
+        match self {
+            Reply::Token => hand_out(app, arrival, session, person).await,
+            Reply::SeeOther(address) => {
+                arrival.note_user(person.id);
+                arrival.note_session(session.id);
+                let mut response = Redirect::to(address).into_response();
+                response.headers_mut().append(header::SET_COOKIE, cookie(app, arrival, session));
+                Ok(response)
+            }
+        }
+    }
 }
 
 async fn sign_access_token(
@@ -175,14 +208,14 @@ fn split_draw(drawn: [u8; 14]) -> (u16, [u8; 12]) {
 
 /// What every sign-in may carry besides credentials.
 #[derive(Default, Deserialize, ToSchema)]
-struct SignInOptions {
+pub(crate) struct SignInOptions {
     /// Stay signed in for the remembered lifetime (20 days), idle or busy.
     #[serde(default)]
-    remember_me: bool,
+    pub(crate) remember_me: bool,
     /// A random label of this browser profile. Signing in again with it ends the profile's earlier session,
     /// unless that is only moments old; it is no credential.
     #[serde(default)]
-    device_id: Option<String>,
+    pub(crate) device_id: Option<String>,
 }
 
 impl SignInOptions {

@@ -1,9 +1,7 @@
 //! Pages that explain the API: the OpenAPI document, and the same for people.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, header};
 use tenure_domain::problem::Code;
@@ -11,6 +9,7 @@ use tenure_domain::problem::Code;
 use crate::App;
 use crate::http::actor::Anyone;
 use crate::http::openapi;
+use crate::pages::escape;
 
 /// The OpenAPI 3.1 document of this API.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "system",
@@ -83,10 +82,10 @@ pub async fn codes(_: Anyone) -> Response {
     html("Tenure error codes", &main)
 }
 
-/// Until there are pages, the root explains itself.
-pub async fn root(State(app): State<Arc<App>>, _: Anyone) -> Response {
+/// What stands where the pages would, in a build without them.
+pub fn without_pages(app: &App) -> Response {
     let mut main = String::from(
-        "<h1>Tenure</h1><p>Sign-in and sessions whose users are never logged out at random. This server is running; it has no pages yet, only its API.</p>\
+        "<h1>Tenure</h1><p>Sign-in and sessions whose users are never logged out at random. This server is running, but its pages are not in this build: <code>cargo xtask run</code> builds them.</p>\
          <p><a href=\"/api/docs\">The API</a> · <a href=\"/api/docs/codes\">Error codes</a> · <a href=\"/api/openapi.json\">openapi.json</a></p>",
     );
     if app.settled.development {
@@ -146,8 +145,4 @@ fn html(title: &str, main: &str) -> Response {
         "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     );
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

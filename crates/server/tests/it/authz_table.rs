@@ -19,9 +19,9 @@ enum Needs {
     AuthenticToken,
 }
 
-struct Row {
-    method: &'static str,
-    path: &'static str,
+pub struct Row {
+    pub method: &'static str,
+    pub path: &'static str,
     needs: Needs,
 }
 
@@ -47,10 +47,29 @@ const TABLE: [Row; 15] = [
     row("GET", "/api/openapi.json", Needs::Nothing),
 ];
 
+/// What the API's document leaves out: pages and what they load, their forms, and the way to one of them.
+pub const PAGES: [Row; 10] = [
+    row("GET", "/", Needs::Nothing),
+    row("GET", "/sign-in", Needs::Nothing),
+    row("POST", "/sign-in", Needs::Nothing),
+    row("GET", "/sign-up", Needs::Nothing),
+    row("POST", "/sign-up", Needs::Nothing),
+    row("GET", "/account", Needs::Nothing),
+    row("GET", "/assets/{file}", Needs::Nothing),
+    row("GET", "/favicon.ico", Needs::Nothing),
+    row("GET", "/favicon.svg", Needs::Nothing),
+    row("GET", "/.well-known/change-password", Needs::Nothing),
+];
+
 impl Row {
     /// A request with a body that would do, for the session `id` where the path names one.
     fn call(&self, client: &Client, id: &str) -> Call {
-        let call = client.call(self.method, &self.path.replace("{id}", id));
+        let path = self.path.replace("{id}", id).replace("{file}", "app-Ab12_x.js");
+        let call = client.call(self.method, &path);
+        if self.method == "POST" && matches!(self.path, "/sign-in" | "/sign-up") {
+            let typed = "email=ada%40example.com&password=correct+horse+battery&name=New";
+            return call.body("application/x-www-form-urlencoded", typed);
+        }
         let body = match self.path {
             "/api/v1/auth/register" => {
                 json!({ "email": "new@example.com", "password": "a long new password", "name": "New" })
@@ -207,7 +226,7 @@ async fn nothing_is_changed_from_a_foreign_page_even_with_every_credential() {
         &[("origin", &ours), ("origin", "https://evil.example")],
     ];
     for headers in foreign {
-        for row in TABLE.iter().filter(|row| row.changes_something()) {
+        for row in TABLE.iter().chain(&PAGES).filter(|row| row.changes_something()) {
             let mut call = row.call(&app.client, &ada.session).bearer(&ada.access);
             for (name, value) in headers {
                 call = call.header(name, value);

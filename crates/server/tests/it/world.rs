@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod faults;
 mod jar;
+pub mod pages;
 mod raw;
 
 pub use answer::Answer;

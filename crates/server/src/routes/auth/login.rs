@@ -12,7 +12,7 @@ use tenure_domain::secret::SecretText;
 use tenure_store::{SessionCreated, User};
 use utoipa::ToSchema;
 
-use super::{SignInOptions, SignedInAnswer, delete_cookies, hand_out, limit_sign_in};
+use super::{Reply, SignInOptions, SignedInAnswer, delete_cookies, limit_sign_in};
 use crate::App;
 use crate::http::actor::Anyone;
 use crate::http::arrival::{Arrival, At};
@@ -23,12 +23,12 @@ use crate::metrics::SignIn;
 #[derive(Deserialize, ToSchema)]
 pub struct LoginRequest {
     #[schema(example = "dev@tenure.example")]
-    email: String,
+    pub(crate) email: String,
     #[schema(value_type = String, format = Password)]
-    password: SecretText,
+    pub(crate) password: SecretText,
     #[serde(flatten)]
     #[schema(inline)]
-    options: SignInOptions,
+    pub(crate) options: SignInOptions,
 }
 
 /// Sign in with e-mail and password.
@@ -42,7 +42,17 @@ pub async fn post(
     At(arrival): At,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
-    let result = sign_in(&app, &arrival, request).await;
+    attempt(&app, &arrival, request, Reply::Token).await
+}
+
+/// One attempt to sign in, counted by its outcome.
+pub(crate) async fn attempt(
+    app: &App,
+    arrival: &Arrival,
+    request: LoginRequest,
+    reply: Reply<'_>,
+) -> Result<Response, Problem> {
+    let result = sign_in(app, arrival, request, reply).await;
     let outcome = match &result {
         Ok(_) => "ok",
         Err(problem) => problem.code.as_str(),
@@ -51,7 +61,12 @@ pub async fn post(
     result
 }
 
-async fn sign_in(app: &App, arrival: &Arrival, request: LoginRequest) -> Result<Response, Problem> {
+async fn sign_in(
+    app: &App,
+    arrival: &Arrival,
+    request: LoginRequest,
+    reply: Reply<'_>,
+) -> Result<Response, Problem> {
     let email = Email::parse(&request.email).ok();
     limit_sign_in(app, arrival, email.as_ref().map(Email::key))?;
     // Two rounds: if the password is changed between check and sign-in, it is checked once more.
@@ -60,7 +75,7 @@ async fn sign_in(app: &App, arrival: &Arrival, request: LoginRequest) -> Result<
         let new = request.options.session(app, arrival);
         match app.store.session_create(user.id, user.token_version, new, arrival.now).await? {
             SessionCreated::Created { session, person, replaced } => {
-                let mut response = hand_out(app, arrival, &session, &person).await?;
+                let mut response = reply.hand_out(app, arrival, &session, &person).await?;
                 delete_cookies(app, &mut response, replaced);
                 return Ok(response);
             }

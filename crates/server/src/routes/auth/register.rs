@@ -10,6 +10,7 @@ use tenure_domain::email::Email;
 use tenure_domain::password::Password;
 use tenure_domain::problem::Code;
 use tenure_domain::secret::SecretText;
+use tenure_domain::session::Session;
 use tenure_domain::user::{DisplayName, Role};
 use tenure_store::{NewUser, Person, UserCreated};
 use utoipa::ToSchema;
@@ -17,20 +18,20 @@ use utoipa::ToSchema;
 use super::{SignInOptions, SignedInAnswer, UserAnswer, hand_out, limit_sign_in};
 use crate::App;
 use crate::http::actor::Anyone;
-use crate::http::arrival::At;
+use crate::http::arrival::{Arrival, At};
 use crate::http::body::Json;
 use crate::http::problem::{FieldError, Problem};
 
 #[derive(Deserialize, ToSchema)]
 pub struct RegisterRequest {
-    email: String,
+    pub(crate) email: String,
     /// 8 to 256 characters, no composition rules, not on lists of common passwords.
     #[schema(value_type = String, format = Password)]
-    password: SecretText,
-    name: String,
+    pub(crate) password: SecretText,
+    pub(crate) name: String,
     #[serde(flatten)]
     #[schema(inline)]
-    options: SignInOptions,
+    pub(crate) options: SignInOptions,
 }
 
 /// The answer when registration does not sign in at once.
@@ -48,10 +49,25 @@ pub async fn post(
     At(arrival): At,
     Json(request): Json<RegisterRequest>,
 ) -> Result<Response, Problem> {
+    let (person, session) = create(&app, &arrival, request).await?;
+    let mut response = match session {
+        Some(session) => hand_out(&app, &arrival, &session, &person).await?,
+        None => Json(Registered { user: (&person).into() }).into_response(),
+    };
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// Creates the user, and a session where registration signs in.
+pub(crate) async fn create(
+    app: &App,
+    arrival: &Arrival,
+    request: RegisterRequest,
+) -> Result<(Person, Option<Session>), Problem> {
     if !app.settled.config.registration.open {
         return Err(Problem::new(Code::RegistrationClosed, "New users are added by an administrator here."));
     }
-    limit_sign_in(&app, &arrival, None)?;
+    limit_sign_in(app, arrival, None)?;
     let (email, name, password) = validate(&request)?;
     let hash = app.hasher.hash(password).await?.map_err(|error| {
         Problem::new(Code::InternalError, "The password could not be hashed.").with_cause(error)
@@ -65,20 +81,14 @@ pub async fn post(
         account_name: Some(name.as_str().to_owned()),
     };
     let auto = app.settled.config.registration.auto_sign_in;
-    let session = auto.then(|| request.options.session(&app, &arrival));
+    let session = auto.then(|| request.options.session(app, arrival));
     match app.store.user_create(new, session, arrival.now).await? {
         UserCreated::EmailTaken => {
             Err(Problem::new(Code::EmailTaken, "Somebody is registered under that address; sign in instead."))
         }
         UserCreated::Created { user, session } => {
             arrival.note_user(user.id);
-            let person = Person::from(&user);
-            let mut response = match session {
-                Some(session) => hand_out(&app, &arrival, &session, &person).await?,
-                None => Json(Registered { user: (&person).into() }).into_response(),
-            };
-            *response.status_mut() = StatusCode::CREATED;
-            Ok(response)
+            Ok((Person::from(&user), session))
         }
     }
 }

@@ -18,13 +18,23 @@ impl Answer {
         for (name, value) in [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY")] {
             assert_eq!(self.header(name), value, "{}", at(name));
         }
-        assert_eq!(self.header("referrer-policy"), "no-referrer", "{}", at("referrer policy"));
+        let page = self.is_page();
+        let referrer = if page { "same-origin" } else { "no-referrer" };
+        assert_eq!(self.header("referrer-policy"), referrer, "{}", at("referrer policy"));
         assert_eq!(self.header("cross-origin-resource-policy"), "same-site", "{}", at("resource policy"));
-        assert!(self.header("content-security-policy").contains("default-src 'none'"), "{}", at("policy"));
+        let policy = self.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{}", at("policy"));
         assert!(!self.header("x-request-id").is_empty(), "{}", at("request id"));
         assert_eq!(self.headers.contains_key("strict-transport-security"), https, "{}", at("HSTS"));
-        let jwks = path.trim_end_matches('/') == "/.well-known/jwks.json" && self.status == 200;
-        let cached = if jwks { "public, max-age=300" } else { "no-store" };
+        let cached = match path.split('?').next().unwrap().trim_end_matches('/') {
+            "/.well-known/jwks.json" if self.status == 200 => "public, max-age=300",
+            asset if asset.starts_with("/assets/") && self.status < 400 => {
+                "public, max-age=31536000, immutable"
+            }
+            "/favicon.svg" if self.status < 400 => "public, max-age=3600",
+            _ if page && self.status < 400 => "no-cache",
+            _ => "no-store",
+        };
         assert_eq!(self.header("cache-control"), cached, "{}", at("cache"));
         for line in self.set_cookies() {
             let secure = line.contains("; Secure");
@@ -36,9 +46,14 @@ impl Answer {
                 assert!(!line.contains(absent), "{line}");
             }
         }
-        if self.status >= 400 {
+        if self.status >= 400 && !page {
             self.check_problem();
         }
+    }
+
+    /// Whether a page with scripts answered, which has headers of its own.
+    pub fn is_page(&self) -> bool {
+        self.headers.contains_key("cross-origin-opener-policy")
     }
 
     /// Every error is problem+json with a code of the closed list, at that code's status and class.

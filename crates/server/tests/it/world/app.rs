@@ -11,6 +11,7 @@ use tenure::app::Parts;
 use tenure::clock::{Clock, SystemClock};
 use tenure::config::{Config, Sources};
 use tenure::log::LogSink;
+use tenure::pages::{DevUser, Find};
 use tenure::{App, serve};
 use tenure_domain::email::Email;
 use tenure_domain::id::UserId;
@@ -25,7 +26,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::faults::{Faults, FaultyStore};
-use super::{Browser, Cli, Client, PASSWORD, Raw};
+use super::{Browser, Cli, Client, PASSWORD, Raw, pages};
 
 /// A clock that stands still until it is told to go on.
 #[derive(Clone)]
@@ -76,6 +77,8 @@ pub struct Setup {
     previous_secret: Option<u8>,
     start: Timestamp,
     human_log: bool,
+    pages: Find,
+    dev_user: Option<DevUser>,
 }
 
 impl Default for Setup {
@@ -87,6 +90,8 @@ impl Default for Setup {
             previous_secret: None,
             start: START,
             human_log: false,
+            pages: pages::find,
+            dev_user: None,
         };
         setup
             .set("SERVER__LISTEN", "127.0.0.1:0")
@@ -127,6 +132,16 @@ impl Setup {
     /// Log lines for people, as on a terminal.
     pub fn human_log(self) -> Self {
         Self { human_log: true, ..self }
+    }
+
+    /// A build without pages.
+    pub fn without_pages(self) -> Self {
+        Self { pages: |_| None, ..self }
+    }
+
+    /// As `--dev-user` does for the pages; nobody is created.
+    pub fn dev_user(self, email: &str, password: &str) -> Self {
+        Self { dev_user: Some(DevUser { email: email.into(), password: password.into() }), ..self }
     }
 
     /// The virtual clock starts at the real time, where other processes look at the same rows.
@@ -211,6 +226,8 @@ impl TestApp {
             log: sink,
             secret: secret(setup.secret),
             previous_secrets: setup.previous_secret.map(secret).into_iter().collect(),
+            pages: setup.pages,
+            dev_user: setup.dev_user,
         });
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
