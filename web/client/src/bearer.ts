@@ -2,7 +2,7 @@
 
 import type { Engine } from "./engine.js";
 import { problemIn } from "./problem.js";
-import { failed } from "./transport.js";
+import { done, failed, failure } from "./transport.js";
 import type { AxiosLike, Result } from "./types.js";
 
 /** The codes with which a resource refuses an access token (docs/protocol.md section 8). */
@@ -40,9 +40,8 @@ export class Bearer {
       await engine.until(isSettled);
     }
     const { grant, trouble, out } = engine.tab;
-    if (grant && engine.isUsable)
-      return { data: { value: grant.token.value, sessionId: grant.session.id }, error: null };
-    if (trouble) return { data: null, error: trouble.error };
+    if (grant && engine.isUsable) return done({ value: grant.token.value, sessionId: grant.session.id });
+    if (trouble) return failure(trouble.error);
     return out
       ? failed("signed_out", "Nobody is signed in.")
       : failed("unreachable", "This client is disposed of.");

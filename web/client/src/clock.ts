@@ -30,12 +30,10 @@ export class ServerClock {
 
   /** Unix milliseconds. Before the server has told, this device's own clock. */
   now(): number {
-    const wall = this.edges.wallNow();
-    if (!this.#anchor) return wall;
+    if (!this.#anchor) return this.edges.wallNow();
     // The monotonic clock may stand still while the device sleeps, and the wall clock may be set: the one that has
     // seen more time pass decides. If that is wrong, a token is renewed early, and the answer sets us right.
-    const { byWall, byMonotonic } = this.#passed(this.#anchor, wall);
-    return this.#anchor.server + Math.max(byWall, byMonotonic);
+    return this.#anchor.server + Math.max(...this.#passed(this.#anchor));
   }
 
   /**
@@ -43,9 +41,8 @@ export class ServerClock {
    * that was held up for a minute look young (docs/protocol.md section 2); 0 makes the server tell its time.
    */
   sentAt(): number {
-    const wall = this.edges.wallNow();
     if (!this.#anchor) return 0;
-    const { byWall, byMonotonic } = this.#passed(this.#anchor, wall);
+    const [byWall, byMonotonic] = this.#passed(this.#anchor);
     return Math.abs(byWall - byMonotonic) < AGREE_MS ? Math.round(this.#anchor.server + byMonotonic) : 0;
   }
 
@@ -54,7 +51,8 @@ export class ServerClock {
     return this.#anchor ? this.now() - this.edges.wallNow() : null;
   }
 
-  #passed(anchor: Anchor, wall: number): { byWall: number; byMonotonic: number } {
-    return { byWall: wall - anchor.wall, byMonotonic: this.edges.monotonicNow() - anchor.monotonic };
+  /** The time since the server told, by the wall clock and by the monotonic one. */
+  #passed({ wall, monotonic }: Anchor): [byWall: number, byMonotonic: number] {
+    return [this.edges.wallNow() - wall, this.edges.monotonicNow() - monotonic];
   }
 }

@@ -16,7 +16,7 @@ import {
   view,
 } from "./session.js";
 import { type Hearing, Tabs } from "./tabs.js";
-import { type Call, foreign, Transport } from "./transport.js";
+import { type Call, done, failure, foreign, Transport } from "./transport.js";
 import type { AuthEvent, AuthState, Result, SignedOutState } from "./types.js";
 import { readGrant } from "./wire.js";
 
@@ -72,7 +72,11 @@ export class Engine implements Hearing {
   }
 
   start(): void {
-    this.dispatch({ is: "start", remembered: this.memory.session, leaving: this.memory.leaving });
+    this.dispatch({
+      is: "start",
+      remembered: this.memory.read("session"),
+      leaving: this.memory.read("leaving"),
+    });
   }
 
   subscribe(listener: () => void): () => void {
@@ -122,16 +126,16 @@ export class Engine implements Hearing {
   async signIn(call: Omit<Call, "method">): Promise<Result<{ grant: Grant | undefined }>> {
     this.dispatch({ is: "outdate" });
     const result = await this.tabs.exclusively(async (): Promise<Result<{ grant: Grant | undefined }>> => {
-      if (this.memory.leaving !== undefined) {
+      if (this.memory.read("leaving") !== undefined) {
         const { error } = await this.#tellServer();
         // What the server cannot find at all must not keep anybody from signing in.
-        if (error && error.code !== "session_unverifiable") return { data: null, error };
+        if (error && error.code !== "session_unverifiable") return failure(error);
       }
       const answer = await this.transport.send({ ...call, method: "POST" });
       if (answer.error) return answer;
       const grant = readGrant(answer.data, this.edges.random());
       if (grant) this.dispatch({ is: "granted", grant, by: "sign-in" });
-      return { data: { grant }, error: null };
+      return done({ grant });
     });
     if (!result.data?.grant) this.dispatch({ is: "due" });
     return result;
@@ -172,7 +176,7 @@ export class Engine implements Hearing {
   stored(): void {
     const out = parse(this.memory.read("out"));
     if (isRecord(out) && typeof out.sessionId === "string") this.out(out as unknown as SignedOutState);
-    const sessionId = this.memory.session;
+    const sessionId = this.memory.read("session");
     const shown = this.#tab.grant?.session.id ?? this.#tab.remembered;
     if (sessionId && sessionId !== shown) this.dispatch({ is: "told-in", sessionId });
   }
@@ -200,10 +204,10 @@ export class Engine implements Hearing {
         void this.#leave();
         break;
       case "note-leaving":
-        this.memory.leaving = effect.sessionId;
+        this.memory.write("leaving", effect.sessionId);
         break;
       case "remember":
-        this.memory.session = effect.sessionId;
+        this.memory.write("session", effect.sessionId);
         break;
       case "tell-grant":
         this.tabs.tell({ is: "grant", grant: effect.grant, serverNow: this.clock.now() });
@@ -262,9 +266,9 @@ export class Engine implements Hearing {
 
   /** Delivers the sign-out, unless another tab has done so, or somebody has signed in since. */
   async #tellServer(): Promise<Result<unknown>> {
-    if (this.memory.leaving === undefined) return { data: undefined, error: null };
+    if (this.memory.read("leaving") === undefined) return done(undefined);
     const answer = await this.transport.send({ method: "DELETE", path: REFRESH, keepalive: true });
-    if (!answer.error) this.memory.leaving = undefined;
+    if (!answer.error) this.memory.write("leaving", undefined);
     return answer;
   }
 

@@ -2,6 +2,14 @@
 
 import type { Edges, KeyValueStore } from "./edges.js";
 
+/**
+ * - `session`: the id of the session that this browser believes in. It names a session and opens nothing.
+ * - `out`: the latest end that a tab has told the others of.
+ * - `leaving`: the session whose sign-out the server has yet to hear of; empty where its id is not known.
+ * - `device`: a random label of this browser profile, so that a new sign-in replaces the profile's earlier one.
+ */
+export type Kept = "session" | "out" | "leaving" | "device";
+
 export class Memory {
   readonly #prefix: string;
   /** Used where the browser denies storage: it then lasts as long as the page. */
@@ -16,38 +24,18 @@ export class Memory {
     this.#storage = edges.storage;
   }
 
-  /** The id of the session this browser believes in. It names a session and opens nothing. */
-  get session(): string | undefined {
-    return this.read("session") || undefined;
-  }
-
-  set session(id: string | undefined) {
-    this.write("session", id);
-  }
-
-  /** The session whose sign-out the server has yet to hear of; empty where its id is not known. */
-  get leaving(): string | undefined {
-    return this.read("leaving");
-  }
-
-  set leaving(id: string | undefined) {
-    this.write("leaving", id);
-  }
-
-  /** A random label of this browser profile, so that a new sign-in replaces the profile's earlier one. */
+  /** The label of this browser profile, made up at its first use. */
   get deviceId(): string {
-    const known = this.read("device");
-    if (known) return known;
-    const id = this.edges.randomId();
-    this.write("device", id);
-    return id;
+    const known = this.read("device") ?? this.edges.randomId();
+    this.write("device", known);
+    return known;
   }
 
   keyOf(name: string): string {
     return this.#prefix + name;
   }
 
-  read(name: string): string | undefined {
+  read(name: Kept): string | undefined {
     const key = this.keyOf(name);
     try {
       const stored = this.#storage?.getItem(key);
@@ -58,7 +46,7 @@ export class Memory {
     return this.#fallback.get(key);
   }
 
-  write(name: string, value: string | undefined): void {
+  write(name: Kept, value: string | undefined): void {
     const key = this.keyOf(name);
     try {
       if (!this.#storage) throw new Error("no storage");

@@ -61,36 +61,29 @@ export function problemIn(
   body: unknown,
 ): ProblemError | undefined {
   if (!contentType?.startsWith("application/problem+json") || !isRecord(body)) return undefined;
-  const problem = body as Partial<Problem>;
-  if (problem.status !== status || typeof problem.code !== "string" || !isClass(problem.class))
-    return undefined;
-  return new ProblemError(
-    problem.code,
-    problem.class,
-    status,
-    text(problem.detail) ?? text(problem.title) ?? problem.code,
-    {
-      requestId: text(problem.request_id),
-      retryAfterMs: typeof problem.retry_after === "number" ? problem.retry_after * 1000 : undefined,
-      serverTime: typeof problem.server_time === "number" ? problem.server_time : undefined,
-      sessionId: text(problem.session),
-      reason: problem.reason,
-      receipt: text(problem.receipt),
-      fields: Array.isArray(problem.errors) ? problem.errors : undefined,
-    } as ProblemDetails,
-  );
+  const problem = body as Partial<Problem> & { [name: string]: unknown };
+  const { code, class: problemClass, retry_after: retryAfter, server_time: serverTime } = problem;
+  if (problem.status !== status || typeof code !== "string" || !isClass(problemClass)) return undefined;
+  return new ProblemError(code, problemClass, status, String(problem.detail ?? problem.title ?? code), {
+    requestId: problem.request_id,
+    retryAfterMs: Number.isFinite(retryAfter) ? Number(retryAfter) * 1000 : undefined,
+    serverTime: Number.isFinite(serverTime) ? serverTime : undefined,
+    sessionId: problem.session,
+    reason: problem.reason,
+    receipt: problem.receipt,
+    fields: problem.errors,
+  } as ProblemDetails);
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
+const CLASSES: readonly unknown[] = [
+  "authentication",
+  "authorization",
+  "request",
+  "transport",
+] satisfies ErrorClass[];
 
-function isClass(value: unknown): value is ErrorClass {
-  return (
-    value === "authentication" || value === "authorization" || value === "request" || value === "transport"
-  );
-}
+const isClass = (value: unknown): value is ErrorClass => CLASSES.includes(value);

@@ -10,6 +10,7 @@ import type { Memory } from "./memory.js";
 import { isRecord } from "./problem.js";
 import type { Grant } from "./session.js";
 import type { SignedOutState } from "./types.js";
+import { isTime } from "./wire.js";
 
 /** How long a lock is waited for. */
 const LOCK_WAIT_MS = 4000;
@@ -174,9 +175,7 @@ function isGrant(value: unknown): value is Grant {
   if (!isRecord(value) || !isRecord(value.user) || !isRecord(value.session) || !isRecord(value.token))
     return false;
   const { user, session, token } = value as unknown as Grant;
-  const numbers = [session.createdAt, session.expiresAt, token.receivedAt, token.refreshAt, token.expiresAt];
-  return (
-    [user.id, session.id, token.value].every((text) => typeof text === "string") &&
-    numbers.every(Number.isFinite)
-  );
+  const texts = [user.id, session.id, token.value];
+  const times = [session.createdAt, session.expiresAt, token.receivedAt, token.refreshAt, token.expiresAt];
+  return texts.every((text) => typeof text === "string") && times.every(isTime);
 }

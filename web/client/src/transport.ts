@@ -72,9 +72,9 @@ export class Transport {
 
   async #read(response: Response): Promise<Result<unknown>> {
     const { status } = response;
-    if (status === 204) return { data: undefined, error: null };
+    if (status === 204) return done(undefined);
     const type = response.headers.get("content-type");
-    const isJson = type?.startsWith("application/json") || type?.startsWith("application/problem+json");
+    const isJson = /^application\/(problem\+)?json\b/.test(type ?? "");
     // The body of anything else is not even read: a portal's page may be large and slow.
     const body = isJson ? await response.json().catch(() => undefined) : undefined;
     if (!isJson) void response.body?.cancel().catch(() => {});
@@ -83,11 +83,14 @@ export class Transport {
       ? problem.details.serverTime
       : (body as { server_time?: unknown } | undefined)?.server_time;
     if (typeof time === "number") this.learn(time);
-    if (problem) return { data: null, error: problem };
-    if (response.ok && body !== undefined) return { data: body, error: null };
-    return { data: null, error: foreign(status) };
+    if (problem) return failure(problem);
+    if (response.ok && body !== undefined) return done(body);
+    return failure(foreign(status));
   }
 }
+
+export const done = <T>(data: T): Result<T> => ({ data, error: null });
+export const failure = (error: ProblemError): Result<never> => ({ data: null, error });
 
 /** An answer that is not the server's. */
 export function foreign(status: number): ProblemError {
@@ -96,7 +99,7 @@ export function foreign(status: number): ProblemError {
 
 /** An error of the client's own. */
 export function failed(code: ClientCode, message: string, cause?: unknown): Result<never> {
-  return { data: null, error: ownError(code, 0, message, cause) };
+  return failure(ownError(code, 0, message, cause));
 }
 
 function ownError(code: ClientCode, status: number, message: string, cause?: unknown): ProblemError {

@@ -8,14 +8,12 @@ const EVENTS = ["mousemove", "keydown", "click", "scroll", "touchstart", "pointe
 const NOTE_MS = 1000;
 const MINUTE_MS = 60_000;
 
-export interface Activity {
-  /** Whole minutes since the person last did something. */
-  idleMinutes(): number;
-  stop(): void;
-}
-
-/** Loading a page is no activity: whoever returns after days finds how long the browser was left alone. */
-export function watchActivity(edges: TrackerEdges, values: Values): Activity {
+/**
+ * Listens until the signal, and returns how to ask for the whole minutes since the person last did something.
+ *
+ * Loading a page is no activity: whoever returns after days finds how long the browser was left alone.
+ */
+export function watchActivity(edges: TrackerEdges, values: Values, signal: AbortSignal): () => number {
   let last = noted() ?? edges.now();
   let writtenAt = 0;
 
@@ -32,12 +30,7 @@ export function watchActivity(edges: TrackerEdges, values: Values): Activity {
     values.write(KEY, now);
   }
 
-  const options = { passive: true, capture: true };
-  for (const name of EVENTS) edges.window?.addEventListener(name, note, options);
-  return {
-    idleMinutes: () => Math.max(0, Math.floor((edges.now() - Math.max(last, noted() ?? 0)) / MINUTE_MS)),
-    stop() {
-      for (const name of EVENTS) edges.window?.removeEventListener(name, note, options);
-    },
-  };
+  for (const name of EVENTS)
+    edges.window?.addEventListener(name, note, { passive: true, capture: true, signal });
+  return () => Math.max(0, Math.floor((edges.now() - Math.max(last, noted() ?? 0)) / MINUTE_MS));
 }

@@ -4,7 +4,7 @@ import type { AuthEvent, AuthState, Client } from "../types.js";
 import { watchActivity } from "./activity.js";
 import { browserEdges, type TrackerEdges } from "./edges.js";
 import { outboxOf } from "./outbox.js";
-import { type LogoutContext, type LogoutRecord, type LogoutType, typeOf, washed } from "./record.js";
+import { type LogoutRecord, type LogoutType, RECORDS_MAX, typeOf, washed, washedList } from "./record.js";
 import { valuesIn } from "./store.js";
 
 export type { TrackerEdges } from "./edges.js";
@@ -36,12 +36,10 @@ export interface Tracker {
   dispose(): void;
 }
 
-/** What this tab last knew while somebody was signed in. */
+/** When what this tab holds runs out, by this device's clock; not a number for what it does not hold. */
 interface Held {
-  readonly session: string;
-  /** By this device's clock; null without a token. */
-  readonly accessUntil: number | null;
-  readonly sessionUntil: number | null;
+  readonly accessUntil: number;
+  readonly sessionUntil: number;
 }
 
 /** A record before it is washed. */
@@ -49,7 +47,6 @@ type Draft = { readonly [Name in keyof LogoutRecord]?: unknown };
 
 const HISTORY = "logout_history";
 const LAST_REASON = "last_logout_reason";
-const HISTORY_MAX = 10;
 const MINUTE_MS = 60_000;
 
 let latest: Tracker | undefined;
@@ -61,28 +58,30 @@ let latest: Tracker | undefined;
  * On a server it does nothing.
  */
 export function createTracker(
-  client: Pick<Client, "baseUrl" | "getState" | "inspect" | "onAuthStateChange">,
+  client: Pick<Client, "baseUrl" | "inspect" | "onAuthStateChange">,
   options: TrackerOptions = {},
 ): Tracker {
   const edges = { ...browserEdges(), ...options.edges };
   const shared = valuesIn(edges.localStorage);
   const ofTab = valuesIn(edges.sessionStorage);
-  const activity = watchActivity(edges, shared);
+  const listening = new AbortController();
+  const { signal } = listening;
+  const idleMinutes = watchActivity(edges, shared, signal);
   const outbox = outboxOf(`${client.baseUrl}/api/v1/auth/logout-event`, edges, shared);
+  /** The session that this tab knows or knew last, and what it holds of it while somebody is signed in. */
+  let session: string | undefined;
   let held: Held | undefined;
 
-  function history(): LogoutRecord[] {
-    const past = shared.read(HISTORY);
-    if (!Array.isArray(past)) return [];
-    return past.slice(0, HISTORY_MAX).flatMap((entry) => washed(entry) ?? []);
-  }
+  const clearLastReason = () => ofTab.write(LAST_REASON, null);
+  const history = () => washedList(shared.read(HISTORY));
 
   function record(draft: Draft): void {
     const fresh = washed({
       timestamp: edges.now(),
-      idleMinutes: activity.idleMinutes(),
+      idleMinutes: idleMinutes(),
       location: edges.path(),
       release: options.release,
+      session,
       ...draft,
     });
     if (!fresh || !edges.window) return;
@@ -94,83 +93,68 @@ export function createTracker(
     const kept = isRepeated ? known : known ? joined(known, fresh) : fresh;
     ofTab.write(LAST_REASON, kept);
     if (isRepeated) return;
-    shared.write(HISTORY, [kept, ...past.filter((other) => other !== known)].slice(0, HISTORY_MAX));
+    shared.write(HISTORY, [kept, ...past.filter((other) => other !== known)].slice(0, RECORDS_MAX));
     if (options.report === false) return;
     if (known) outbox.amend(kept, isSame);
     else outbox.put(kept);
   }
 
-  /** What was true just before, from what this tab last knew. */
-  function contextBefore(hasRefreshToken: boolean): LogoutContext {
-    const left = (until: number | null | undefined, unit: number) =>
-      typeof until === "number" ? Math.floor((until - edges.now()) / unit) : undefined;
+  /** What was true just before. Numbers that are none are left out by the washing. */
+  function contextBefore(hasRefreshToken: boolean): Record<string, unknown> {
+    const left = (until = Number.NaN, unit: number) => Math.floor((until - edges.now()) / unit);
     const accessExpiresInMinutes = left(held?.accessUntil, MINUTE_MS);
-    const sessionExpiresInHours = left(held?.sessionUntil, 60 * MINUTE_MS);
     return {
-      isAuthenticated: held !== undefined,
-      hasToken: accessExpiresInMinutes !== undefined && accessExpiresInMinutes >= 0,
+      isAuthenticated: !!held,
+      hasToken: accessExpiresInMinutes >= 0,
       hasRefreshToken,
-      ...(accessExpiresInMinutes !== undefined && { accessExpiresInMinutes }),
-      ...(sessionExpiresInHours !== undefined && { sessionExpiresInHours }),
+      accessExpiresInMinutes,
+      sessionExpiresInHours: left(held?.sessionUntil, 60 * MINUTE_MS),
     };
   }
 
   function changed(event: AuthEvent, state: AuthState): void {
     if (state.status === "signedIn") {
-      const { accessExpiresInMs: access, sessionExpiresInMs: session } = client.inspect();
-      const until = (ms: number | null) => (ms === null ? null : edges.now() + ms);
-      held = { session: state.session.id, accessUntil: until(access), sessionUntil: until(session) };
-      ofTab.write(LAST_REASON, null);
-      return;
+      const { accessExpiresInMs, sessionExpiresInMs } = client.inspect();
+      const until = (ms: number | null) => edges.now() + (ms ?? Number.NaN);
+      session = state.session.id;
+      held = { accessUntil: until(accessExpiresInMs), sessionUntil: until(sessionExpiresInMs) };
+      clearLastReason();
+    } else if (state.status === "signedOut" && state.reason !== "never_signed_in") {
+      const { reason, receipt } = state;
+      session = state.sessionId ?? (held && session);
+      // A sign-out from before the page was loaded is told again by each load until it is delivered. Only the
+      // session's name tells whether it is recorded already.
+      if (!session && (event !== "SIGNED_OUT" || reason === "signed_out")) return;
+      const message = `Session ended: ${(reason || "unknown").replaceAll("_", " ")}`;
+      record({
+        type: typeOf(state),
+        message,
+        context: contextBefore(reason !== "cookie_missing"),
+        reason,
+        receipt,
+      });
+      held = undefined;
     }
-    if (state.status !== "signedOut" || state.reason === "never_signed_in") return;
-    const { reason, receipt } = state;
-    const session = state.sessionId ?? held?.session;
-    // A sign-out from before the page was loaded is told again by each load until it is delivered. Only the session's
-    // name tells whether it is recorded already.
-    if (!session && (event !== "SIGNED_OUT" || reason === "signed_out")) return;
-    record({
-      type: typeOf(state),
-      message: `Session ended: ${(reason || "unknown").replaceAll("_", " ")}`,
-      context: contextBefore(reason !== "cookie_missing"),
-      reason,
-      receipt,
-      session,
-    });
-    held = undefined;
   }
 
-  const online = () => outbox.send();
   const away = () => outbox.leave();
   const hidden = () => edges.document?.visibilityState === "hidden" && away();
-  edges.window?.addEventListener("online", online);
-  edges.window?.addEventListener("pagehide", away);
-  edges.document?.addEventListener("visibilitychange", hidden);
+  edges.window?.addEventListener("online", () => outbox.send(), { signal });
+  edges.window?.addEventListener("pagehide", away, { signal });
+  edges.document?.addEventListener("visibilitychange", hidden, { signal });
   const unsubscribe = client.onAuthStateChange((event, state) => quietly(() => changed(event, state)));
   if (options.report !== false) outbox.send();
 
   const tracker: Tracker = {
-    idleMinutes: activity.idleMinutes,
+    idleMinutes,
     history,
     lastReason: () => washed(ofTab.read(LAST_REASON)) ?? null,
-    clearLastReason: () => ofTab.write(LAST_REASON, null),
+    clearLastReason,
     track: (message, type, context) =>
-      quietly(() => {
-        const state = client.getState();
-        const signedIn = state.status === "signedIn";
-        const session = signedIn
-          ? state.session.id
-          : state.status === "signedOut"
-            ? state.sessionId
-            : undefined;
-        record({ type, message, context: { ...contextBefore(signedIn), ...context }, session });
-      }),
+      quietly(() => record({ type, message, context: { ...contextBefore(!!held), ...context } })),
     dispose() {
       unsubscribe();
-      activity.stop();
-      edges.window?.removeEventListener("online", online);
-      edges.window?.removeEventListener("pagehide", away);
-      edges.document?.removeEventListener("visibilitychange", hidden);
+      listening.abort();
       away();
       if (latest === tracker) latest = undefined;
     },

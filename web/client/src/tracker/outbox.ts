@@ -1,22 +1,16 @@
 /** Reports on their way to the server: kept until an answer comes, sent without ever standing in the way of anything. */
 
 import type { TrackerEdges } from "./edges.js";
-import { type LogoutRecord, washed } from "./record.js";
+import { type LogoutRecord, RECORDS_MAX, washedList } from "./record.js";
 import type { Values } from "./store.js";
 
 /** What writes the reports. */
 export const CLIENT = "@tenure/client 0.1.0";
 
-const ENTRIES_MAX = 10;
-const ATTEMPTS_MAX = 3;
+/** A report that no server has answered for so long is given up. */
+const KEPT_MS = 7 * 24 * 3_600_000;
 const SPREAD_MS = 500;
 const GIVE_UP_MS = 10_000;
-
-interface Letter {
-  readonly record: LogoutRecord;
-  /** Attempts that no server answered. */
-  readonly attempts: number;
-}
 
 export interface Outbox {
   /** Takes a report for sending soon. */
@@ -35,18 +29,17 @@ export interface Outbox {
  */
 export function outboxOf(url: string, edges: TrackerEdges, values: Values): Outbox {
   const key = `tenure:logout-reports:${url}`;
-  const read = () => lettersIn(values.read(key));
-  const write = (letters: readonly Letter[]) =>
-    values.write(key, letters.length ? letters.slice(-ENTRIES_MAX) : null);
+  const read = () =>
+    washedList(values.read(key)).filter(({ timestamp }) => edges.now() - timestamp < KEPT_MS);
+  const write = (records: LogoutRecord[]) =>
+    values.write(key, records.length ? records.slice(-RECORDS_MAX) : null);
 
   async function sendAll(): Promise<void> {
-    const letters = read();
-    if (!letters.length || !edges.online()) return;
+    const records = read();
+    if (!records.length || !edges.online()) return;
     write([]);
-    const sent = await Promise.all(letters.map(({ record }) => answered(edges, url, record)));
-    const again = letters.flatMap(({ record, attempts }, i) =>
-      sent[i] || attempts + 1 >= ATTEMPTS_MAX ? [] : [{ record, attempts: attempts + 1 }],
-    );
+    const sent = await Promise.all(records.map((record) => answered(edges, url, record)));
+    const again = records.filter((_, i) => !sent[i]);
     if (again.length) write([...again, ...read()]);
   }
 
@@ -66,23 +59,17 @@ export function outboxOf(url: string, edges: TrackerEdges, values: Values): Outb
 
   return {
     put(record) {
-      write([...read(), { record, attempts: 0 }]);
+      write([...read(), record]);
       // Tabs send at different moments, so that without locks too one of them is the first.
       edges.setTimeout(sendAlone, edges.random() * SPREAD_MS);
     },
-    amend(record, isSame) {
-      const letters = read();
-      if (letters.some((letter) => isSame(letter.record))) {
-        write(letters.map((letter) => (isSame(letter.record) ? { ...letter, record } : letter)));
-      }
-    },
+    amend: (record, isSame) => write(read().map((other) => (isSame(other) ? record : other))),
     send: sendAlone,
     leave() {
-      if (!edges.online()) return;
-      const letters = read();
-      if (!letters.length) return;
+      const records = read();
+      if (!records.length || !edges.online()) return;
       write([]);
-      write(letters.filter(({ record }) => !beaconed(edges, url, record)));
+      write(records.filter((record) => !beaconed(edges, url, record)));
     },
   };
 }
@@ -116,13 +103,4 @@ function beaconed(edges: TrackerEdges, url: string, record: LogoutRecord): boole
 
 function bodyOf(record: LogoutRecord): string {
   return JSON.stringify({ ...record, client: CLIENT });
-}
-
-function lettersIn(value: unknown): Letter[] {
-  if (!Array.isArray(value)) return [];
-  return value.slice(-ENTRIES_MAX).flatMap((entry: Partial<Letter> | null) => {
-    const record = washed(entry?.record);
-    const attempts = Number(entry?.attempts);
-    return record && attempts >= 0 && attempts < ATTEMPTS_MAX ? [{ record, attempts }] : [];
-  });
 }

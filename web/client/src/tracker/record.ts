@@ -35,7 +35,11 @@ export interface LogoutRecord {
 /** The server takes no more; ours stay below it by being clipped. */
 export const REPORT_BYTES_MAX = 4096;
 
+/** For the name of the client, which a report has besides. */
+const RESERVED_BYTES = 100;
 const TYPES: readonly string[] = ["TOKEN_EXPIRED", "REFRESH_FAILED", "USER_ACTION", "AUTH_ERROR", "UNKNOWN"];
+/** Of a history, and of what waits to be reported. */
+export const RECORDS_MAX = 10;
 const CONTEXT_ENTRIES_MAX = 16;
 /** Names whose texts are left out, whatever they look like. `hasToken: true` is no text and stays. */
 const TELLING = /pass|secret|token|mail|cookie|auth/i;
@@ -80,6 +84,11 @@ export function washed(value: unknown): LogoutRecord | undefined {
   return fitted(record as unknown as LogoutRecord);
 }
 
+/** The records in what should be a list of them. */
+export function washedList(value: unknown): LogoutRecord[] {
+  return Array.isArray(value) ? value.slice(0, RECORDS_MAX).flatMap((entry) => washed(entry) ?? []) : [];
+}
+
 function washedContext(value: unknown): LogoutContext {
   const context: Record<string, string | number | boolean> = {};
   if (Object(value) !== value) return context;
@@ -106,12 +115,11 @@ function clipped(text: string, length: number): string {
   return text.slice(0, length).replace(/\p{Cs}/gu, "");
 }
 
-/** Leaves out what matters least until the report is small enough. */
+/** A report that is still too large, as texts of many-byte characters make it, loses what matters least. */
 function fitted(record: LogoutRecord): LogoutRecord {
-  if (bytes(record) <= REPORT_BYTES_MAX - 100) return record;
-  const bare = { ...record, context: {} };
-  if (bytes(bare) <= REPORT_BYTES_MAX - 100) return bare;
-  return { ...bare, message: clipped(record.message, 60), location: clipped(record.location, 60) };
+  if (bytes(record) <= REPORT_BYTES_MAX - RESERVED_BYTES) return record;
+  const [message, location] = [clipped(record.message, NAME_MAX), clipped(record.location, NAME_MAX)];
+  return { ...record, message, location, context: {} };
 }
 
 function bytes(value: unknown): number {
