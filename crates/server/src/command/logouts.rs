@@ -51,7 +51,6 @@ async fn tail(global: &Global, span: Duration, follow: bool) -> Outcome {
     let mut seen = ReportNumber::default();
     loop {
         let page = store.client_report_list(since, seen, PAGE).await?;
-        let had_none = seen == ReportNumber::default();
         for (number, report) in &page {
             let text = if global.json { row(*number, report).to_string() } else { line(report) };
             if !say(&text) {
@@ -59,16 +58,17 @@ async fn tail(global: &Global, span: Duration, follow: bool) -> Outcome {
             }
             seen = *number;
         }
-        match (page.len() == PAGE, follow) {
-            (true, _) => {}
-            (false, true) => tokio::time::sleep(POLL).await,
-            (false, false) => {
-                if had_none && page.is_empty() && !global.json {
-                    say(&nothing(span));
-                }
-                return Ok(());
-            }
+        // Not by its length: a report that cannot be read is left out of its page.
+        if !page.is_empty() {
+            continue;
         }
+        if !follow {
+            if seen == ReportNumber::default() && !global.json {
+                say(&nothing(span));
+            }
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 

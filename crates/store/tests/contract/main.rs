@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod client_reports;
 mod coherence;
 mod damage;
 mod faults;

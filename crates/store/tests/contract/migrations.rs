@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenure_store::StoreError;
 use tenure_store::sqlite::{SqliteStore, migrate};
 
-use crate::world::{Backend as _, MINUTE, Sqlite, T0};
+use crate::world::{Backend as _, MINUTE, Sqlite, T0, World, name_of};
 
 #[test]
 fn a_fresh_database_gets_everything_and_remembers_when() {
@@ -31,6 +31,22 @@ fn running_them_again_changes_nothing() {
     assert!(migrate::up(&sqlite.path(), T0 + MINUTE).unwrap().is_empty());
     drop(SqliteStore::open(sqlite.options()).unwrap());
     assert!(migrate::status(&sqlite.path()).unwrap().iter().all(|step| step.applied_at == Some(T0)));
+}
+
+/// The version before may still serve, and has never heard of what the new steps add.
+#[tokio::test]
+async fn a_database_of_the_version_before_is_brought_up_under_its_feet_and_keeps_what_it_holds() {
+    let sqlite = Arc::new(Sqlite::fresh(true));
+    let before = World::of(sqlite.clone());
+    let session = before.sign_in(&before.user("ada").await).await;
+    sqlite.sql("DROP TABLE client_report; DELETE FROM migration WHERE number = 2");
+    let ran = migrate::up(&sqlite.path(), T0 + MINUTE).unwrap();
+    assert_eq!(ran.iter().map(|step| step.number).collect::<Vec<_>>(), [2]);
+    assert_eq!(sqlite.number("SELECT count(*) FROM client_report"), 0);
+    let jar = before.jar(&session);
+    for world in [&before, &World::of(sqlite)] {
+        assert_eq!(name_of(&world.refresh(&jar, T0 + MINUTE).await), "served");
+    }
 }
 
 #[test]
