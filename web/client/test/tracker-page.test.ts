@@ -41,7 +41,9 @@ it("sees activity that the app stops from bubbling, and never holds up scrolling
   const listen = vi.spyOn(window, "addEventListener");
   const { tracker } = page();
   const heard = listen.mock.calls.filter(([name]) => ["scroll", "touchstart", "mousemove"].includes(name));
-  expect(heard.map(([, , options]) => options)).toEqual(Array(3).fill({ passive: true, capture: true }));
+  expect(heard.map(([, , options]) => options)).toEqual(
+    Array(3).fill({ passive: true, capture: true, signal: expect.anything() }),
+  );
   document.body.addEventListener("keydown", (event) => event.stopPropagation());
   vi.advanceTimersByTime(10 * 60_000);
   expect(tracker.idleMinutes()).toBe(10);

@@ -58,7 +58,6 @@ export class FakeClient {
 
   constructor(private state: AuthState = { status: "unknown" }) {}
 
-  getState = () => this.state;
   inspect = () => {
     const { state, accessExpiresInMs, sessionExpiresInMs } = this;
     return { state, accessExpiresInMs, sessionExpiresInMs } as Inspection;

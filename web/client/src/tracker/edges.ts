@@ -35,8 +35,8 @@ export function browserEdges(): TrackerEdges {
     now: () => Date.now(),
     random: () => Math.random(),
     setTimeout: (work, ms) => setTimeout(work, ms),
-    online: () => page?.navigator.onLine !== false,
-    path: () => page?.location.pathname ?? "",
+    online: () => navigator.onLine !== false,
+    path: () => location.pathname,
     window: page,
     document: page?.document,
   };

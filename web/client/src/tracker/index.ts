@@ -67,7 +67,7 @@ export function createTracker(
   const listening = new AbortController();
   const { signal } = listening;
   const idleMinutes = watchActivity(edges, shared, signal);
-  const outbox = outboxOf(`${client.baseUrl}/api/v1/auth/logout-event`, edges, shared);
+  const outbox = outboxOf(`${client.baseUrl}/api/v1/auth/logout-event`, edges, shared, signal);
   /** The session that this tab knows or knew last, and what it holds of it while somebody is signed in. */
   let session: string | undefined;
   let held: Held | undefined;
@@ -76,6 +76,7 @@ export function createTracker(
   const history = () => washedList(shared.read(HISTORY));
 
   function record(draft: Draft): void {
+    if (!edges.window) return;
     const fresh = washed({
       timestamp: edges.now(),
       idleMinutes: idleMinutes(),
@@ -84,7 +85,7 @@ export function createTracker(
       session,
       ...draft,
     });
-    if (!fresh || !edges.window) return;
+    if (!fresh) return;
     const past = history();
     const isSame = (other: LogoutRecord) => isSameSignOut(fresh, other);
     const known = past.find(isSame);

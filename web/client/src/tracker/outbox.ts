@@ -27,30 +27,34 @@ export interface Outbox {
  * The queue is one value that the tabs share. A report is taken out before it is sent: if the page dies meanwhile it
  * may be lost, but none is sent twice by two tabs. It comes back only if no server answered.
  */
-export function outboxOf(url: string, edges: TrackerEdges, values: Values): Outbox {
+export function outboxOf(url: string, edges: TrackerEdges, values: Values, signal: AbortSignal): Outbox {
   const key = `tenure:logout-reports:${url}`;
   const read = () =>
     washedList(values.read(key)).filter(({ timestamp }) => edges.now() - timestamp < KEPT_MS);
   const write = (records: LogoutRecord[]) =>
     values.write(key, records.length ? records.slice(-RECORDS_MAX) : null);
 
+  function take(): LogoutRecord[] {
+    const records = edges.online() ? read() : [];
+    if (records.length) write([]);
+    return records;
+  }
+
+  function putBack(records: LogoutRecord[]): void {
+    if (records.length) write([...records, ...read()]);
+  }
+
   async function sendAll(): Promise<void> {
-    const records = read();
-    if (!records.length || !edges.online()) return;
-    write([]);
+    const records = take();
     const sent = await Promise.all(records.map((record) => answered(edges, url, record)));
-    const again = records.filter((_, i) => !sent[i]);
-    if (again.length) write([...again, ...read()]);
+    putBack(records.filter((_, i) => !sent[i]));
   }
 
   /** Of several tabs that saw one sign-out the first to hold the lock sends; the others then find nothing to do. */
   async function sendAlone(): Promise<void> {
     if (!read().length) return;
     try {
-      if (edges.locks) {
-        const { signal } = new AbortController();
-        return await edges.locks.request(key, { signal }, sendAll);
-      }
+      if (edges.locks) return await edges.locks.request(key, { signal }, sendAll);
     } catch {
       // Denied: two tabs may then send the same, which the server bears.
     }
@@ -65,12 +69,7 @@ export function outboxOf(url: string, edges: TrackerEdges, values: Values): Outb
     },
     amend: (record, isSame) => write(read().map((other) => (isSame(other) ? record : other))),
     send: sendAlone,
-    leave() {
-      const records = read();
-      if (!records.length || !edges.online()) return;
-      write([]);
-      write(records.filter((record) => !beaconed(edges, url, record)));
-    },
+    leave: () => putBack(take().filter((record) => !beaconed(edges, url, record))),
   };
 }
 

@@ -32,19 +32,17 @@ export interface LogoutRecord {
   readonly release?: string;
 }
 
-/** The server takes no more; ours stay below it by being clipped. */
-export const REPORT_BYTES_MAX = 4096;
-
-/** For the name of the client, which a report has besides. */
-const RESERVED_BYTES = 100;
-const TYPES: readonly string[] = ["TOKEN_EXPIRED", "REFRESH_FAILED", "USER_ACTION", "AUTH_ERROR", "UNKNOWN"];
 /** Of a history, and of what waits to be reported. */
 export const RECORDS_MAX = 10;
-const CONTEXT_ENTRIES_MAX = 16;
+/** The server takes reports of 4 KiB. With three bytes for every character the longest of ours is just below. */
+const TEXT_MAX = 200;
+const NAME_MAX = 60;
+const CONTEXT_MAX = 450;
+const CONTEXT_VALUE_MAX = 100;
+const CONTEXT_NAME_MAX = 40;
 /** Names whose texts are left out, whatever they look like. `hasToken: true` is no text and stays. */
 const TELLING = /pass|secret|token|mail|cookie|auth/i;
-const TEXT_MAX = 300;
-const NAME_MAX = 100;
+const TYPES: readonly unknown[] = ["TOKEN_EXPIRED", "REFRESH_FAILED", "USER_ACTION", "AUTH_ERROR", "UNKNOWN"];
 
 /** Signing out in this browser needs no receipt; with one the server has said it, and the act was another device's. */
 export function typeOf({ reason, receipt }: SignedOutState): LogoutType {
@@ -65,12 +63,11 @@ export function typeOf({ reason, receipt }: SignedOutState): LogoutType {
  * here: those of the app, whose context may hold anything, and those read back from storage, which anyone can write.
  */
 export function washed(value: unknown): LogoutRecord | undefined {
-  if (Object(value) !== value) return undefined;
-  const raw = value as Partial<Record<keyof LogoutRecord, unknown>>;
+  const raw: { readonly [Name in keyof LogoutRecord]?: unknown } = Object(value);
   if (!isCount(raw.timestamp) || !isCount(raw.idleMinutes)) return undefined;
   if (typeof raw.message !== "string" || typeof raw.location !== "string") return undefined;
   const record: Record<string, unknown> = {
-    type: TYPES.includes(raw.type as string) ? raw.type : "UNKNOWN",
+    type: TYPES.includes(raw.type) ? raw.type : "UNKNOWN",
     message: blotted(raw.message, TEXT_MAX),
     timestamp: raw.timestamp,
     idleMinutes: raw.idleMinutes,
@@ -81,7 +78,7 @@ export function washed(value: unknown): LogoutRecord | undefined {
     const text = raw[name];
     if (typeof text === "string" && text) record[name] = clipped(text, NAME_MAX);
   }
-  return fitted(record as unknown as LogoutRecord);
+  return record as unknown as LogoutRecord;
 }
 
 /** The records in what should be a list of them. */
@@ -91,12 +88,13 @@ export function washedList(value: unknown): LogoutRecord[] {
 
 function washedContext(value: unknown): LogoutContext {
   const context: Record<string, string | number | boolean> = {};
-  if (Object(value) !== value) return context;
-  for (const [name, entry] of Object.entries(value as object).slice(0, CONTEXT_ENTRIES_MAX)) {
-    const label = blotted(name, 40);
+  for (const [name, entry] of Object.entries(Object(value))) {
+    if (JSON.stringify(context).length > CONTEXT_MAX) break;
+    const label = blotted(name, CONTEXT_NAME_MAX);
     if (label === "__proto__") continue;
-    if (typeof entry === "boolean" || Number.isFinite(entry)) context[label] = entry;
-    else if (typeof entry === "string" && !TELLING.test(name)) context[label] = blotted(entry, NAME_MAX);
+    if (typeof entry === "boolean" || isNumber(entry)) context[label] = entry;
+    else if (typeof entry === "string" && !TELLING.test(name))
+      context[label] = blotted(entry, CONTEXT_VALUE_MAX);
   }
   return context;
 }
@@ -104,28 +102,21 @@ function washedContext(value: unknown): LogoutContext {
 /** Text without e-mail addresses and without anything long and random enough to be a token or a key. */
 function blotted(text: string, length: number): string {
   const clean = text
-    .slice(0, 4 * TEXT_MAX)
+    .slice(0, 1000)
     .replace(/[^\s/<>"']+(@|%40)[^\s/<>"']+/gi, "[e-mail]")
     .replace(/\b(eyJ|tnr1_)[\w.~+=-]*|[\w.~+=-]{40,}/g, "[token]");
   return clipped(clean, length);
 }
 
-/** Half a character, as clipping may leave it, is not JSON to strict readers. */
+/** Controls are for nobody's eyes, and half a character, as clipping may leave it, is not JSON to strict readers. */
 function clipped(text: string, length: number): string {
-  return text.slice(0, length).replace(/\p{Cs}/gu, "");
-}
-
-/** A report that is still too large, as texts of many-byte characters make it, loses what matters least. */
-function fitted(record: LogoutRecord): LogoutRecord {
-  if (bytes(record) <= REPORT_BYTES_MAX - RESERVED_BYTES) return record;
-  const [message, location] = [clipped(record.message, NAME_MAX), clipped(record.location, NAME_MAX)];
-  return { ...record, message, location, context: {} };
-}
-
-function bytes(value: unknown): number {
-  return new TextEncoder().encode(JSON.stringify(value)).length;
+  return text.slice(0, length).replace(/[\p{Cc}\p{Cs}]/gu, "");
 }
 
 function isCount(value: unknown): value is number {
-  return Number.isFinite(value) && (value as number) >= 0;
+  return isNumber(value) && value >= 0;
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isFinite(value);
 }
