@@ -1,21 +1,18 @@
 /** Requests of the app with the access token: `client.fetch` and axios. What an API answers never signs out. */
 
 import type { Engine } from "./engine.js";
-import { problemIn } from "./problem.js";
-import { done, failed, failure } from "./transport.js";
+import { ProblemError, problemIn } from "./problem.js";
+import type { Grant } from "./session.js";
+import { done, failure, unreachable } from "./transport.js";
 import type { AxiosLike, Result } from "./types.js";
 
 /** The codes with which a resource refuses an access token (docs/protocol.md section 8). */
 const ABOUT_TOKEN = /^(access_token_|wrong_token_type)/;
 
-/** A token and whose session it opens: a call is only repeated for the person who made it. */
-interface Held {
-  readonly value: string;
-  readonly sessionId: string;
-}
-
 export class Bearer {
   readonly #origins: readonly string[];
+  /** Which grant an axios request went out with; not in its config, which error reports like to quote. */
+  readonly #sent = new WeakMap<object, Grant>();
 
   constructor(
     private readonly engine: Engine,
@@ -29,7 +26,7 @@ export class Bearer {
   }
 
   /** A usable token; waits for a refresh that is under way or due. */
-  async held(): Promise<Result<Held>> {
+  async held(): Promise<Result<Grant>> {
     const { engine } = this;
     const isSettled = () => {
       const { out, trouble, refreshing } = engine.tab;
@@ -40,18 +37,18 @@ export class Bearer {
       await engine.until(isSettled);
     }
     const { grant, trouble, out } = engine.tab;
-    if (grant && engine.isUsable) return done({ value: grant.token.value, sessionId: grant.session.id });
+    if (grant && engine.isUsable) return done(grant);
     if (trouble) return failure(trouble.error);
-    return out
-      ? failed("signed_out", "Nobody is signed in.")
-      : failed("unreachable", "This client is disposed of.");
+    // Neither means that the client has been disposed of.
+    return out ? failure(signedOut()) : unreachable();
   }
 
   /** Another token for the same session after the API has refused `refused`; undefined if there is none. */
-  async another(refused: Held): Promise<Held | undefined> {
-    this.engine.dispatch({ is: "discard", token: refused.value, force: false });
+  async another(refused: Grant): Promise<Grant | undefined> {
+    this.engine.dispatch({ is: "discard", token: refused.token.value, force: false });
     const { data } = await this.held();
-    return data && data.sessionId === refused.sessionId && data.value !== refused.value ? data : undefined;
+    // A call is only repeated for the person who made it.
+    return data?.session.id === refused.session.id && data.token !== refused.token ? data : undefined;
   }
 
   async fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
@@ -59,7 +56,7 @@ export class Bearer {
     const { engine } = this;
     const held =
       this.mayCarry(request.url) && !request.headers.has("Authorization")
-        ? await this.#heldOrThrow()
+        ? await this.#grantOrThrow()
         : undefined;
     if (!held) return engine.edges.fetch(request);
     // A body can be sent once, so the repetition has a copy of its own.
@@ -73,14 +70,14 @@ export class Bearer {
   attachAxios(instance: AxiosLike): () => void {
     const { request, response } = instance.interceptors;
     const onRequest = request.use(async (config) => {
-      const held = this.mayCarry(instance.getUri(config)) ? await this.#heldOrThrow() : undefined;
+      const held = this.mayCarry(instance.getUri(config)) ? await this.#grantOrThrow() : undefined;
       if (!held || config.headers.Authorization) return config;
-      config.headers.Authorization = `Bearer ${held.value}`;
-      config.tenure = held;
+      Object.assign(config.headers, authorization(held));
+      this.#sent.set(config, held);
       return config;
     });
     const onError = response.use(undefined, async (error) => {
-      const held: Held | undefined = error?.config?.tenure;
+      const held = this.#sent.get(error?.config);
       const answer = error?.response;
       if (!held || answer?.status !== 401 || error.config.tenureRepeated) throw error;
       const { headers } = answer;
@@ -102,15 +99,22 @@ export class Bearer {
   }
 
   /** Undefined when signed out: the call goes without, and the API says what it thinks of that. */
-  async #heldOrThrow(): Promise<Held | undefined> {
+  async #grantOrThrow(): Promise<Grant | undefined> {
     const { data, error } = await this.held();
     if (error && error.code !== "signed_out") throw error;
     return data ?? undefined;
   }
 }
 
-function authorized(request: Request, held: Held): Request {
-  request.headers.set("Authorization", `Bearer ${held.value}`);
+const signedOut = () => new ProblemError("signed_out", "authentication", 0, "Nobody is signed in.");
+
+/** RFC 6750 section 2.1. */
+export const authorization = ({ token }: Grant): { Authorization: string } => ({
+  Authorization: `Bearer ${token.value}`,
+});
+
+function authorized(request: Request, grant: Grant): Request {
+  request.headers.set("Authorization", authorization(grant).Authorization);
   return request;
 }
 

@@ -1,11 +1,12 @@
 /** What an app calls. Each method is one request, or a look at the engine. */
 
-import { Bearer } from "./bearer.js";
+import { authorization, Bearer } from "./bearer.js";
 import { browserEdges } from "./edges.js";
 import { Engine } from "./engine.js";
 import { removeKeys } from "./memory.js";
 import { registerClient } from "./registry.js";
-import { type Call, done, failed, failure, foreign } from "./transport.js";
+import type { Grant } from "./session.js";
+import { type Call, done, failure, foreign } from "./transport.js";
 import type {
   Client,
   ClientOptions,
@@ -27,15 +28,8 @@ export function createClient(options: ClientOptions = {}): Client {
   const edges = { ...browserEdges(), ...options.edges };
   const baseUrl = (options.baseUrl ?? "").replace(/\/+$/, "");
   const engine = new Engine(baseUrl, edges);
+  let unregister = () => {};
   const bearer = new Bearer(engine, baseUrl, options.apiOrigins ?? []);
-
-  /** Who is signed in, as an answer. */
-  const signedIn = (): Result<SignedIn> => {
-    const { grant } = engine.tab;
-    return grant
-      ? done({ user: grant.user, session: grant.session })
-      : failed("signed_out", "Nobody is signed in.");
-  };
 
   async function enter(
     path: string,
@@ -44,22 +38,33 @@ export function createClient(options: ClientOptions = {}): Client {
   ): Promise<Result<{ signedIn: SignedIn | null }>> {
     const json = { email, password, remember_me: rememberMe, device_id: engine.memory.deviceId, ...more };
     const { data, error } = await engine.signIn({ path: `/api/v1/auth/${path}`, json });
-    return error
-      ? failure(error)
-      : done({ signedIn: data.grant ? { user: data.grant.user, session: data.grant.session } : null });
+    return error ? failure(error) : done({ signedIn: data.grant ? person(data.grant) : null });
   }
 
   /** A call to Tenure's own API with the token; repeated once if the token is refused. */
   async function send<T>(call: Call, read: (body: unknown) => T | undefined): Promise<Result<T>> {
     const { data: held, error } = await bearer.held();
     if (error) return failure(error);
-    const attempt = (token: string) =>
-      engine.transport.send({ ...call, path: `/api/v1/auth/${call.path}`, bearer: token });
-    const answer = await attempt(held.value);
+    const attempt = (grant: Grant) =>
+      engine.transport.send({ ...call, path: `/api/v1/auth/${call.path}`, headers: authorization(grant) });
+    const answer = await attempt(held);
     if (answer.error?.status !== 401 || answer.error.problemClass !== "authentication")
       return readAs(answer, read);
     const next = await bearer.another(held);
-    return readAs(next ? await attempt(next.value) : answer, read);
+    return readAs(next ? await attempt(next) : answer, read);
+  }
+
+  /** A call that changes something about the session it was made for, and about no other that may have come since. */
+  function change<T>(
+    call: Call,
+    read: (body: unknown) => { changed: Partial<Grant>; data: T } | undefined,
+  ): Promise<Result<T>> {
+    const sessionId = engine.tab.grant?.session.id ?? "";
+    return send(call, (body) => {
+      const answer = read(body);
+      if (answer) engine.dispatch({ is: "changed", sessionId, changed: answer.changed });
+      return answer?.data;
+    });
   }
 
   const client: Client = {
@@ -94,13 +99,13 @@ export function createClient(options: ClientOptions = {}): Client {
 
     async getAccessToken() {
       const { data, error } = await bearer.held();
-      return error ? failure(error) : done(data.value);
+      return error ? failure(error) : done(data.token.value);
     },
     async refresh() {
       const { grant } = engine.tab;
       if (grant) engine.dispatch({ is: "discard", token: grant.token.value, force: true });
-      const { error } = await bearer.held();
-      return error ? failure(error) : signedIn();
+      const { data, error } = await bearer.held();
+      return error ? failure(error) : done(person(data));
     },
     fetch: (input, init) => bearer.fetch(input, init),
     attachAxios: (instance) => bearer.attachAxios(instance),
@@ -110,22 +115,19 @@ export function createClient(options: ClientOptions = {}): Client {
       end: (id) =>
         send({ method: "DELETE", path: `sessions/${encodeURIComponent(id)}` }, () => ({ ended: id })),
     },
-    changePassword(change) {
-      const json = { current_password: change.current, new_password: change.next };
-      const before = engine.tab.grant?.session.id;
-      return send({ method: "POST", path: "password/change", json }, (body) => {
+    changePassword({ current, next }) {
+      const json = { current_password: current, new_password: next };
+      return change({ method: "POST", path: "password/change", json }, (body) => {
         // All earlier access tokens of the person are dead; this one takes their place.
         const token = readToken(body, edges.random());
-        if (!token) return undefined;
-        if (engine.tab.grant?.session.id === before) engine.dispatch({ is: "token", token });
-        return { endedSessions: (body as { ended_sessions: number }).ended_sessions };
+        const { ended_sessions: endedSessions } = body as { ended_sessions: number };
+        return token && { changed: { token }, data: { endedSessions } };
       });
     },
-    updateProfile: (change) =>
-      send({ method: "PATCH", path: "profile", json: change }, (body) => {
+    updateProfile: (profile) =>
+      change({ method: "PATCH", path: "profile", json: profile }, (body) => {
         const user = readUser(body);
-        if (user) engine.dispatch({ is: "profile", user });
-        return user;
+        return user && { changed: { user }, data: user };
       }),
     async serverStatus() {
       return readAs(
@@ -157,10 +159,15 @@ export function createClient(options: ClientOptions = {}): Client {
   };
 
   removeKeys(edges.storage, options.migrate?.removeKeys ?? []);
-  const unregister = registerClient(client);
-  if (options.start ?? typeof window !== "undefined") engine.start();
+  // Where pages are rendered on a server nobody watches, and clients that nobody disposes of would pile up.
+  if (options.start ?? typeof window !== "undefined") {
+    unregister = registerClient(client);
+    engine.start();
+  }
   return client;
 }
+
+const person = ({ user, session }: Grant): SignedIn => ({ user, session });
 
 function readAs<T>(answer: Result<unknown>, read: (body: unknown) => T | undefined): Result<T> {
   if (answer.error) return answer;

@@ -63,33 +63,21 @@ export function browserEdges(): Edges {
         return channel;
       });
     },
-    onStorage: (changed) =>
-      listen([[bare.window, "storage"]], (event) => changed((event as StorageEvent).key ?? "")),
-    onWake(wake) {
-      const { window, document } = bare;
-      const woken = (event: globalThis.Event) => {
-        if (event.type !== "visibilitychange" || document?.visibilityState === "visible") wake();
-      };
-      return listen(
-        [
-          [window, "online"],
-          [window, "pageshow"],
-          [document, "visibilitychange"],
-          [document, "resume"],
-        ],
-        woken,
-      );
-    },
+    onStorage: (changed) => listen(["storage"], (event) => changed((event as StorageEvent).key ?? "")),
+    onWake: (wake) =>
+      listen(["online", "pageshow", "visibilitychange", "resume"], ({ type }) => {
+        // One of them also tells that the page goes away.
+        if (type !== "visibilitychange" || globalThis.document.visibilityState === "visible") wake();
+      }),
   };
 }
 
-function listen(
-  where: [EventTarget | undefined, string][],
-  heard: (event: globalThis.Event) => void,
-): () => void {
-  for (const [target, name] of where) target?.addEventListener(name, heard);
+/** At the window and in the capture phase, where events of the document are heard as well. */
+function listen(names: readonly string[], heard: (event: globalThis.Event) => void): () => void {
+  const { window } = globalThis as Partial<typeof globalThis>;
+  for (const name of names) window?.addEventListener(name, heard, true);
   return () => {
-    for (const [target, name] of where) target?.removeEventListener(name, heard);
+    for (const name of names) window?.removeEventListener(name, heard, true);
   };
 }
 

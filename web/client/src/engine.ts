@@ -231,7 +231,7 @@ export class Engine implements Hearing {
     const refreshed = async (waited: boolean) => {
       // Its message may still be on the way, although its lock is free.
       if (waited && !isSpared()) await this.tabs.ask();
-      return isSpared() ? spared : await this.#request(attempt.signal);
+      return isSpared() ? spared : await this.#request(attempt);
     };
     const event = isSpared() ? spared : await this.tabs.exclusively(refreshed);
     if (this.#attempt !== attempt) return;
@@ -239,13 +239,13 @@ export class Engine implements Hearing {
     this.dispatch(event);
   }
 
-  async #request(signal: AbortSignal): Promise<Event> {
+  async #request(giveUp: AbortController): Promise<Event> {
     const send = () => {
       const sentAt = this.clock.sentAt();
       // A 0 only asks for the time; it refreshes nothing.
       if (sentAt) this.refreshesSent += 1;
       const headers = { "Tenure-Sent-At": String(sentAt) };
-      return this.transport.send({ method: "POST", path: REFRESH, headers, signal });
+      return this.transport.send({ method: "POST", path: REFRESH, headers, giveUp });
     };
     let answer = await send();
     // The clock has been set right by this very answer.
@@ -261,7 +261,7 @@ export class Engine implements Hearing {
     this.#delivering = true;
     const { error } = await this.tabs.exclusively(() => this.#tellServer());
     this.#delivering = false;
-    this.dispatch({ is: error ? "not-left" : "left" });
+    this.dispatch({ is: "left", heard: !error });
   }
 
   /** Delivers the sign-out, unless another tab has done so, or somebody has signed in since. */

@@ -59,17 +59,9 @@ export class Memory {
     }
   }
 
-  /** Whether something written can be read back. */
+  /** Whether nothing had to be kept in the page's memory so far, because storage was denied. */
   get works(): boolean {
-    try {
-      const key = this.keyOf("probe");
-      this.#storage?.setItem(key, "1");
-      const works = this.#storage?.getItem(key) === "1";
-      this.#storage?.removeItem(key);
-      return works;
-    } catch {
-      return false;
-    }
+    return this.#fallback.size === 0;
   }
 }
 

@@ -70,14 +70,17 @@ export type Event =
   | { readonly is: "discard"; readonly token: string; readonly force: boolean }
   | { readonly is: "sign-out" }
   /** The server has been told of the sign-out, or could not be. */
-  | { readonly is: "left" }
-  | { readonly is: "not-left" }
+  | { readonly is: "left"; readonly heard: boolean }
   /** Another tab says that a session is over. */
   | { readonly is: "told-out"; readonly out: SignedOutState }
   /** The browser remembers another session than this tab shows; another tab signed in. */
   | { readonly is: "told-in"; readonly sessionId: string }
-  | { readonly is: "profile"; readonly user: User }
-  | { readonly is: "token"; readonly token: Token };
+  /** The app changed something about this session: the profile, or the password and with it the token. */
+  | {
+      readonly is: "changed";
+      readonly sessionId: string;
+      readonly changed: Partial<Pick<Grant, "user" | "token">>;
+    };
 
 export type Effect =
   | { readonly do: "refresh" }
@@ -147,25 +150,23 @@ export function step(tab: Tab, event: Event, now: Moment): Step {
       return [{ ...left, leaving: 0 }, [...effects, noted(known(tab) ?? ""), { do: "leave" }]];
     }
     case "left":
-      return tab.leaving === undefined ? [tab, []] : [{ ...tab, leaving: undefined }, [noted(undefined)]];
-    case "not-left": {
       if (tab.leaving === undefined) return [tab, []];
+      if (event.heard) return [{ ...tab, leaving: undefined }, [noted(undefined)]];
       return [{ ...tab, leaving: tab.leaving + 1 }, [{ do: "wait", ms: backoff(tab.leaving, now.chance) }]];
-    }
     case "told-out":
       return toldOut(tab, event.out);
     case "told-in":
       if (tab.grant?.session.id === event.sessionId || tab.over.includes(event.sessionId)) return [tab, []];
       return refresh({ ...tab, remembered: event.sessionId, out: undefined, leaving: undefined });
-    case "profile":
-      if (!tab.grant || tab.grant.user.id !== event.user.id) return [tab, []];
-      return shared({ ...tab, grant: { ...tab.grant, user: event.user } }, "USER_UPDATED");
-    case "token":
-      if (!tab.grant) return [tab, []];
-      return shared(
-        { ...tab, grant: { ...tab.grant, token: event.token }, discarded: false },
-        "TOKEN_REFRESHED",
-      );
+    case "changed": {
+      if (!tab.grant || tab.grant.session.id !== event.sessionId) return [tab, []];
+      const grant = { ...tab.grant, ...event.changed };
+      const name = event.changed.token ? "TOKEN_REFRESHED" : "USER_UPDATED";
+      return [
+        { ...tab, grant, discarded: tab.discarded && !event.changed.token },
+        [{ do: "tell-grant", grant }, emit(name)],
+      ];
+    }
   }
 }
 
@@ -338,11 +339,6 @@ function outOf(
     discarded: false,
     over: [...tab.over, ...fresh].slice(-OVER_MAX),
   };
-}
-
-/** Changed here, and to be known in every tab. */
-function shared(tab: Tab & { readonly grant: Grant }, event: AuthEvent): Step {
-  return [tab, [{ do: "tell-grant", grant: tab.grant }, emit(event)]];
 }
 
 /** 1 to 2 seconds. */

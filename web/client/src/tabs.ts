@@ -26,8 +26,8 @@ export type Message =
   | { readonly is: "grant"; readonly grant: Grant; readonly serverNow: number }
   | { readonly is: "out"; readonly out: SignedOutState }
   | { readonly is: "ask" }
-  /** Without locks: "I am refreshing", and "I am done". */
-  | { readonly is: "claim" | "release" };
+  /** Without locks: "I am refreshing". */
+  | { readonly is: "claim" };
 
 export interface Hearing {
   grant(grant: Grant, serverNow: number): void;
@@ -43,8 +43,8 @@ export class Tabs {
   readonly #stopStorage: () => void;
   #heardGrant = 0;
   #onGrant: (() => void) | undefined;
-  /** When another tab claimed the refresh, on the monotonic clock; undefined when none has. */
-  #claimedAt: number | undefined;
+  /** When another tab claimed the refresh, on the monotonic clock, and has brought no token since. */
+  #claimedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly edges: Edges,
@@ -72,11 +72,8 @@ export class Tabs {
   /** Asks the other tabs for a token, and waits a moment for an answer. */
   async ask(): Promise<void> {
     if (!this.#channel) return;
-    const heard = new Promise<void>((resolve) => {
-      this.#onGrant = resolve;
-    });
     this.tell({ is: "ask" });
-    await Promise.race([heard, this.#sleep(ANSWER_WAIT_MS)]);
+    await this.#grantWithin(ANSWER_WAIT_MS);
   }
 
   /**
@@ -121,17 +118,18 @@ export class Tabs {
   async #claimed<T>(work: (waited: boolean) => Promise<T>): Promise<T> {
     if (!this.#channel) return work(false);
     await this.#sleep(this.edges.random() * CLAIM_SPREAD_MS);
-    let waited = false;
-    while (this.#claimedAt !== undefined && this.edges.monotonicNow() - this.#claimedAt < LOCK_WAIT_MS) {
-      waited = true;
-      await this.#sleep(50);
-    }
+    const waitMs = this.#claimedAt + LOCK_WAIT_MS - this.edges.monotonicNow();
+    const waits = waitMs > 0;
+    if (waits) await this.#grantWithin(waitMs);
     this.tell({ is: "claim" });
-    try {
-      return await work(waited);
-    } finally {
-      this.tell({ is: "release" });
-    }
+    return work(waits);
+  }
+
+  #grantWithin(ms: number): Promise<void> {
+    const heard = new Promise<void>((resolve) => {
+      this.#onGrant = resolve;
+    });
+    return Promise.race([heard, this.#sleep(ms)]);
   }
 
   /** Anything of this origin may post here: what is not understood is not heard. */
@@ -140,6 +138,7 @@ export class Tabs {
     const { is, grant, out, serverNow } = message as { [name: string]: unknown };
     if (is === "grant" && isGrant(grant) && typeof serverNow === "number") {
       this.#heardGrant += 1;
+      this.#claimedAt = Number.NEGATIVE_INFINITY;
       this.hearing.grant(grant, serverNow);
       this.#onGrant?.();
     } else if (
@@ -153,8 +152,6 @@ export class Tabs {
       void this.#answer();
     } else if (is === "claim") {
       this.#claimedAt = this.edges.monotonicNow();
-    } else if (is === "release") {
-      this.#claimedAt = undefined;
     }
   }
 

@@ -1,22 +1,23 @@
 /** One request to the server and what came of it: its answer, its problem, or nothing that can be trusted. */
 
 import type { Edges } from "./edges.js";
-import { type ClientCode, ProblemError, problemIn } from "./problem.js";
+import { ProblemError, problemIn } from "./problem.js";
 import type { Result } from "./types.js";
 
 /** F of the protocol: a request is given up after this long, and never sent again before. */
 export const GIVE_UP_MS = 15_000;
 
+const JSON_BODY = { "Content-Type": "application/json" };
+
 export interface Call {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   readonly path: string;
   readonly json?: unknown;
-  readonly bearer?: string | undefined;
   readonly headers?: Record<string, string>;
   /** Lets the request outlive the page. */
   readonly keepalive?: boolean;
-  /** Gives the request up early. */
-  readonly signal?: AbortSignal;
+  /** Gives the request up early; it is also what the time limit uses. */
+  readonly giveUp?: AbortController;
 }
 
 export class Transport {
@@ -29,36 +30,25 @@ export class Transport {
 
   /** The parsed body of a 2xx (undefined for 204). Everything else is an error; nothing is thrown. */
   async send(call: Call): Promise<Result<unknown>> {
-    const giveUp = new AbortController();
-    const stop = () => giveUp.abort();
-    call.signal?.addEventListener("abort", stop);
-    let timer: unknown;
-    // A fetch that ignores its signal must not hold us either, so time is also raced against it.
-    const late = new Promise<Result<unknown>>((resolve) => {
-      const end = () => resolve(failed("unreachable", "No answer came in time."));
-      giveUp.signal.addEventListener("abort", end);
-      timer = this.edges.setTimeout(stop, GIVE_UP_MS);
-      if (call.signal?.aborted) stop();
+    const giveUp = call.giveUp ?? new AbortController();
+    const { signal } = giveUp;
+    const timer = this.edges.setTimeout(() => giveUp.abort(), GIVE_UP_MS);
+    // A fetch that ignores its signal must not hold us either.
+    const late = new Promise<Result<never>>((resolve) => {
+      signal.addEventListener("abort", () => resolve(unreachable()));
     });
-    try {
-      return await Promise.race([this.#exchange(call, giveUp.signal), late]);
-    } finally {
-      this.edges.clearTimeout(timer);
-      call.signal?.removeEventListener("abort", stop);
-    }
+    const answer = await Promise.race([this.#exchange(call, signal), late]);
+    this.edges.clearTimeout(timer);
+    return answer;
   }
 
   async #exchange(call: Call, signal: AbortSignal): Promise<Result<unknown>> {
     try {
       const response = await this.edges.fetch(this.baseUrl + call.path, {
         method: call.method,
-        headers: {
-          ...(call.json === undefined ? {} : { "Content-Type": "application/json" }),
-          ...(call.bearer === undefined ? {} : { Authorization: `Bearer ${call.bearer}` }),
-          ...call.headers,
-        },
-        ...(call.json === undefined ? {} : { body: JSON.stringify(call.json) }),
-        ...(call.keepalive ? { keepalive: true } : {}),
+        headers: call.json === undefined ? { ...call.headers } : { ...JSON_BODY, ...call.headers },
+        body: call.json === undefined ? null : JSON.stringify(call.json),
+        keepalive: !!call.keepalive,
         credentials: "include",
         cache: "no-store",
         redirect: "error",
@@ -66,7 +56,7 @@ export class Transport {
       });
       return await this.#read(response);
     } catch (cause) {
-      return failed("unreachable", "The server cannot be reached.", cause);
+      return unreachable(cause);
     }
   }
 
@@ -93,16 +83,14 @@ export const done = <T>(data: T): Result<T> => ({ data, error: null });
 export const failure = (error: ProblemError): Result<never> => ({ data: null, error });
 
 /** An answer that is not the server's. */
-export function foreign(status: number): ProblemError {
-  return ownError("foreign_answer", status, `Something answered ${status} that is not the server.`);
-}
+export const foreign = (status: number): ProblemError =>
+  new ProblemError(
+    "foreign_answer",
+    "transport",
+    status,
+    `Something answered ${status} that is not the server.`,
+  );
 
-/** An error of the client's own. */
-export function failed(code: ClientCode, message: string, cause?: unknown): Result<never> {
-  return failure(ownError(code, 0, message, cause));
-}
-
-function ownError(code: ClientCode, status: number, message: string, cause?: unknown): ProblemError {
-  const problemClass = code === "signed_out" ? "authentication" : "transport";
-  return new ProblemError(code, problemClass, status, message, { cause });
-}
+/** No answer: no network, too late, given up, or thrown away. */
+export const unreachable = (cause?: unknown): Result<never> =>
+  failure(new ProblemError("unreachable", "transport", 0, "The server cannot be reached.", { cause }));

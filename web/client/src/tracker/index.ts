@@ -3,8 +3,9 @@
 import type { AuthEvent, AuthState, Client } from "../types.js";
 import { watchActivity } from "./activity.js";
 import { browserEdges, type TrackerEdges } from "./edges.js";
+import { historyIn } from "./history.js";
 import { outboxOf } from "./outbox.js";
-import { type LogoutRecord, type LogoutType, RECORDS_MAX, typeOf, washed, washedList } from "./record.js";
+import { type LogoutRecord, type LogoutType, typeOf, washed } from "./record.js";
 import { valuesIn } from "./store.js";
 
 export type { TrackerEdges } from "./edges.js";
@@ -36,17 +37,9 @@ export interface Tracker {
   dispose(): void;
 }
 
-/** When what this tab holds runs out, by this device's clock; not a number for what it does not hold. */
-interface Held {
-  readonly accessUntil: number;
-  readonly sessionUntil: number;
-}
-
 /** A record before it is washed. */
 type Draft = { readonly [Name in keyof LogoutRecord]?: unknown };
 
-const HISTORY = "logout_history";
-const LAST_REASON = "last_logout_reason";
 const MINUTE_MS = 60_000;
 
 let latest: Tracker | undefined;
@@ -62,97 +55,80 @@ export function createTracker(
   options: TrackerOptions = {},
 ): Tracker {
   const edges = { ...browserEdges(), ...options.edges };
-  const shared = valuesIn(edges.localStorage);
-  const ofTab = valuesIn(edges.sessionStorage);
   const listening = new AbortController();
   const { signal } = listening;
+  const shared = valuesIn(edges.localStorage);
+  const history = historyIn(shared, valuesIn(edges.sessionStorage));
+  const url = `${client.baseUrl}/api/v1/auth/logout-event`;
+  const outbox = options.report === false ? undefined : outboxOf(url, edges, shared, signal);
   const idleMinutes = watchActivity(edges, shared, signal);
-  const outbox = outboxOf(`${client.baseUrl}/api/v1/auth/logout-event`, edges, shared, signal);
-  /** The session that this tab knows or knew last, and what it holds of it while somebody is signed in. */
+
+  /** The session that this tab knows or knew last. */
   let session: string | undefined;
-  let held: Held | undefined;
+  let isSignedIn = false;
+  /** By this device's clock; no numbers without a token or a session. */
+  let accessUntil = Number.NaN;
+  let sessionUntil = Number.NaN;
 
-  const clearLastReason = () => ofTab.write(LAST_REASON, null);
-  const history = () => washedList(shared.read(HISTORY));
-
-  function record(draft: Draft): void {
+  function record(draft: Draft, hasRefreshToken: boolean, context?: object): void {
     if (!edges.window) return;
-    const fresh = washed({
-      timestamp: edges.now(),
-      idleMinutes: idleMinutes(),
-      location: edges.path(),
-      release: options.release,
-      session,
-      ...draft,
-    });
-    if (!fresh) return;
-    const past = history();
-    const isSame = (other: LogoutRecord) => isSameSignOut(fresh, other);
-    const known = past.find(isSame);
-    // Of two accounts of the client another tab's was first: this tab only has something to show.
-    const isRepeated = !!known?.reason && !!fresh.reason;
-    const kept = isRepeated ? known : known ? joined(known, fresh) : fresh;
-    ofTab.write(LAST_REASON, kept);
-    if (isRepeated) return;
-    shared.write(HISTORY, [kept, ...past.filter((other) => other !== known)].slice(0, RECORDS_MAX));
-    if (options.report === false) return;
-    if (known) outbox.amend(kept, isSame);
-    else outbox.put(kept);
-  }
-
-  /** What was true just before. Numbers that are none are left out by the washing. */
-  function contextBefore(hasRefreshToken: boolean): Record<string, unknown> {
-    const left = (until = Number.NaN, unit: number) => Math.floor((until - edges.now()) / unit);
-    const accessExpiresInMinutes = left(held?.accessUntil, MINUTE_MS);
-    return {
-      isAuthenticated: !!held,
+    const now = edges.now();
+    const accessExpiresInMinutes = Math.floor((accessUntil - now) / MINUTE_MS);
+    const before = {
+      isAuthenticated: isSignedIn,
       hasToken: accessExpiresInMinutes >= 0,
       hasRefreshToken,
       accessExpiresInMinutes,
-      sessionExpiresInHours: left(held?.sessionUntil, 60 * MINUTE_MS),
+      sessionExpiresInHours: Math.floor((sessionUntil - now) / MINUTE_MS / 60),
     };
+    const fresh = washed({
+      ...draft,
+      timestamp: now,
+      idleMinutes: idleMinutes(),
+      location: edges.path(),
+      context: { ...before, ...context },
+      session,
+      release: options.release,
+    });
+    const change = fresh && history.add(fresh);
+    if (change) outbox?.change(change);
   }
 
   function changed(event: AuthEvent, state: AuthState): void {
     if (state.status === "signedIn") {
       const { accessExpiresInMs, sessionExpiresInMs } = client.inspect();
-      const until = (ms: number | null) => edges.now() + (ms ?? Number.NaN);
+      accessUntil = edges.now() + (accessExpiresInMs ?? Number.NaN);
+      sessionUntil = edges.now() + (sessionExpiresInMs ?? Number.NaN);
       session = state.session.id;
-      held = { accessUntil: until(accessExpiresInMs), sessionUntil: until(sessionExpiresInMs) };
-      clearLastReason();
+      isSignedIn = true;
+      history.forgetLast();
     } else if (state.status === "signedOut" && state.reason !== "never_signed_in") {
       const { reason, receipt } = state;
-      session = state.sessionId ?? (held && session);
+      session = state.sessionId ?? (isSignedIn ? session : undefined);
       // A sign-out from before the page was loaded is told again by each load until it is delivered. Only the
       // session's name tells whether it is recorded already.
       if (!session && (event !== "SIGNED_OUT" || reason === "signed_out")) return;
       const message = `Session ended: ${(reason || "unknown").replaceAll("_", " ")}`;
-      record({
-        type: typeOf(state),
-        message,
-        context: contextBefore(reason !== "cookie_missing"),
-        reason,
-        receipt,
-      });
-      held = undefined;
+      record({ type: typeOf(state), message, reason, receipt }, reason !== "cookie_missing");
+      isSignedIn = false;
+      accessUntil = sessionUntil = Number.NaN;
     }
   }
 
-  const away = () => outbox.leave();
+  const away = () => outbox?.leave();
   const hidden = () => edges.document?.visibilityState === "hidden" && away();
-  edges.window?.addEventListener("online", () => outbox.send(), { signal });
+  edges.window?.addEventListener("online", () => outbox?.send(), { signal });
   edges.window?.addEventListener("pagehide", away, { signal });
   edges.document?.addEventListener("visibilitychange", hidden, { signal });
   const unsubscribe = client.onAuthStateChange((event, state) => quietly(() => changed(event, state)));
-  if (options.report !== false) outbox.send();
+  outbox?.send();
 
   const tracker: Tracker = {
     idleMinutes,
-    history,
-    lastReason: () => washed(ofTab.read(LAST_REASON)) ?? null,
-    clearLastReason,
-    track: (message, type, context) =>
-      quietly(() => record({ type, message, context: { ...contextBefore(!!held), ...context } })),
+    history: history.list,
+    lastReason: history.last,
+    clearLastReason: history.forgetLast,
+    track: (message, type, context) => quietly(() => record({ type, message }, isSignedIn, context)),
     dispose() {
       unsubscribe();
       listening.abort();
@@ -167,20 +143,6 @@ export function createTracker(
 /** `track` of the tracker that was made last; nothing without one. */
 export const trackLogout: Tracker["track"] = (message, type, context) =>
   latest?.track(message, type, context);
-
-/** A session ends once. What an app says about it by itself belongs to the end that is at most a minute away. */
-function isSameSignOut(one: LogoutRecord, other: LogoutRecord): boolean {
-  if (!one.session || one.session !== other.session) return false;
-  if (one.reason && other.reason) return true;
-  return !one.reason !== !other.reason && Math.abs(one.timestamp - other.timestamp) < MINUTE_MS;
-}
-
-/** Of the client's account and the app's one record: the client knows the cause, the app has the words. */
-function joined(known: LogoutRecord, fresh: LogoutRecord): LogoutRecord {
-  const [cause, words] = known.reason ? [known, fresh] : [fresh, known];
-  const context = { ...cause.context, ...words.context, ...cause.context };
-  return washed({ ...cause, message: words.message, context }) ?? fresh;
-}
 
 /** Telling about a sign-out must not break it. */
 function quietly(work: () => void): void {

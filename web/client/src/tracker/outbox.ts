@@ -1,6 +1,7 @@
 /** Reports on their way to the server: kept until an answer comes, sent without ever standing in the way of anything. */
 
 import type { TrackerEdges } from "./edges.js";
+import type { Change } from "./history.js";
 import { type LogoutRecord, RECORDS_MAX, washedList } from "./record.js";
 import type { Values } from "./store.js";
 
@@ -13,10 +14,8 @@ const SPREAD_MS = 500;
 const GIVE_UP_MS = 10_000;
 
 export interface Outbox {
-  /** Takes a report for sending soon. */
-  put(record: LogoutRecord): void;
-  /** Changes a report if it still waits. */
-  amend(record: LogoutRecord, isSame: (other: LogoutRecord) => boolean): void;
+  /** Changes what waits, and sends it soon. */
+  change(change: Change): void;
   /** Sends what waits. */
   send(): Promise<void>;
   /** Hands what waits to the browser, which sends it when the page is gone. */
@@ -62,12 +61,11 @@ export function outboxOf(url: string, edges: TrackerEdges, values: Values, signa
   }
 
   return {
-    put(record) {
-      write([...read(), record]);
+    change(change) {
+      write(change(read()));
       // Tabs send at different moments, so that without locks too one of them is the first.
       edges.setTimeout(sendAlone, edges.random() * SPREAD_MS);
     },
-    amend: (record, isSame) => write(read().map((other) => (isSame(other) ? record : other))),
     send: sendAlone,
     leave: () => putBack(take().filter((record) => !beaconed(edges, url, record))),
   };

@@ -46,16 +46,9 @@ const TYPES: readonly unknown[] = ["TOKEN_EXPIRED", "REFRESH_FAILED", "USER_ACTI
 
 /** Signing out in this browser needs no receipt; with one the server has said it, and the act was another device's. */
 export function typeOf({ reason, receipt }: SignedOutState): LogoutType {
-  switch (reason) {
-    case "signed_out":
-    case "signed_out_everywhere":
-      return receipt ? "REFRESH_FAILED" : "USER_ACTION";
-    case "remembered_lifetime":
-    case "short_lifetime":
-      return "TOKEN_EXPIRED";
-    default:
-      return reason ? "REFRESH_FAILED" : "UNKNOWN";
-  }
+  if (reason.startsWith("signed_out")) return receipt ? "REFRESH_FAILED" : "USER_ACTION";
+  if (reason.endsWith("_lifetime")) return "TOKEN_EXPIRED";
+  return reason ? "REFRESH_FAILED" : "UNKNOWN";
 }
 
 /**
