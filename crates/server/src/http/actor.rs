@@ -90,11 +90,14 @@ impl FromRequestParts<Arc<App>> for Departing {
 /// The claims of an authentic access token, expired and revoked ones too, if the request carries one: for what
 /// anybody may do, and is then filed under their name. Not being sure of it is as good as having none.
 pub async fn bearer_claims(headers: &HeaderMap, app: &App, arrival: &Arrival) -> Option<Arc<AccessClaims>> {
-    match read_token(headers, app, arrival).await {
-        Ok(Ok(claims)) => Some(claims),
-        Ok(Err(AccessTokenError::Expired(claims))) => Some(Arc::new(claims)),
-        Ok(Err(_)) | Err(_) => None,
-    }
+    let claims = match read_token(headers, app, arrival).await {
+        Ok(Ok(claims)) => claims,
+        Ok(Err(AccessTokenError::Expired(claims))) => Arc::new(claims),
+        Ok(Err(_)) | Err(_) => return None,
+    };
+    arrival.note_user(claims.sub);
+    arrival.note_session(claims.sid);
+    Some(claims)
 }
 
 /// Reads and verifies the bearer token, and notes whose it is.

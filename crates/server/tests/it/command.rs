@@ -2,6 +2,7 @@
 
 mod config;
 mod keys;
+mod logouts;
 mod migrate;
 mod serve;
 mod session;
@@ -46,6 +47,8 @@ fn a_wrong_folder_is_3_and_no_fresh_database() {
         vec!["session", "end", session, "--reason", "x"],
         vec!["user", "list"],
         vec!["keys", "list"],
+        vec!["logouts", "tail", "--follow"],
+        vec!["logouts", "stats"],
     ] {
         let printed = cli.run(&verb).expect(3);
         assert!(printed.err.contains("no database at") && printed.err.contains("--data"), "{printed:?}");

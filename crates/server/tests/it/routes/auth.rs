@@ -2,6 +2,7 @@
 
 mod login;
 mod logout;
+mod logout_event;
 mod password;
 mod profile;
 mod refresh;
