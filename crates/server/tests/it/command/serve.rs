@@ -66,6 +66,8 @@ async fn it_serves_says_where_and_stops_cleanly_when_told() {
     let answer = client.login("dev@tenure.example", PASSWORD).await.expect(200);
     client.profile(&answer.access_token()).await.expect(200);
     let cookie = answer.set_cookies()[0].split(';').next().unwrap().to_owned();
+    let page = client.get("/sign-in").send().await.expect(200);
+    assert_eq!(page.is_page(), tenure::pages::built("sign-in.html").is_some(), "{}", page.text());
     let ready = reqwest::Client::builder().no_proxy().build().unwrap();
     let ready = ready.get(format!("{}/readyz", server.ops)).send().await.unwrap();
     assert_eq!(ready.status().as_u16(), 200);
