@@ -1,0 +1,10 @@
+/** The client that every page makes once. */
+
+import { type Client, createClient, type Edges } from "@tenure/client";
+import { createTracker, type Tracker } from "@tenure/client/tracker";
+import { basePath } from "./return-target.js";
+
+export function openSession(edges: Partial<Edges> = {}): { client: Client; tracker: Tracker } {
+  const client = createClient({ baseUrl: basePath(location.href), edges });
+  return { client, tracker: createTracker(client) };
+}

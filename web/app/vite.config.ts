@@ -1,0 +1,42 @@
+import { fileURLToPath } from "node:url";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+import { precompress } from "./precompress.js";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/**
+ * Two builds into one folder. The forms are plain TypeScript, several times smaller than React alone; built together
+ * with the other pages they would share chunks that need React.
+ */
+const PAGES: Record<string, string[]> = {
+  forms: ["sign-in.html", "sign-up.html"],
+  react: ["account.html", "playground.html"],
+};
+
+export default defineConfig(({ mode }) => ({
+  root: here("."),
+  // A proxy may serve us below a path.
+  base: "./",
+  plugins: [react(), precompress()],
+  resolve: {
+    alias: [
+      { find: /^@tenure\/client$/, replacement: here("../client/src/index.ts") },
+      { find: /^@tenure\/client\/tracker$/, replacement: here("../client/src/tracker/index.ts") },
+      { find: /^@tenure\/react$/, replacement: here("../react/src/index.ts") },
+      { find: /^@tenure\/react\//, replacement: here("../react/src/") },
+    ],
+  },
+  build: {
+    target: "es2022",
+    emptyOutDir: mode === "forms",
+    // The policy of the pages allows what comes from files, and nothing inline.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: PAGES[mode] ?? Object.values(PAGES).flat(),
+      treeshake: { moduleSideEffects: [{ test: /\/(react|client)\/(src|cjs|index)/, sideEffects: false }] },
+    },
+  },
+  test: { environment: "node", include: ["test/**/*.test.ts"] },
+}));
