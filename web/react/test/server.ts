@@ -74,8 +74,8 @@ export class FakeServer {
       user,
       label: "Firefox on Linux",
       remembered: true,
-      created_at: Date.now(),
-      expires_at: Date.now() + 20 * DAY_MS,
+      created_at: START,
+      expires_at: START + 20 * DAY_MS,
       ...options,
     };
     this.rows.unshift(row);
@@ -95,6 +95,9 @@ export class FakeServer {
     this.requests.push({ line, body });
     await this.#held;
     if (init.signal?.aborted || this.down) throw new TypeError("Failed to fetch");
+    // A client that does not know our clock yet asks for the time before it refreshes (protocol section 2).
+    const sentAt = new Headers(init.headers).get("Tenure-Sent-At");
+    if (sentAt === "0") return problem(409, "request_stale", "transport");
     const planned = this.next.get(line);
     this.next.delete(line);
     if (planned) return planned;

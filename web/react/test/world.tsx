@@ -16,6 +16,8 @@ export interface World {
   tracker: Tracker | undefined;
   user: UserEvent;
   page: RenderResult;
+  /** The provider around something else, to render instead. */
+  around(inside: ReactNode): ReactNode;
   /** Lets time pass, and React follow. */
   pass(ms: number): Promise<void>;
   /** Something ends the session on the server, and this page hears of it. */
@@ -63,12 +65,15 @@ export async function open(content: ReactNode, options: Options = {}): Promise<W
   const tracker = options.tracked ? createTracker(client, { report: false }) : undefined;
   onTestFinished(() => tracker?.dispose());
   const user = userEvent.setup({ advanceTimers: (ms) => vi.advanceTimersByTime(ms) });
-  const tree = (
-    <SessionProvider client={client} tracker={tracker} messages={messages}>
-      {content}
-    </SessionProvider>
-  );
-  const page = render(strict ? <StrictMode>{tree}</StrictMode> : tree);
+  const around = (inside: ReactNode) => {
+    const tree = (
+      <SessionProvider client={client} tracker={tracker} messages={messages}>
+        {inside}
+      </SessionProvider>
+    );
+    return strict ? <StrictMode>{tree}</StrictMode> : tree;
+  };
+  const page = render(around(content));
   const pass = (ms: number) => act(async () => void (await vi.advanceTimersByTimeAsync(ms)));
   await pass(0);
   return {
@@ -77,6 +82,7 @@ export async function open(content: ReactNode, options: Options = {}): Promise<W
     tracker,
     user,
     page,
+    around,
     pass,
     async end(reason) {
       if (server.jar) server.jar.ended = reason;
