@@ -10,5 +10,5 @@ export default defineConfig({
       { find: "@tenure/client", replacement: source("index.ts") },
     ],
   },
-  test: { environment: "jsdom", setupFiles: ["test/setup.ts"], include: ["test/**/*.test.{ts,tsx}"] },
+  test: { environment: "jsdom", include: ["test/**/*.test.{ts,tsx}"] },
 });

@@ -8,6 +8,7 @@ import axe from "axe-core";
 import { type ReactNode, StrictMode } from "react";
 import { expect, onTestFinished, vi } from "vitest";
 import { type MessageOverrides, SessionProvider } from "../src/index.js";
+import "./browser.js";
 import { FakeServer, START } from "./server.js";
 
 export interface World {

@@ -1,3 +1,5 @@
+/** What jsdom lacks of a browser, and a clean page for each test. */
+
 import { cleanup } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
 
@@ -25,6 +27,9 @@ addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !dialog) return;
   if (dialog.dispatchEvent(new Event("cancel", { cancelable: true }))) dialog.close();
 });
+
+// axe asks for a canvas in order to know icon fonts, of which there are none.
+HTMLCanvasElement.prototype.getContext = () => null;
 
 afterEach(() => {
   cleanup();
