@@ -112,11 +112,50 @@ describe("what is recorded", () => {
   });
 
   it("an undelivered sign-out of an unknown session is not recorded again by each load", () => {
-    const { tracker, client } = new Browser().tab();
+    const browser = new Browser();
+    const { tracker, client } = browser.tab();
     client.emit("SIGNED_OUT", { status: "signedOut", reason: "signed_out" });
+    browser.tab({}, new FakeClient({ status: "signedOut", reason: "remembered_lifetime" }));
     expect(tracker.history()).toEqual([]);
-    client.emit("SIGNED_OUT", { status: "signedOut", reason: "remembered_lifetime" });
+  });
+
+  it("ends of unknown sessions are not taken for each other or for an earlier one", () => {
+    const { tracker, client } = busyTab(new Browser());
+    client.emit("SIGNED_OUT", signedOut("remembered_lifetime"));
+    for (const reason of ["remembered_lifetime", ""] as SignedOutReason[]) {
+      client.emit("SIGNED_OUT", { status: "signedOut", reason });
+    }
+    const ends = tracker.history().map(({ session, message }) => [session, message]);
+    expect(ends).toEqual([
+      [undefined, "Session ended: unknown"],
+      [undefined, "Session ended: remembered lifetime"],
+      ["ses_1", "Session ended: remembered lifetime"],
+    ]);
+  });
+
+  it("a session that ends without its name is the one that was shown", () => {
+    const { tracker, client } = busyTab(new Browser());
+    client.emit("SIGNED_OUT", { status: "signedOut", reason: "signed_out" });
+    expect(tracker.lastReason()?.session).toBe("ses_1");
+  });
+
+  it("storage that was full is used again as soon as it takes something", () => {
+    const browser = new Browser();
+    const local = new Store();
+    let isFull = true;
+    const setItem = (key: string, value: string) => {
+      if (isFull) throw new DOMException("full", "QuotaExceededError");
+      local.kept.set(key, value);
+    };
+    browser.local = Object.assign(local, { setItem });
+    const { tracker, client } = busyTab(browser);
+    client.emit("SIGNED_OUT", signedOut("signed_out"));
     expect(tracker.history()).toHaveLength(1);
+    isFull = false;
+    client.emit("SIGNED_OUT", signedOut("signed_out", { sessionId: "ses_2" }));
+    expect(browser.tab().tracker.history()).toHaveLength(2);
+    local.kept.clear();
+    expect(tracker.history()).toEqual([]);
   });
 
   it("without storage everything is remembered as long as the page lives", async () => {
