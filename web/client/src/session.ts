@@ -157,7 +157,14 @@ export function step(tab: Tab, event: Event, now: Moment): Step {
       return toldOut(tab, event.out);
     case "told-in":
       if (tab.grant?.session.id === event.sessionId || tab.over.includes(event.sessionId)) return [tab, []];
-      return refresh({ ...tab, remembered: event.sessionId, out: undefined, leaving: undefined });
+      // A doubt was about the session before.
+      return refresh({
+        ...tab,
+        remembered: event.sessionId,
+        out: undefined,
+        leaving: undefined,
+        doubt: undefined,
+      });
     case "changed": {
       if (!tab.grant || tab.grant.session.id !== event.sessionId) return [tab, []];
       const grant = { ...tab.grant, ...event.changed };
@@ -222,7 +229,9 @@ function discard(tab: Tab, token: string, force: boolean, now: Moment): Step {
 function granted(tab: Tab, grant: Grant, by: "sign-in" | "refresh" | "tab", now: Moment): Step {
   const before = tab.grant;
   const rest: Tab = by === "refresh" ? { ...tab, refreshing: false } : tab;
-  if (tab.over.includes(grant.session.id)) return [rest, []];
+  // A server that has not heard of a sign-out yet still serves what is over here; it is asked again, not believed.
+  if (tab.over.includes(grant.session.id))
+    return [rest, by === "refresh" ? [{ do: "wait", ms: BACKOFF_MAX_MS }] : []];
   const sameSession = before?.session.id === grant.session.id;
   if (by === "tab" && before) {
     // Messages may be late: neither an earlier sign-in nor an earlier token replaces what is here.
