@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createClient } from "../src/index.js";
 import { type Monitor, startMonitor } from "../src/monitor/index.js";
-import { registerClient } from "../src/registry.js";
+import { registerClient, watchClients } from "../src/registry.js";
 import type { AuthState, Client, Inspection, SignedInState } from "../src/types.js";
 import { signedIn } from "./tracker-world.js";
 
@@ -255,12 +255,12 @@ describe("without a page", () => {
     expect(monitor.getTokenStatus().status).toBe("signedIn");
   });
 
-  it("no client is registered, so that a server does not collect them", async () => {
-    const { watchClients } = await import("../src/registry.js");
-    vi.stubGlobal("window", undefined);
-    registerClient({} as Client);
+  it("no client is registered, so that a server does not collect them", () => {
     const seen = vi.fn();
-    watchClients(seen)();
+    const stop = watchClients(seen);
+    vi.stubGlobal("window", undefined);
+    createClient();
+    stop();
     expect(seen).not.toHaveBeenCalled();
   });
 });
@@ -280,7 +280,7 @@ it("monitor/auto watches clients from before and after its import until they are
   forgetLate();
   expect(vi.getTimerCount()).toBe(0);
   expect("__tokenMonitor" in window).toBe(false);
-  const real = createClient({ start: false });
+  const real = createClient({ edges: { fetch: () => new Promise(() => {}) } });
   expect(window.__tokenMonitor?.getTokenStatus().status).toBe("unknown");
   real.dispose();
   expect("__tokenMonitor" in window).toBe(false);
