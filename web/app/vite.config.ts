@@ -35,6 +35,7 @@ export default defineConfig(({ mode }) => ({
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: PAGES[mode] ?? Object.values(PAGES).flat(),
+      // Modules that do nothing by being imported: a page that takes sentences from the kit takes no React with them.
       treeshake: { moduleSideEffects: [{ test: /\/(react|client)\/(src|cjs|index)/, sideEffects: false }] },
     },
   },
