@@ -1,4 +1,4 @@
-import type { AuthState } from "@tenure/client";
+import type { AuthState, Inspection } from "@tenure/client";
 import { type JSX, useEffect, useRef, useState } from "react";
 import { useMessages, type Words } from "./messages.js";
 import { Button, Facts, Icon, type RootProps } from "./parts.js";
@@ -72,8 +72,6 @@ function Contents(): JSX.Element {
   useTick(REFRESH_MS);
   const seen = client.inspect();
   const signOuts = tracker?.history().slice(0, SIGN_OUTS_SHOWN);
-  const left = (ms: number | null) =>
-    ms === null ? "none" : ms > 0 ? `${words.duration(ms)} left` : "expired";
   const log = () => {
     const full = { ...seen, idleMinutes: tracker?.idleMinutes(), signOuts: tracker?.history() };
     console.log("[tenure] auth state", redacted(full));
@@ -83,26 +81,7 @@ function Contents(): JSX.Element {
       <h2>Auth status</h2>
       <Facts of={statusFacts(state, words)} />
       <h2>Tokens</h2>
-      <Facts
-        of={[
-          ["Access token", left(seen.accessExpiresInMs)],
-          [
-            "Refresh token",
-            state.status === "signedIn" ? "in a cookie that no script can read" : "none known",
-          ],
-          ["Session", left(seen.sessionExpiresInMs)],
-          ["Refreshes sent by this tab", String(seen.refreshesSent)],
-          ["Tokens from other tabs", String(seen.tokensFromTabs)],
-          [
-            "Server clock",
-            seen.clockOffsetMs === null ? "not known" : `${Math.round(seen.clockOffsetMs)} ms ahead`,
-          ],
-          [
-            "Browser",
-            `locks ${seen.locks ? "yes" : "no"}, channel ${seen.channel}, storage ${seen.storage ? "yes" : "no"}`,
-          ],
-        ]}
-      />
+      <Facts of={tokenFacts(seen, words)} />
       <h2>Recent sign-outs{signOuts && ` (${signOuts.length})`}</h2>
       {!signOuts && <p data-part="help">Give the provider a tracker to see them.</p>}
       <ul data-part="sign-outs">
@@ -119,9 +98,30 @@ function Contents(): JSX.Element {
   );
 }
 
-function statusFacts(state: AuthState, words: Words): [string, string | undefined][] {
+type FactList = [string, string | undefined][];
+
+function tokenFacts(seen: Inspection, words: Words): FactList {
+  const left = (ms: number | null) =>
+    ms === null ? "none" : ms > 0 ? `${words.duration(ms)} left` : "expired";
+  const has = (present: boolean) => (present ? "yes" : "no");
+  const { clockOffsetMs: offset, locks, channel, storage } = seen;
+  return [
+    ["Access token", left(seen.accessExpiresInMs)],
+    [
+      "Refresh token",
+      seen.state.status === "signedIn" ? "in a cookie that no script can read" : "none known",
+    ],
+    ["Session", left(seen.sessionExpiresInMs)],
+    ["Refreshes sent by this tab", String(seen.refreshesSent)],
+    ["Tokens from other tabs", String(seen.tokensFromTabs)],
+    ["Server's clock less ours", offset === null ? "not known" : `${Math.round(offset)} ms`],
+    ["Browser", `locks ${has(locks)}, channel ${channel}, storage ${has(storage)}`],
+  ];
+}
+
+function statusFacts(state: AuthState, words: Words): FactList {
   const trouble = state.status === "signedOut" ? undefined : state.trouble;
-  const facts: [string, string | undefined][] = [
+  const facts: FactList = [
     ["Status", state.status],
     [
       "Trouble",

@@ -46,7 +46,7 @@ const english = {
   detailReason: "Reason",
   detailType: "Type",
   detailTime: "Time",
-  detailIdle: "Idle before it",
+  detailIdle: "Idle before",
   detailPage: "Page",
   detailReceipt: "Receipt",
   detailSession: "Session",

@@ -40,7 +40,7 @@ export function agoIn(locale: string, ms: number): string {
 
 /** A moment as a date and time of day. */
 export function momentIn(locale: string, ms: number): string {
-  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }).format(ms);
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(ms);
 }
 
 /** Renders again every so many milliseconds; not at all for null. */

@@ -46,10 +46,10 @@ export function UserButton({
         aria-haspopup="menu"
         aria-expanded={menu.open}
         aria-controls={menu.open ? id : undefined}
-        aria-label={words.userMenu(user.name)}
         onClick={menu.toggle}
       >
         <span aria-hidden="true">{initials(user.name)}</span>
+        <span data-part="unseen">{words.userMenu(user.name)}</span>
       </Button>
       {menu.open && (
         <div data-part="popup">

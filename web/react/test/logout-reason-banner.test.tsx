@@ -120,7 +120,7 @@ test("folds away what support asks for: reason, type, time, idling, page, receip
     Receipt: "rcp_4711",
     Session: "ses_1",
     Page: "/",
-    "Idle before it": "0 seconds",
+    "Idle before": "0 seconds",
   });
   expect(facts.Time).toMatch(/2026/);
   expect(banner().querySelector("details")?.open).toBe(false);
