@@ -119,6 +119,8 @@ const RETRY_AFTER_MAX_MS = 300_000;
 const DISCARD_AFTER_MS = 10_000;
 /** A token is not used in its last seconds, in which it would expire on its way. */
 export const LAST_SECONDS_MS = 10_000;
+/** By this much a tab that only misses the cookie asks again later than one that was told of an end. */
+const LET_OTHERS_SAY_MS = 2000;
 const OVER_MAX = 8;
 
 export function step(tab: Tab, event: Event, now: Moment): Step {
@@ -233,12 +235,13 @@ function granted(tab: Tab, grant: Grant, by: "sign-in" | "refresh" | "tab", now:
   if (tab.over.includes(grant.session.id))
     return [rest, by === "refresh" ? [{ do: "wait", ms: BACKOFF_MAX_MS }] : []];
   const sameSession = before?.session.id === grant.session.id;
+  const sameToken = before?.token.value === grant.token.value;
   if (by === "tab" && before) {
     // Messages may be late: neither an earlier sign-in nor an earlier token replaces what is here.
     const earlier = sameSession
-      ? grant.token.receivedAt <= before.token.receivedAt
+      ? grant.token.receivedAt < before.token.receivedAt
       : grant.session.createdAt < before.session.createdAt;
-    if (earlier) return [tab, []];
+    if (earlier || (sameToken && kept(before.user, grant.user) === before.user)) return [tab, []];
   }
   const effects: Effect[] = [{ do: "wait", ms: Math.max(0, grant.token.refreshAt - now.server) }];
   // Another session than the one that a refresh under way asked about: its answer would take us back.
@@ -251,10 +254,14 @@ function granted(tab: Tab, grant: Grant, by: "sign-in" | "refresh" | "tab", now:
   return [
     {
       grant: before
-        ? { ...grant, user: kept(before.user, grant.user), session: kept(before.session, grant.session) }
+        ? {
+            user: kept(before.user, grant.user),
+            session: kept(before.session, grant.session),
+            token: kept(before.token, grant.token),
+          }
         : grant,
       refreshing: rest.refreshing && !outdated,
-      discarded: false,
+      discarded: tab.discarded && sameToken,
       over: tab.over,
     },
     effects,
@@ -274,7 +281,7 @@ function names(tab: Tab, grant: Grant): AuthEvent[] {
   const events: AuthEvent[] = tab.trouble ? ["RECONNECTED"] : [];
   if (before.session.id !== grant.session.id) return [...events, "SIGNED_IN"];
   if (kept(before.user, grant.user) !== before.user) events.push("USER_UPDATED");
-  return [...events, "TOKEN_REFRESHED"];
+  return before.token.value === grant.token.value ? events : [...events, "TOKEN_REFRESHED"];
 }
 
 /** A refresh that failed. Only a closed list of answers, about this session and heard twice, signs out. */
@@ -284,9 +291,11 @@ function refused(tab: Tab, error: ProblemError, now: Moment): Step {
   const about = error.details.sessionId;
   if (!saysSignedOut(error) || (ours && about && ours !== about)) return troubled(tab, error, now);
   // Nobody believes to be signed in, so nobody is thrown out: the first answer is enough.
-  if (!ours && error.code === "no_session") return signedOut(tab, verdict(tab, error), undefined);
-  if (tab.doubt) return signedOut(tab, verdict(tab, tab.doubt), ours);
-  return [{ ...tab, doubt: error }, [{ do: "wait", ms: pause(now) }]];
+  if (!ours && error.code === "no_session") return signedOut(tab, verdict(tab, error, now), undefined);
+  if (tab.doubt) return signedOut(tab, verdict(tab, tab.doubt, now), ours);
+  // The tab that the server told the reason has lost the cookie by that for all tabs; it is given time to say why.
+  const ms = pause(now) + (error.code === "no_session" ? LET_OTHERS_SAY_MS : 0);
+  return [{ ...tab, doubt: error }, [{ do: "wait", ms }]];
 }
 
 function troubled(tab: Tab, error: ProblemError, now: Moment): Step {
@@ -302,17 +311,20 @@ function troubled(tab: Tab, error: ProblemError, now: Moment): Step {
 }
 
 /** The end in the server's words, or in ours where it has none. */
-function verdict(tab: Tab, { code, details }: ProblemError): SignedOutState {
-  const reason = details.reason ?? ownReason(tab, code);
+function verdict(tab: Tab, { code, details }: ProblemError, now: Moment): SignedOutState {
+  const reason = details.reason ?? ownReason(tab, code, now);
   return { status: "signedOut", reason, ...(details.receipt ? { receipt: details.receipt } : {}) };
 }
 
-function ownReason(tab: Tab, code: string): SignedOutReason {
+function ownReason(tab: Tab, code: string, now: Moment): SignedOutReason {
+  const session = tab.grant?.session;
+  // The answer that told another tab of the end has taken the cookie along.
+  const isOver = code === "no_session" && session && session.expiresAt <= now.server;
+  if (isOver || code === "session_expired")
+    return session?.remembered === false ? "short_lifetime" : "remembered_lifetime";
   switch (code) {
     case "no_session":
       return known(tab) ? "cookie_missing" : "never_signed_in";
-    case "session_expired":
-      return tab.grant?.session.remembered === false ? "short_lifetime" : "remembered_lifetime";
     case "session_superseded":
       return "session_superseded";
     default:
