@@ -206,6 +206,7 @@ describe("when", () => {
 describe("window.__tokenMonitor", () => {
   it("tells the status under the known names, and no more", () => {
     watch(new FakeClient(state("live"), 12.9 * MINUTE, 19.5 * DAY + 1));
+    expect(Object.keys(window.__tokenMonitor ?? {})).toEqual(["getTokenStatus"]);
     expect(window.__tokenMonitor?.getTokenStatus()).toEqual({
       accessTokenExpired: false,
       accessExpiresInMinutes: 12,

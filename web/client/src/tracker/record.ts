@@ -103,7 +103,7 @@ function blotted(text: string, length: number): string {
 
 /** Controls are for nobody's eyes, and half a character, as clipping may leave it, is not JSON to strict readers. */
 function clipped(text: string, length: number): string {
-  return text.slice(0, length).replace(/[\p{Cc}\p{Cs}]/gu, "");
+  return text.slice(0, length).replace(/[\p{Cc}\p{Cs}]/gu, " ");
 }
 
 function isCount(value: unknown): value is number {
