@@ -24,12 +24,10 @@ export function ProfileForm({ user }: { user: User }): JSX.Element {
   return (
     <form aria-label="Profile" method="post" noValidate onSubmit={form.onSubmit}>
       <ErrorSummary {...shared} />
-      <dl data-part="facts">
-        <div>
-          <dt>E-mail</dt>
-          <dd>{user.email}</dd>
-        </div>
-      </dl>
+      <div data-part="field">
+        <span data-part="label">{words.email}</span>
+        <span>{user.email}</span>
+      </div>
       {/* Saved elsewhere, it is shown here as well; the key lets the field take the new name. */}
       <Field
         {...shared}

@@ -2,8 +2,9 @@
 
 import { messagesWith, type Words } from "@tenure/react/messages.js";
 import { agoIn, durationIn, momentIn } from "@tenure/react/time.js";
+import { locale } from "../session.js";
 
-const messages = messagesWith();
+const messages = messagesWith({ locale });
 
 export const words: Words = {
   ...messages,

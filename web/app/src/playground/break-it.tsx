@@ -22,7 +22,7 @@ export function BreakIt({ play, burst }: { play: Play; burst: Burst | null }): J
   // The buttons depend on what is broken.
   useSyncExternalStore(play.breakage.subscribe, play.breakage.exchanges);
   const [trial, setTrial] = useState<Trial | null>(
-    () => burst && { ...burstEnded(burst), session: undefined },
+    () => burst && { ...burstEnded(burst), session: burst.session },
   );
   const [running, setRunning] = useState<string | null>(null);
   const isSignedIn = state.status === "signedIn";
@@ -90,8 +90,8 @@ function TrialReport(props: { trial: Trial | null; state: AuthState; play: Play 
           </>
         ) : (
           <p>
-            Each button breaks something between this page and the server. Press one, and see what becomes of
-            the session.
+            {state.status === "signedOut" && "Sign in first. "}Each button breaks something between this page
+            and the server. Press one, and see what becomes of the session.
           </p>
         )}
       </div>
@@ -115,7 +115,7 @@ function Verdict({ trial, state, words, wallNow }: VerdictProps): JSX.Element {
     case "signedOut":
       return (
         <p className="verdict" data-look-state="out">
-          <strong>You are signed out.</strong> {reasonSentence(words, state.reason)}{" "}
+          <strong>You are signed out.</strong> The reason: “{reasonSentence(words, state.reason)}”{" "}
           {state.receipt && <>Receipt: {state.receipt}</>}
         </p>
       );

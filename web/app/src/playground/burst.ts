@@ -3,12 +3,15 @@
 export interface Burst {
   readonly loads: number;
   readonly tookMs: number;
+  /** The session before it. */
+  readonly session: string | undefined;
 }
 
 interface Count {
   readonly left: number;
   readonly loads: number;
   readonly began: number;
+  readonly session?: string | undefined;
 }
 
 const KEY = "tenure-playground:burst";
@@ -17,8 +20,8 @@ const STAY_MS = 60;
 const STAY_SPREAD_MS = 160;
 
 /** Loads the page `loads` times. False if the browser denies the storage. */
-export function startBurst(loads: number): boolean {
-  if (!write({ left: loads - 1, loads, began: Date.now() })) return false;
+export function startBurst(loads: number, session: string | undefined): boolean {
+  if (!write({ left: loads - 1, loads, began: Date.now(), session })) return false;
   location.reload();
   return true;
 }
@@ -27,13 +30,13 @@ export function startBurst(loads: number): boolean {
 export function continueBurst(): "going on" | Burst | null {
   const count = read();
   if (!count) return null;
-  const { left, loads, began } = count;
-  if (left > 0 && write({ left: left - 1, loads, began })) {
+  const { left, loads, began, session } = count;
+  if (left > 0 && write({ ...count, left: left - 1 })) {
     setTimeout(() => location.reload(), STAY_MS + Math.random() * STAY_SPREAD_MS);
     return "going on";
   }
   write(null);
-  return { loads, tookMs: Date.now() - began };
+  return { loads, tookMs: Date.now() - began, session };
 }
 
 function read(): Count | null {

@@ -7,8 +7,11 @@ import { Button, Facts } from "@tenure/react/parts.js";
 import { useTick } from "@tenure/react/time.js";
 import { type JSX, useState, useSyncExternalStore } from "react";
 import type { DevUser } from "../config.js";
+import { locale } from "../session.js";
 import type { Play } from "./breaks.js";
 import type { TabCounter } from "./tabs.js";
+
+const clock = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
 
 export function LiveSession(props: { play: Play; tabs: TabCounter; devUser: DevUser | null }): JSX.Element {
   const { play, tabs, devUser } = props;
@@ -116,9 +119,9 @@ function LiveFacts(props: { play: Play; tabs: TabCounter; state: AuthState }): J
         ["Session", left(seen.sessionExpiresInMs)],
         [
           "Server's clock",
-          seen.clockOffsetMs === null ? "not known yet" : words.moment(play.client.serverNow()),
+          seen.clockOffsetMs === null ? "not known yet" : clock.format(play.client.serverNow()),
         ],
-        ["This device's", `${words.moment(play.breakage.edges.wallNow())}${jumped(play.breakage.jumpedMs)}`],
+        ["This device's", `${clock.format(play.breakage.edges.wallNow())}${jumped(play.breakage.jumpedMs)}`],
         ["Refreshes sent", `${seen.refreshesSent} by this tab`],
         ["From other tabs", `${seen.tokensFromTabs} ${seen.tokensFromTabs === 1 ? "token" : "tokens"}`],
         ["Tabs alive", alive === null ? "cannot be counted here" : String(alive)],

@@ -3,7 +3,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { readConfig } from "../config.js";
 import { find } from "../forms/dom.js";
-import { openSession } from "../session.js";
+import { locale, openSession } from "../session.js";
 import { Breakage } from "./breakage.js";
 import { continueBurst } from "./burst.js";
 import { EventLog } from "./events.js";
@@ -24,7 +24,7 @@ addEventListener("pagehide", () => tabs.leave());
 
 createRoot(find("#root")).render(
   <StrictMode>
-    <SessionProvider client={client} tracker={tracker}>
+    <SessionProvider client={client} tracker={tracker} messages={{ locale }}>
       <PlaygroundPage
         play={{ client, breakage, events }}
         tabs={tabs}
