@@ -24,10 +24,6 @@ export class ServerClock {
     this.#anchor = { server, wall: this.edges.wallNow(), monotonic: this.edges.monotonicNow() };
   }
 
-  get isKnown(): boolean {
-    return this.#anchor !== undefined;
-  }
-
   /** Unix milliseconds. Before the server has told, this device's own clock. */
   now(): number {
     if (!this.#anchor) return this.edges.wallNow();

@@ -161,8 +161,9 @@ export class Engine implements Hearing {
   // === Hearing: what the other tabs say ===
 
   grant(grant: Grant, serverNow: number): void {
-    // Late by the message's way, so it is never ahead of the server.
-    if (!this.clock.isKnown) this.clock.learn(serverNow);
+    // Late by the message's way, so it is never ahead of the server; if this tab is behind it, or not sure of its
+    // own time (the device slept, the clock was set), it knows better.
+    if (serverNow > this.clock.sentAt()) this.clock.learn(serverNow);
     const before = this.#tab.grant;
     this.dispatch({ is: "granted", grant, by: "tab" });
     if (this.#tab.grant !== before) this.tokensFromTabs += 1;
@@ -181,9 +182,11 @@ export class Engine implements Hearing {
     if (sessionId && sessionId !== shown) this.dispatch({ is: "told-in", sessionId });
   }
 
+  /** Whoever is not sure of the time would pass its error on, and a wrong time makes old requests look young. */
   share(): { grant: Grant; serverNow: number } | undefined {
     const { grant } = this.#tab;
-    return grant && this.isUsable ? { grant, serverNow: this.clock.now() } : undefined;
+    const serverNow = this.clock.sentAt();
+    return grant && serverNow && this.isUsable ? { grant, serverNow } : undefined;
   }
 
   // === Effects ===
@@ -210,7 +213,7 @@ export class Engine implements Hearing {
         this.memory.write("session", effect.sessionId);
         break;
       case "tell-grant":
-        this.tabs.tell({ is: "grant", grant: effect.grant, serverNow: this.clock.now() });
+        this.tabs.tell({ is: "grant", grant: effect.grant, serverNow: this.clock.sentAt() });
         break;
       case "tell-out":
         this.memory.write("out", JSON.stringify(effect.out));

@@ -23,6 +23,7 @@ const CLAIM_SPREAD_MS = 200;
 
 /** What tabs tell each other, from memory to memory. */
 export type Message =
+  /** `serverNow` is 0 if the sender is not sure of it. */
   | { readonly is: "grant"; readonly grant: Grant; readonly serverNow: number }
   | { readonly is: "out"; readonly out: SignedOutState }
   | { readonly is: "ask" }
