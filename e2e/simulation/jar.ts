@@ -1,0 +1,67 @@
+/** A browser's cookies: what it holds, and what its disk holds, which is a little behind. */
+
+/** C of the protocol: after a crash the jar may be as old as this. */
+export const FLUSH_LAG_MS = 30_000;
+
+interface Cookie {
+  readonly name: string;
+  readonly value: string;
+  readonly path: string;
+  /** By this device's wall clock; undefined if it goes with the browser. */
+  readonly expiresAt: number | undefined;
+}
+
+type Content = ReadonlyMap<string, Cookie>;
+
+export class Jar {
+  #content: Content = new Map();
+  /** What the jar held before, and until when in true time. */
+  #past: { readonly content: Content; readonly until: number }[] = [];
+
+  /** What a request to this path carries. */
+  header(path: string, wallNow: number): string {
+    const sent = [...this.#content.values()].filter(
+      (cookie) =>
+        path.startsWith(cookie.path) && (cookie.expiresAt === undefined || cookie.expiresAt > wallNow),
+    );
+    return sent.map((cookie) => `${cookie.name}=${cookie.value}`).join("; ");
+  }
+
+  /** Does what an answer's `Set-Cookie` lines say. */
+  apply(lines: readonly string[], wallNow: number, now: number): void {
+    if (lines.length === 0) return;
+    this.#past = this.#past.filter((then) => now - then.until < FLUSH_LAG_MS);
+    this.#past.push({ content: this.#content, until: now });
+    const content = new Map(this.#content);
+    for (const line of lines) {
+      const cookie = parse(line, wallNow);
+      const key = `${cookie.name};${cookie.path}`;
+      if (cookie.expiresAt !== undefined && cookie.expiresAt <= wallNow) content.delete(key);
+      else content.set(key, cookie);
+    }
+    this.#content = content;
+  }
+
+  /** The browser crashed, and comes back with what its disk held at that time. */
+  rollBack(to: number): boolean {
+    const then = this.#past.find((then) => then.until > to);
+    this.#past = [];
+    if (then) this.#content = then.content;
+    return then !== undefined;
+  }
+
+  /** The names, for people. */
+  toString(): string {
+    return [...this.#content.values()].map((cookie) => cookie.name).join(" ") || "empty";
+  }
+}
+
+function parse(line: string, wallNow: number): Cookie {
+  const [pair = "", ...attributes] = line.split(";").map((part) => part.trim());
+  const [name = "", value = ""] = pair.split(/=(.*)/);
+  const attribute = (wanted: string) =>
+    attributes.find((text) => text.toLowerCase().startsWith(`${wanted}=`))?.slice(wanted.length + 1);
+  const maxAge = attribute("max-age");
+  const expiresAt = maxAge === undefined ? undefined : wallNow + Number(maxAge) * 1000;
+  return { name, value, path: attribute("path") ?? "/", expiresAt };
+}

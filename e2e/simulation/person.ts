@@ -1,0 +1,263 @@
+/** Somebody who uses a browser for twenty days, and what befalls them. */
+
+import type { Browser, Tab } from "./browser.js";
+import type { Device } from "./device.js";
+import { type Network, ORIGIN, type Weather } from "./network.js";
+import type { Random } from "./random.js";
+import type { Testbed } from "./testbed.js";
+import { DAY, HOUR, MINUTE, SECOND, type Timeline } from "./timeline.js";
+import type { Trace } from "./trace.js";
+import type { Witness } from "./witness.js";
+
+/** After the last disturbance a tab has so long to be live again: a few attempts, and the pauses between them. */
+const RECOVERY_MS = 100 * SECOND;
+/** 2S: crashes that roll the jar back are this far apart (H3 of docs/protocol.md). */
+const CRASHES_APART_MS = 3 * MINUTE;
+const TABS = 4;
+
+export interface Scene {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly browser: Browser;
+  readonly device: Device;
+  readonly network: Network;
+  readonly testbed: Testbed;
+  readonly witness: Witness;
+  readonly trace: Trace;
+}
+
+export class Person {
+  /** Raised whenever the weather changes, so that what would have cleared it up later does not. */
+  #weatherTurn = 0;
+  #crashedAt: number;
+  /** Which way this device's clock goes wrong: one way only, a cookie has one day of margin. */
+  readonly #clockError: number;
+  #isClosed = false;
+  #isOver = false;
+
+  constructor(
+    private readonly scene: Scene,
+    /** When the session ends. */
+    private readonly end: number,
+  ) {
+    this.#crashedAt = scene.timeline.now;
+    this.#clockError = scene.random.pick([-1, 1]);
+    scene.network.onCookie = () => this.#cookieCame();
+  }
+
+  /** Plans all days: when the device is awake, and what happens then. */
+  plan(): void {
+    const { timeline, random } = this.scene;
+    const alwaysOn = random.chance(0.04);
+    const start = timeline.now;
+    for (let day = 0; day < 20; day += 1) {
+      if (!alwaysOn && random.chance(0.2)) continue;
+      let at = start + day * DAY + (day === 0 ? 20 * MINUTE : random.spread(1, 10 * HOUR));
+      const bedtime = Math.min(start + (day + 1) * DAY, this.end);
+      while (at < bedtime) {
+        const until = Math.min(bedtime, at + random.spread(MINUTE, 2 * HOUR));
+        this.#sitting(at, until, alwaysOn);
+        at = until + random.spread(5 * MINUTE, 20 * HOUR);
+      }
+    }
+  }
+
+  /** Comes back for good, and nothing else happens. */
+  return(): void {
+    this.#isOver = true;
+    this.#weather("fine");
+    this.#setClock(0);
+    this.#wake();
+    this.#reopen();
+  }
+
+  /** The device is awake from `at` to `until`, and is used. */
+  #sitting(at: number, until: number, alwaysOn: boolean): void {
+    const { timeline, random } = this.scene;
+    timeline.at(at, () => this.#wake());
+    for (let then = at; then < until; then += random.spread(MINUTE, HOUR))
+      timeline.at(then, () => this.#use());
+    for (let then = at + random.spread(SECOND, HOUR); then < until; then += random.spread(MINUTE, 8 * HOUR))
+      timeline.at(then, () => this.#befall());
+    for (let then = at + 5 * MINUTE; then < until; then += 5 * MINUTE) timeline.at(then, () => this.#look());
+    if (!alwaysOn) timeline.at(until, () => this.#sleep());
+  }
+
+  #wake(): void {
+    const { device, trace, browser, random } = this.scene;
+    if (!device.isAsleep) return;
+    trace.say("the device wakes");
+    device.wake();
+    this.scene.network.disturb();
+    // Some systems tell the pages, and some leave it to them to find out.
+    if (random.chance(0.7)) device.after(random.between(0, 500), () => browser.wake());
+    if (browser.tabs.length === 0) this.#reopen();
+  }
+
+  #sleep(): void {
+    const { device, trace, browser, network } = this.scene;
+    if (device.isAsleep || this.#isOver) return;
+    trace.say("the device sleeps");
+    for (const tab of browser.tabs) network.cut(tab, true);
+    device.sleep();
+  }
+
+  /** An ordinary act. */
+  #use(): void {
+    const { random, browser, device } = this.scene;
+    if (device.isAsleep || this.#isOver) return;
+    if (this.#isClosed) this.#reopen();
+    const tab = random.pick(browser.tabs);
+    const draw = random.next();
+    if (draw < 0.6) void this.#call(tab);
+    else if (draw < 0.75) this.#reload(tab);
+    else if (draw < 0.8) for (const other of [...browser.tabs]) this.#reload(other);
+    else if (draw < 0.9 && browser.tabs.length < TABS + 2) browser.open();
+    else if (browser.tabs.length > 1) browser.close(tab);
+  }
+
+  /** What a person cannot help. */
+  #befall(): void {
+    const { random, device, testbed, timeline, trace, network } = this.scene;
+    if (this.#isOver) return;
+    const draw = random.next();
+    if (draw < 0.5) {
+      this.#badWeather();
+    } else if (draw < 0.6) {
+      this.#restart();
+    } else if (draw < 0.65) {
+      trace.say("the signing key changes");
+      void timeline.hold(testbed.rotateKeys(timeline.now));
+    } else if (draw < 0.75) {
+      this.#setClock(random.chance(0.5) ? this.#clockError * random.spread(MINUTE, DAY) : 0);
+    } else if (draw < 0.85) {
+      this.#burst(random.between(3, 20));
+    } else if (draw < 0.95) {
+      this.#crash();
+    } else if (!device.isAsleep) {
+      // A nap of seconds or minutes in the middle of everything.
+      this.#sleep();
+      timeline.after(random.spread(SECOND, 20 * MINUTE), () => this.#wake());
+    }
+    network.disturb();
+  }
+
+  #badWeather(): void {
+    const { random, timeline } = this.scene;
+    const kind = random.pick([
+      "offline",
+      "silent",
+      "bad",
+      "bad",
+      "bad",
+      "portal",
+      "proxy",
+      "failing",
+    ] as const);
+    const longest = kind === "offline" || kind === "bad" ? 2 * DAY : 2 * HOUR;
+    this.#weather(kind);
+    const turn = this.#weatherTurn;
+    timeline.after(random.spread(10 * SECOND, longest), () => {
+      if (turn === this.#weatherTurn) this.#weather("fine");
+    });
+  }
+
+  #weather(weather: Weather): void {
+    const { network, trace, device, browser, random } = this.scene;
+    if (weather === network.weather) return;
+    trace.say(`the network is ${weather}`);
+    const wasOffline = network.weather === "offline";
+    this.#weatherTurn += 1;
+    network.weather = weather;
+    network.disturb();
+    if (wasOffline && !device.isAsleep && random.chance(0.8))
+      device.after(random.between(0, 300), () => browser.wake());
+  }
+
+  #restart(): void {
+    const { random, timeline, testbed, trace } = this.scene;
+    this.#weather("down");
+    const turn = this.#weatherTurn;
+    timeline.after(random.spread(SECOND, 10 * MINUTE), () => {
+      trace.say("the server starts again");
+      void timeline.hold(testbed.restart(timeline.now)).then(() => {
+        if (turn === this.#weatherTurn) this.#weather("fine");
+      });
+    });
+  }
+
+  #setClock(offsetMs: number): void {
+    const { device, trace, network } = this.scene;
+    if (offsetMs === device.wallOffsetMs) return;
+    trace.say(`the device's clock is set to be ${offsetMs} ms ahead`);
+    device.wallOffsetMs = offsetMs;
+    network.disturb();
+  }
+
+  #reload(tab: Tab): void {
+    const { browser, random, device } = this.scene;
+    browser.close(tab);
+    this.#isClosed = browser.tabs.length === 0;
+    device.after(random.between(20, 400), () => {
+      this.#isClosed = false;
+      browser.open();
+    });
+  }
+
+  /** Somebody leans on the reload key, in one tab or in all. */
+  #burst(times: number): void {
+    const { browser, random, device } = this.scene;
+    for (const tab of random.chance(0.3) ? [...browser.tabs] : browser.tabs.slice(0, 1)) this.#reload(tab);
+    if (times > 1) device.after(random.between(410, 1500), () => this.#burst(times - 1));
+  }
+
+  /** A crash is most dangerous just after a cookie has come. */
+  #cookieCame(): void {
+    const { random, timeline } = this.scene;
+    if (random.chance(0.01)) timeline.after(random.between(0, 40 * SECOND), () => this.#crash());
+  }
+
+  #crash(): void {
+    const { timeline, browser, random, device, network } = this.scene;
+    if (timeline.now - this.#crashedAt < CRASHES_APART_MS || device.isAsleep || timeline.now >= this.end)
+      return;
+    this.#crashedAt = timeline.now;
+    network.disturb();
+    browser.crash(random.between(0, 29_900));
+    this.#isClosed = true;
+    device.after(random.spread(SECOND, 2 * HOUR), () => this.#reopen());
+  }
+
+  #reopen(): void {
+    const { browser } = this.scene;
+    this.#isClosed = false;
+    for (let count = browser.tabs.length; count < TABS; count += 1) browser.open();
+  }
+
+  /** A page asks the API for something. */
+  async #call(tab: Tab): Promise<void> {
+    const { network, timeline, witness, browser } = this.scene;
+    const calledAt = timeline.now;
+    const wasQuiet = this.#isQuiet(tab);
+    const outcome = await tab.client.fetch(`${ORIGIN}/api/v1/auth/sessions`).then(
+      (response) => response.status,
+      (error: Error) => error.message,
+    );
+    const isMeant = wasQuiet && network.disturbedAt < calledAt && browser.tabs.includes(tab);
+    if (isMeant && outcome !== 200 && timeline.now < this.end)
+      witness.complain(`${tab.name} called the API and got ${outcome}`);
+  }
+
+  #look(): void {
+    const { browser, witness, timeline, device } = this.scene;
+    if (device.isAsleep || timeline.now >= this.end || this.#isOver) return;
+    for (const tab of browser.tabs) if (this.#isQuiet(tab)) witness.isLive(tab);
+  }
+
+  /** Nothing has been wrong for this tab for so long that it has to be live. */
+  #isQuiet(tab: Tab): boolean {
+    const { network, timeline } = this.scene;
+    const since = Math.max(network.disturbedAt, tab.openedAt);
+    return ["fine", "bad"].indexOf(network.weather) === 0 && timeline.now - since > RECOVERY_MS;
+  }
+}

@@ -1,0 +1,138 @@
+/** The real server, in a process of its own: `crates/testbed`. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What the server counted, by `GET /stats`. */
+export interface Stats {
+  readonly refreshes: Readonly<Record<string, number>>;
+  readonly ends: Readonly<Record<string, number>>;
+  readonly requests: Readonly<Record<string, number>>;
+  readonly dead_tokens: number;
+  readonly panics: number;
+}
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly setCookies: readonly string[];
+  readonly body: string;
+}
+
+export class Testbed {
+  #agent = new Agent({ keepAlive: true });
+
+  private constructor(
+    private readonly process: ChildProcess,
+    readonly api: string,
+    private readonly control: string,
+  ) {}
+
+  /** Starts the server; the same seed draws the same tokens. */
+  static async start(seed: number, startAt: number): Promise<Testbed> {
+    const settings = ["session.missing_session=unavailable"].flatMap((setting) => ["--set", setting]);
+    const process = spawn(binary(), ["--seed", String(seed), "--start", String(startAt), ...settings], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const { api, control } = await new Promise<{ api: string; control: string }>((resolve, reject) => {
+      process.once("error", reject);
+      process.once("exit", (code) => reject(new Error(`the testbed ended with ${code}`)));
+      createInterface({ input: process.stdout }).once("line", (line) => resolve(JSON.parse(line)));
+    });
+    return new Testbed(process, api, control);
+  }
+
+  /** A request to the API that arrives at this moment of the simulated world. */
+  request(at: number, { headers, ...what }: HttpRequest): Promise<HttpAnswer> {
+    return this.#exchange(this.api, { ...what, headers: { ...headers, "x-virtual-now": String(at) } });
+  }
+
+  async userCreate(email: string, password: string): Promise<void> {
+    await this.#order("/users", { email, password, name: email });
+  }
+
+  /** Drops every connection and starts the server again on its data. */
+  async restart(at: number): Promise<void> {
+    await this.#order("/clock", { set: at });
+    await this.#order("/restart", {});
+    this.#agent.destroy();
+    this.#agent = new Agent({ keepAlive: true });
+  }
+
+  async rotateKeys(at: number): Promise<void> {
+    await this.#order("/clock", { set: at });
+    await this.#order("/keys/rotate", {});
+  }
+
+  async stats(): Promise<Stats> {
+    const { body } = await this.#exchange(this.control, {
+      method: "GET",
+      path: "/stats",
+      headers: {},
+      body: undefined,
+    });
+    return JSON.parse(body) as Stats;
+  }
+
+  stop(): void {
+    this.#agent.destroy();
+    this.process.stdin?.end();
+  }
+
+  async #order(path: string, order: unknown): Promise<void> {
+    const headers = { "content-type": "application/json" };
+    const what = { method: "POST", path, headers, body: JSON.stringify(order) };
+    const { status, body } = await this.#exchange(this.control, what);
+    if (status !== 200) throw new Error(`the testbed refused ${path}: ${status} ${body}`);
+  }
+
+  #exchange(where: string, { method, path, headers, body }: HttpRequest): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      const sent = request(`${where}${path}`, { method, agent: this.#agent, headers }, (answer) => {
+        const parts: Buffer[] = [];
+        answer.on("data", (part: Buffer) => parts.push(part));
+        answer.on("error", reject);
+        answer.on("end", () => {
+          const { "set-cookie": setCookies = [], ...rest } = answer.headers;
+          resolve({
+            status: answer.statusCode ?? 0,
+            headers: Object.entries(rest).map(([name, value]) => [name, String(value)] as const),
+            setCookies,
+            body: Buffer.concat(parts).toString(),
+          });
+        });
+      });
+      sent.on("error", reject);
+      sent.end(body);
+    });
+  }
+}
+
+/** The newest build of the testbed, or the one that `TENURE_TESTBED` names. */
+function binary(): string {
+  const named = process.env.TENURE_TESTBED;
+  const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
+  const built = ["debug", "ci", "release"].map((profile) => join(target, profile, "tenure-testbed"));
+  const [newest] = (named ? [named] : built)
+    .filter((path) => existsSync(path))
+    .sort((one, other) => statSync(other).mtimeMs - statSync(one).mtimeMs);
+  if (!newest) {
+    throw new Error(
+      `There is no testbed at ${named ?? built.join(", ")}. Build it with: cargo build -p tenure-testbed`,
+    );
+  }
+  return newest;
+}

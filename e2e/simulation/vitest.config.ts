@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+// Lives are concurrent within a file, because each mostly waits for its own server.
+export default defineConfig({
+  test: {
+    name: "simulation",
+    environment: "node",
+    include: ["*.test.ts"],
+    maxConcurrency: 3,
+    testTimeout: 300_000,
+  },
+});
