@@ -126,11 +126,9 @@ export class Engine implements Hearing {
   async signIn(call: Omit<Call, "method">): Promise<Result<{ grant: Grant | undefined }>> {
     this.dispatch({ is: "outdate" });
     const result = await this.tabs.exclusively(async (): Promise<Result<{ grant: Grant | undefined }>> => {
-      if (this.memory.read("leaving") !== undefined) {
-        const { error } = await this.#tellServer();
-        // What the server cannot find at all must not keep anybody from signing in.
-        if (error && error.code !== "session_unverifiable") return failure(error);
-      }
+      const { error } = await this.#tellServer();
+      // What the server cannot find at all must not keep anybody from signing in.
+      if (error && error.code !== "session_unverifiable") return failure(error);
       const answer = await this.transport.send({ ...call, method: "POST" });
       if (answer.error) return answer;
       const grant = readGrant(answer.data, this.edges.random());
@@ -269,7 +267,11 @@ export class Engine implements Hearing {
 
   /** Delivers the sign-out, unless another tab has done so, or somebody has signed in since. */
   async #tellServer(): Promise<Result<unknown>> {
-    if (this.memory.read("leaving") === undefined) return done(undefined);
+    const { memory } = this;
+    // Apps clear the storage when they sign out, and our note with it; then it is sent, once too often at worst.
+    const isCleared = memory.read("out") === undefined && memory.read("session") === undefined;
+    const isWanted = memory.read("leaving") !== undefined || (this.#tab.leaving !== undefined && isCleared);
+    if (!isWanted) return done(undefined);
     const answer = await this.transport.send({ method: "DELETE", path: REFRESH, keepalive: true });
     if (!answer.error) this.memory.write("leaving", undefined);
     return answer;
@@ -289,6 +291,8 @@ export class Engine implements Hearing {
   #wake(): void {
     this.stored();
     this.dispatch({ is: "wake" });
+    // The tab that signed out may be gone.
+    if (this.#tab.out && this.memory.read("leaving") !== undefined) void this.#leave();
   }
 
   #moment(): Moment {

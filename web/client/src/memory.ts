@@ -52,6 +52,7 @@ export class Memory {
       if (!this.#storage) throw new Error("no storage");
       if (value === undefined) this.#storage.removeItem(key);
       else this.#storage.setItem(key, value);
+      if (this.#storage.getItem(key) !== (value ?? null)) throw new Error("storage that keeps nothing");
       this.#fallback.delete(key);
     } catch {
       if (value === undefined) this.#fallback.delete(key);

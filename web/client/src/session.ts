@@ -223,7 +223,7 @@ function wake(tab: Tab, now: Moment): Step {
 
 function discard(tab: Tab, token: string, force: boolean, now: Moment): Step {
   const current = tab.grant?.token;
-  if (current?.value !== token || tab.refreshing) return [tab, []];
+  if (current?.value !== token) return [tab, []];
   if (!force && now.server - current.receivedAt < DISCARD_AFTER_MS) return [tab, []];
   return refresh({ ...tab, discarded: true });
 }
@@ -247,7 +247,7 @@ function granted(tab: Tab, grant: Grant, by: "sign-in" | "refresh" | "tab", now:
   // Another session than the one that a refresh under way asked about: its answer would take us back.
   const outdated = tab.refreshing && by !== "refresh" && !sameSession;
   if (outdated) effects.push({ do: "abort" });
-  if (tab.leaving !== undefined) effects.push(noted(undefined));
+  if (tab.leaving !== undefined || by === "sign-in") effects.push(noted(undefined));
   if (by !== "tab")
     effects.push({ do: "remember", sessionId: grant.session.id }, { do: "tell-grant", grant });
   effects.push(...names(tab, grant).map(emit));
