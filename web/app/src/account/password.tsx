@@ -2,7 +2,8 @@ import { ProblemError } from "@tenure/client";
 import { useClient } from "@tenure/react";
 import { ErrorSummary, Field, SubmitButton, textOf, useForm } from "@tenure/react/form.js";
 import { useMessages } from "@tenure/react/messages.js";
-import { type JSX, useState } from "react";
+import { Button, Icon } from "@tenure/react/parts.js";
+import { type ComponentProps, type JSX, useState } from "react";
 import { Outcome } from "./profile.js";
 
 const idOf = (name: string) => `password-${name}`;
@@ -29,22 +30,21 @@ export function PasswordForm({ email, onChanged }: { email: string; onChanged: (
     },
   });
   const shared = { form, idOf };
-  const fields = { ...shared, type: "password" };
   return (
     <form aria-label="Password" method="post" noValidate onSubmit={form.onSubmit}>
       <ErrorSummary {...shared} />
       {/* So that password managers know whose password it is. */}
       <input type="text" name="username" autoComplete="username" value={email} readOnly hidden />
       {/* The keys empty both fields once the password is changed. */}
-      <Field
-        {...fields}
+      <Secret
+        {...shared}
         key={`current ${changes.count}`}
         name="current_password"
         label="Current password"
         autoComplete="current-password"
       />
-      <Field
-        {...fields}
+      <Secret
+        {...shared}
         key={`new ${changes.count}`}
         name="new_password"
         label="New password"
@@ -58,6 +58,25 @@ export function PasswordForm({ email, onChanged }: { email: string; onChanged: (
       <SubmitButton form={form} label="Change password" pendingLabel="Changing…" />
     </form>
   );
+}
+
+/** A password that can be looked at, until it is sent. */
+function Secret(props: Omit<ComponentProps<typeof Field>, "after" | "type">): JSX.Element {
+  const words = useMessages();
+  const [shown, setShown] = useState(false);
+  const does = `${shown ? words.hidePassword : words.showPassword}: ${props.label}`;
+  const toggle = (
+    <Button
+      look="bare"
+      data-part="reveal"
+      aria-label={does}
+      aria-controls={props.idOf(props.name)}
+      onClick={() => setShown(!shown)}
+    >
+      <Icon name={shown ? "eyeOff" : "eye"} />
+    </Button>
+  );
+  return <Field {...props} after={toggle} type={shown && !props.form.pending ? "text" : "password"} />;
 }
 
 /** At sign-in the server does not say which of the two is wrong; here it can only be one. */

@@ -117,8 +117,10 @@ function faultsOf(error: ProblemError): Record<string, string> {
   return Object.fromEntries(faults.map(({ field, code, message }) => [field, words.fields[code] ?? message]));
 }
 
-function linkTo(form: HTMLFormElement, name: string, sentence: string): HTMLElement {
-  const input = find(`[name="${CSS.escape(name)}"]`, form);
+/** A way to the field, or the sentence alone if the form has no such field. */
+function linkTo(form: HTMLFormElement, name: string, sentence: string): Node | string {
+  const input = inputOf(form, name);
+  if (!input) return sentence;
   const link = el("a", { href: `#${input.id}` }, sentence);
   link.addEventListener("click", (event) => {
     event.preventDefault();
@@ -129,7 +131,7 @@ function linkTo(form: HTMLFormElement, name: string, sentence: string): HTMLElem
 
 /** Says at a field what is wrong with it. A fault of something that has no field is told in the summary alone. */
 function markFault(form: HTMLFormElement, name: string, sentence: string): void {
-  const input = form.querySelector<HTMLInputElement>(`input[name="${CSS.escape(name)}"]`);
+  const input = inputOf(form, name);
   const control = input?.closest("[data-part=control]");
   if (!input || !control) return;
   const fault = el("p", { "data-part": "error", id: `${input.id}-error` }, sentence);
@@ -137,6 +139,10 @@ function markFault(form: HTMLFormElement, name: string, sentence: string): void 
   input.setAttribute("aria-invalid", "true");
   const help = input.getAttribute("aria-describedby");
   input.setAttribute("aria-describedby", help ? `${fault.id} ${help}` : fault.id);
+}
+
+function inputOf(form: HTMLFormElement, name: string): HTMLInputElement | null {
+  return form.querySelector(`input[name="${CSS.escape(name)}"]`);
 }
 
 function unmarkFault(input: HTMLInputElement): void {

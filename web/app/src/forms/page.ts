@@ -78,6 +78,13 @@ export function openPage(intent: PageIntent): Page {
     already(state.status === "signedIn" ? `${state.user.name} (${state.user.email})` : "", here, hadFocus);
   }
   client.subscribe(look);
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    // Back from where the form led: nobody else in front of this screen is to find a password in it.
+    leaving = false;
+    find<HTMLInputElement>("input[name=password]", form).value = "";
+    look();
+  });
   look();
   return page;
 }
