@@ -1,7 +1,7 @@
 /** A browser's cookies: what it holds, and what its disk holds, which is a little behind. */
 
-/** C of the protocol: after a crash the jar may be as old as this. */
-export const FLUSH_LAG_MS = 30_000;
+/** No disk is further behind. */
+const LAG_MAX_MS = 3_600_000;
 
 interface Cookie {
   readonly name: string;
@@ -30,7 +30,7 @@ export class Jar {
   /** Does what an answer's `Set-Cookie` lines say. */
   apply(lines: readonly string[], wallNow: number, now: number): void {
     if (lines.length === 0) return;
-    this.#past = this.#past.filter((then) => now - then.until < FLUSH_LAG_MS);
+    this.#past = this.#past.filter((then) => now - then.until < LAG_MAX_MS);
     this.#past.push({ content: this.#content, until: now });
     const content = new Map(this.#content);
     for (const line of lines) {

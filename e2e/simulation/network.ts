@@ -59,8 +59,8 @@ export class Network {
   weather: Weather = "fine";
   /** When something last went wrong, or was slow enough to be felt. */
   disturbedAt: number;
-  /** A part of one in so many requests is lost even when the weather is fine. */
-  lossOneIn = 200;
+  /** The part of requests and answers that are lost, late or doubled even when the weather is fine. */
+  mishaps = 0.005;
   /** Is told of each answer that brought a cookie. */
   onCookie: () => void = () => {};
   readonly #exchanges = new Map<Sender, Set<Exchange>>();
@@ -202,14 +202,14 @@ export class Network {
     if (this.weather === "silent")
       return { arrivesMs: undefined, againMs: undefined, answerMs: undefined, breaksMs: undefined };
     const isBad = this.weather === "bad";
-    const isLost = () => random.chance(isBad ? 0.33 : 1 / this.lossOneIn);
+    const isLost = () => random.chance(isBad ? 0.33 : this.mishaps);
     const takes = () =>
-      random.chance(isBad ? 0.3 : 0.002) ? random.spread(SECOND, 2 * MINUTE) : random.spread(5, 400);
+      random.chance(isBad ? 0.3 : this.mishaps) ? random.spread(SECOND, 15 * MINUTE) : random.spread(5, 400);
     const arrivesMs = isLost() ? undefined : takes();
     const answerMs = isLost() ? undefined : takes();
     return {
       arrivesMs,
-      againMs: random.chance(isBad ? 0.1 : 0.005) ? random.spread(20, 2 * MINUTE) : undefined,
+      againMs: random.chance(isBad ? 0.1 : this.mishaps) ? random.spread(20, 15 * MINUTE) : undefined,
       answerMs,
       breaksMs: random.chance(0.3) ? random.spread(SECOND, 20 * SECOND) : undefined,
     };

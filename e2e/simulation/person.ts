@@ -1,30 +1,15 @@
 /** Somebody who uses a browser for twenty days, and what befalls them. */
 
-import type { Browser, Tab } from "./browser.js";
-import type { Device } from "./device.js";
-import { type Network, ORIGIN, type Weather } from "./network.js";
-import type { Random } from "./random.js";
-import type { Testbed } from "./testbed.js";
-import { DAY, HOUR, MINUTE, SECOND, type Timeline } from "./timeline.js";
-import type { Trace } from "./trace.js";
-import type { Witness } from "./witness.js";
+import type { Tab } from "./browser.js";
+import { ORIGIN, type Weather } from "./network.js";
+import { DAY, HOUR, MINUTE, SECOND } from "./timeline.js";
+import type { World } from "./world.js";
 
 /** After the last disturbance a tab has so long to be live again: a few attempts, and the pauses between them. */
 const RECOVERY_MS = 100 * SECOND;
 /** 2S: crashes that roll the jar back are this far apart (H3 of docs/protocol.md). */
 const CRASHES_APART_MS = 3 * MINUTE;
 const TABS = 4;
-
-export interface Scene {
-  readonly timeline: Timeline;
-  readonly random: Random;
-  readonly browser: Browser;
-  readonly device: Device;
-  readonly network: Network;
-  readonly testbed: Testbed;
-  readonly witness: Witness;
-  readonly trace: Trace;
-}
 
 export class Person {
   /** Raised whenever the weather changes, so that what would have cleared it up later does not. */
@@ -36,24 +21,24 @@ export class Person {
   #isOver = false;
 
   constructor(
-    private readonly scene: Scene,
-    /** When the session ends. */
-    private readonly end: number,
+    private readonly world: World,
+    /** How old the jar of a crashed browser may be. */
+    private readonly flushLagMs: number,
   ) {
-    this.#crashedAt = scene.timeline.now;
-    this.#clockError = scene.random.pick([-1, 1]);
-    scene.network.onCookie = () => this.#cookieCame();
+    this.#crashedAt = world.timeline.now;
+    this.#clockError = world.random.pick([-1, 1]);
+    world.network.onCookie = () => this.#cookieCame();
   }
 
   /** Plans all days: when the device is awake, and what happens then. */
   plan(): void {
-    const { timeline, random } = this.scene;
+    const { timeline, random } = this.world;
     const alwaysOn = random.chance(0.04);
     const start = timeline.now;
     for (let day = 0; day < 20; day += 1) {
       if (!alwaysOn && random.chance(0.2)) continue;
       let at = start + day * DAY + (day === 0 ? 20 * MINUTE : random.spread(1, 10 * HOUR));
-      const bedtime = Math.min(start + (day + 1) * DAY, this.end);
+      const bedtime = Math.min(start + (day + 1) * DAY, this.world.expiresAt);
       while (at < bedtime) {
         const until = Math.min(bedtime, at + random.spread(MINUTE, 2 * HOUR));
         this.#sitting(at, until, alwaysOn);
@@ -73,7 +58,7 @@ export class Person {
 
   /** The device is awake from `at` to `until`, and is used. */
   #sitting(at: number, until: number, alwaysOn: boolean): void {
-    const { timeline, random } = this.scene;
+    const { timeline, random } = this.world;
     timeline.at(at, () => this.#wake());
     for (let then = at; then < until; then += random.spread(MINUTE, HOUR))
       timeline.at(then, () => this.#use());
@@ -84,18 +69,18 @@ export class Person {
   }
 
   #wake(): void {
-    const { device, trace, browser, random } = this.scene;
+    const { device, trace, browser, random } = this.world;
     if (!device.isAsleep) return;
     trace.say("the device wakes");
     device.wake();
-    this.scene.network.disturb();
+    this.world.network.disturb();
     // Some systems tell the pages, and some leave it to them to find out.
     if (random.chance(0.7)) device.after(random.between(0, 500), () => browser.wake());
     if (browser.tabs.length === 0) this.#reopen();
   }
 
   #sleep(): void {
-    const { device, trace, browser, network } = this.scene;
+    const { device, trace, browser, network } = this.world;
     if (device.isAsleep || this.#isOver) return;
     trace.say("the device sleeps");
     for (const tab of browser.tabs) network.cut(tab, true);
@@ -104,7 +89,7 @@ export class Person {
 
   /** An ordinary act. */
   #use(): void {
-    const { random, browser, device } = this.scene;
+    const { random, browser, device } = this.world;
     if (device.isAsleep || this.#isOver) return;
     if (this.#isClosed) this.#reopen();
     const tab = random.pick(browser.tabs);
@@ -118,7 +103,7 @@ export class Person {
 
   /** What a person cannot help. */
   #befall(): void {
-    const { random, device, testbed, timeline, trace, network } = this.scene;
+    const { random, device, testbed, timeline, trace, network } = this.world;
     if (this.#isOver) return;
     const draw = random.next();
     if (draw < 0.5) {
@@ -143,7 +128,7 @@ export class Person {
   }
 
   #badWeather(): void {
-    const { random, timeline } = this.scene;
+    const { random, timeline } = this.world;
     const kind = random.pick([
       "offline",
       "silent",
@@ -163,7 +148,7 @@ export class Person {
   }
 
   #weather(weather: Weather): void {
-    const { network, trace, device, browser, random } = this.scene;
+    const { network, trace, device, browser, random } = this.world;
     if (weather === network.weather) return;
     trace.say(`the network is ${weather}`);
     const wasOffline = network.weather === "offline";
@@ -175,7 +160,7 @@ export class Person {
   }
 
   #restart(): void {
-    const { random, timeline, testbed, trace } = this.scene;
+    const { random, timeline, testbed, trace } = this.world;
     this.#weather("down");
     const turn = this.#weatherTurn;
     timeline.after(random.spread(SECOND, 10 * MINUTE), () => {
@@ -187,7 +172,7 @@ export class Person {
   }
 
   #setClock(offsetMs: number): void {
-    const { device, trace, network } = this.scene;
+    const { device, trace, network } = this.world;
     if (offsetMs === device.wallOffsetMs) return;
     trace.say(`the device's clock is set to be ${offsetMs} ms ahead`);
     device.wallOffsetMs = offsetMs;
@@ -195,7 +180,7 @@ export class Person {
   }
 
   #reload(tab: Tab): void {
-    const { browser, random, device } = this.scene;
+    const { browser, random, device } = this.world;
     browser.close(tab);
     this.#isClosed = browser.tabs.length === 0;
     device.after(random.between(20, 400), () => {
@@ -206,37 +191,41 @@ export class Person {
 
   /** Somebody leans on the reload key, in one tab or in all. */
   #burst(times: number): void {
-    const { browser, random, device } = this.scene;
+    const { browser, random, device } = this.world;
     for (const tab of random.chance(0.3) ? [...browser.tabs] : browser.tabs.slice(0, 1)) this.#reload(tab);
     if (times > 1) device.after(random.between(410, 1500), () => this.#burst(times - 1));
   }
 
   /** A crash is most dangerous just after a cookie has come. */
   #cookieCame(): void {
-    const { random, timeline } = this.scene;
+    const { random, timeline } = this.world;
     if (random.chance(0.01)) timeline.after(random.between(0, 40 * SECOND), () => this.#crash());
   }
 
   #crash(): void {
-    const { timeline, browser, random, device, network } = this.scene;
-    if (timeline.now - this.#crashedAt < CRASHES_APART_MS || device.isAsleep || timeline.now >= this.end)
+    const { timeline, browser, random, device, network } = this.world;
+    if (
+      timeline.now - this.#crashedAt < CRASHES_APART_MS ||
+      device.isAsleep ||
+      timeline.now >= this.world.expiresAt
+    )
       return;
     this.#crashedAt = timeline.now;
     network.disturb();
-    browser.crash(random.between(0, 29_900));
+    browser.crash(random.between(0, this.flushLagMs - 100));
     this.#isClosed = true;
     device.after(random.spread(SECOND, 2 * HOUR), () => this.#reopen());
   }
 
   #reopen(): void {
-    const { browser } = this.scene;
+    const { browser } = this.world;
     this.#isClosed = false;
     for (let count = browser.tabs.length; count < TABS; count += 1) browser.open();
   }
 
   /** A page asks the API for something. */
   async #call(tab: Tab): Promise<void> {
-    const { network, timeline, witness, browser } = this.scene;
+    const { network, timeline, witness, browser } = this.world;
     const calledAt = timeline.now;
     const wasQuiet = this.#isQuiet(tab);
     const outcome = await tab.client.fetch(`${ORIGIN}/api/v1/auth/sessions`).then(
@@ -244,19 +233,19 @@ export class Person {
       (error: Error) => error.message,
     );
     const isMeant = wasQuiet && network.disturbedAt < calledAt && browser.tabs.includes(tab);
-    if (isMeant && outcome !== 200 && timeline.now < this.end)
+    if (isMeant && outcome !== 200 && timeline.now < this.world.expiresAt)
       witness.complain(`${tab.name} called the API and got ${outcome}`);
   }
 
   #look(): void {
-    const { browser, witness, timeline, device } = this.scene;
-    if (device.isAsleep || timeline.now >= this.end || this.#isOver) return;
+    const { browser, witness, timeline, device } = this.world;
+    if (device.isAsleep || timeline.now >= this.world.expiresAt || this.#isOver) return;
     for (const tab of browser.tabs) if (this.#isQuiet(tab)) witness.isLive(tab);
   }
 
   /** Nothing has been wrong for this tab for so long that it has to be live. */
   #isQuiet(tab: Tab): boolean {
-    const { network, timeline } = this.scene;
+    const { network, timeline } = this.world;
     const since = Math.max(network.disturbedAt, tab.openedAt);
     return ["fine", "bad"].indexOf(network.weather) === 0 && timeline.now - since > RECOVERY_MS;
   }
