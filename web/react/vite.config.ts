@@ -1,11 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { defineConfig, type Plugin } from "vite";
 
-/** The stylesheet is shipped as it is written: apps import it, or read it and write their own. */
+/** The stylesheet is shipped readable and as one file: apps import it, or read it and write their own. */
 const styles: Plugin = {
   name: "styles",
   async generateBundle() {
-    const source = await readFile(new URL("src/styles.css", import.meta.url), "utf8");
+    const read = (path: string) => readFile(new URL(`src/${path}`, import.meta.url), "utf8");
+    const [head = "", ...imported] = (await read("styles.css"))
+      .split(/@import "\.\/([^"]+)";\n/)
+      .filter(Boolean);
+    const source = [head, ...(await Promise.all(imported.map(read)))].join("\n");
     this.emitFile({ type: "asset", fileName: "styles.css", source });
   },
 };

@@ -157,25 +157,30 @@ export interface UseSessions {
   end(id: string): Promise<Result<{ ended: string }>>;
 }
 
+/** A list, and whose it is: it is not shown to anybody else, not even for a moment. */
+type OwnedList = Pick<UseSessions, "sessions" | "loading" | "error"> & { readonly owner: string | null };
+
 /** The person's sessions on all devices, fetched when the component appears and when the person changes. */
 export function useSessions(): UseSessions {
   const client = useClient();
   const owner = useUser()?.id ?? null;
-  const [list, setList] = useState<Pick<UseSessions, "sessions" | "loading" | "error">>(LOADING);
-  // The answer to the newest question counts: an older one may be about another person.
+  const [held, setHeld] = useState<OwnedList>(listOf(null));
+  // The answer to the newest question counts; an older one may be about another person.
   const newest = useRef(0);
 
   const refetch = useCallback(async () => {
     newest.current += 1;
     const asked = newest.current;
-    setList((before) => ({ ...before, loading: true }));
+    setHeld((list) => ({ ...listOf(owner, list), loading: true }));
     const { data, error } = await client.sessions.list();
     if (asked !== newest.current) return;
-    setList((before) => ({ sessions: data ?? before.sessions, loading: false, error }));
-  }, [client]);
+    setHeld((list) => {
+      const before = listOf(owner, list);
+      return { owner, sessions: data ?? before.sessions, loading: false, error };
+    });
+  }, [client, owner]);
 
   useEffect(() => {
-    setList(LOADING);
     if (owner) void refetch();
     return () => {
       newest.current += 1;
@@ -187,19 +192,20 @@ export function useSessions(): UseSessions {
       const result = await client.sessions.end(id);
       // What is not found has ended by itself meanwhile, which is what the person wanted.
       if (!result.error || result.error.code === "not_found") {
-        setList((before) => ({
-          ...before,
-          sessions: before.sessions?.filter((entry) => entry.id !== id) ?? null,
-        }));
+        setHeld((list) => ({ ...list, sessions: list.sessions?.filter((entry) => entry.id !== id) ?? null }));
       }
       return result;
     },
     [client],
   );
-  return { ...list, refetch, end };
+  const { sessions, loading, error } = listOf(owner, held);
+  return { sessions, loading, error, refetch, end };
 }
 
-const LOADING = { sessions: null, loading: true, error: null };
+/** The list if it is the owner's, or else an empty one that is. */
+function listOf(owner: string | null, held?: OwnedList): OwnedList {
+  return held?.owner === owner ? held : { owner, sessions: null, loading: owner !== null, error: null };
+}
 
 const STATUS_RETRY_MS = 5000;
 

@@ -12,7 +12,7 @@ HTMLDialogElement.prototype.showModal = function showModal() {
   if (this.open) throw new DOMException("Open already.", "InvalidStateError");
   before.set(this, document.activeElement);
   this.open = true;
-  this.querySelector<HTMLElement>("button, [tabindex], summary")?.focus();
+  this.querySelector<HTMLElement>("summary, button")?.focus();
 };
 
 HTMLDialogElement.prototype.close = function close() {

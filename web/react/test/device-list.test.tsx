@@ -1,7 +1,7 @@
 import { act, screen, within } from "@testing-library/react";
 import { expect, test, vi } from "vitest";
 import { DeviceList } from "../src/index.js";
-import { FakeServer, problem } from "./server.js";
+import { FakeServer, json, problem } from "./server.js";
 import { expectAccessible, open } from "./world.js";
 
 function twoDevices(): FakeServer {
@@ -88,28 +88,31 @@ test("ends all others at once, after asking", async () => {
   expect(screen.getByRole("status").textContent).toBe("All other sign-ins have ended.");
 });
 
-test("says that it loads, that it failed with a way to try again, and that there is nothing", async () => {
+test("says that it loads", async () => {
   const server = twoDevices();
-  const { user, server: same } = await open(<DeviceList />, { server });
-  await screen.findByText("Safari on iPhone");
-  expect(screen.queryByRole("alert")).toBeNull();
-  const release = same.hold();
-  same.next.set("GET auth/sessions", problem(503, "overloaded", "transport"));
-  const world = await open(<DeviceList title={null} />, { server: new FakeServer().signedIn() });
-  const list = within(world.page.container);
-  await act(async () => release());
-  expect(list.queryByRole("heading")).toBeNull();
-  world.page.unmount();
+  server.next.set("GET auth/sessions", new Promise(() => {}));
+  await open(<DeviceList />, { server });
+  expect(screen.getByRole("status").textContent).toBe("Loading your devices…");
+  expect(screen.getByRole("region", { name: "Your devices" }).getAttribute("aria-busy")).toBe("true");
+});
 
-  const failing = new FakeServer().signedIn();
-  failing.next.set("GET auth/sessions", problem(503, "overloaded", "transport"));
-  const last = await open(<DeviceList />, { server: failing });
-  const there = within(last.page.container);
-  const alert = await there.findByRole("alert");
+test("says that it failed, with a way to try again", async () => {
+  const server = twoDevices();
+  server.next.set("GET auth/sessions", problem(503, "overloaded", "transport"));
+  const { user } = await open(<DeviceList />, { server });
+  const alert = await screen.findByRole("alert");
   expect(alert.textContent).toContain("Your devices cannot be shown just now.");
   await user.click(within(alert).getByRole("button", { name: "Try again" }));
-  await there.findByText(/Firefox on Linux/);
-  expect(there.queryByRole("alert")).toBeNull();
+  expect(await screen.findByText(/Firefox on Linux/)).toBeDefined();
+  expect(screen.queryByRole("alert")).toBeNull();
+});
+
+test("says that there is nothing", async () => {
+  const server = twoDevices();
+  server.next.set("GET auth/sessions", json(200, { sessions: [] }));
+  await open(<DeviceList title={null} />, { server });
+  expect(await screen.findByText("No sign-ins to show.")).toBeDefined();
+  expect(screen.queryByRole("heading")).toBeNull();
 });
 
 test("one device alone has nothing to end", async () => {
@@ -118,18 +121,31 @@ test("one device alone has nothing to end", async () => {
   expect(screen.queryByRole("button")).toBeNull();
 });
 
-test("another person's list does not show under the next one's name, even if the answer is late", async () => {
+const grace = { email: "grace@tenure.example", password: "battery staple" };
+
+test("one person's list is gone as soon as another is there, before there is a new one", async () => {
   const server = twoDevices();
   const { client } = await open(<DeviceList />, { server });
   await screen.findByText("Safari on iPhone");
-  const release = server.hold();
-  const entering = client.signIn.password({ email: "grace@tenure.example", password: "battery staple" });
-  await act(async () => {
-    release();
-    await entering;
-  });
-  await vi.waitFor(() => expect(screen.getAllByText(/Firefox on Linux/)).toHaveLength(1));
+  server.next.set("GET auth/sessions", new Promise(() => {}));
+  await act(() => client.signIn.password(grace));
   expect(screen.queryByText("Safari on iPhone")).toBeNull();
+  expect(screen.getByRole("status").textContent).toBe("Loading your devices…");
+});
+
+test("a late answer about one person does not show to another", async () => {
+  const server = twoDevices();
+  let answer = (_: Response) => {};
+  server.next.set("GET auth/sessions", new Promise((resolve) => (answer = resolve)));
+  const { client, pass } = await open(<DeviceList />, { server });
+  await act(() => client.signIn.password(grace));
+  await screen.findByText(/Firefox on Linux/);
+  const times = { created_at: 0, expires_at: 0, last_used_at: 0 };
+  const entry = { id: "ses_1", label: "Safari on iPhone", remembered: true, current: false, address: null };
+  answer(json(200, { sessions: [{ ...entry, ...times }] }));
+  await pass(100);
+  expect(screen.queryByText("Safari on iPhone")).toBeNull();
+  expect(screen.getByText(/Firefox on Linux/)).toBeDefined();
 });
 
 test("structure is sound, also while it asks", async () => {

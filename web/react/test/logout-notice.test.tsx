@@ -47,13 +47,14 @@ test("staying closes it, gives the focus back, and it does not come again for th
   expect(onContinue).not.toHaveBeenCalled();
 });
 
-test("Escape closes it", async () => {
-  const { end, user, letter, pass } = await interrupted({ countdownSeconds: 10 });
+test("Escape closes it, and its countdown with it", async () => {
+  const { end, user, letter, pass, onContinue } = await interrupted({ countdownSeconds: 10 });
   await end("admin_revoked");
   await user.keyboard("{Escape}");
-  await pass(0);
-  expect(dialog()).toBeNull();
+  await pass(20_000);
+  expect(document.querySelector("dialog")).toBeNull();
   expect(document.activeElement).toBe(letter);
+  expect(onContinue).not.toHaveBeenCalled();
 });
 
 test("signing in again is the app's: it is called once and the notice is gone", async () => {

@@ -31,8 +31,8 @@ export class FakeServer {
   down = false;
   registrationOpen = true;
   registrationSignsIn = true;
-  /** What to answer instead, by request line, once. */
-  readonly next = new Map<string, Response>();
+  /** What to answer instead, by request line, once; later, if it is a promise. */
+  readonly next = new Map<string, Response | Promise<Response>>();
   readonly accounts: Account[] = [
     {
       id: "usr_1",
@@ -100,7 +100,7 @@ export class FakeServer {
     if (sentAt === "0") return problem(409, "request_stale", "transport");
     const planned = this.next.get(line);
     this.next.delete(line);
-    if (planned) return planned;
+    if (planned) return await planned;
     const [, name = "", parameter = ""] = /^(\w+ [\w/-]*?)(?:\/(ses_\w+))?$/.exec(line) ?? [];
     return this.#handlers[name]?.(body, parameter) ?? problem(404, "not_found", "request");
   };
@@ -200,6 +200,6 @@ export function problem(
   return json(status, { ...body, server_time: Date.now(), ...extra }, "application/problem+json");
 }
 
-function json(status: number, body: unknown, type = "application/json"): Response {
+export function json(status: number, body: unknown, type = "application/json"): Response {
   return new Response(JSON.stringify(body), { status, headers: { "content-type": type } });
 }

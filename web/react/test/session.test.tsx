@@ -15,6 +15,7 @@ import {
   useAuthState,
   useLogoutReceipt,
   useSession,
+  useSessions,
   useSignIn,
   useSignOut,
   useUser,
@@ -204,6 +205,14 @@ test("kept content outlives an involuntary end and goes on for the same person, 
   expect(page.container.textContent).toBe("sign in");
 });
 
+test("content that is not to be kept goes with the session", async () => {
+  const { end, page } = await open(<Protect fallback="sign in">for Ada</Protect>, {
+    server: new FakeServer().signedIn(),
+  });
+  await end("admin_revoked");
+  expect(page.container.textContent).toBe("sign in");
+});
+
 test("what one person typed is not there for the next", async () => {
   const content = (
     <SignedIn>
@@ -214,6 +223,27 @@ test("what one person typed is not there for the next", async () => {
   await user.type(screen.getByLabelText("Note"), "mine");
   await act(() => client.signIn.password({ email: "grace@tenure.example", password: "battery staple" }));
   expect(screen.getByLabelText<HTMLInputElement>("Note").value).toBe("");
+});
+
+test("no rendering of useSessions shows one person's list to another", async () => {
+  const seen: string[] = [];
+  function Probe() {
+    const name = useUser()?.name;
+    const { sessions, loading } = useSessions();
+    seen.push(`${name}: ${sessions?.map(({ id }) => id)} ${loading}`);
+    return null;
+  }
+  const { client, pass } = await open(<Probe />, { server: new FakeServer().signedIn() });
+  await act(() => client.signIn.password({ email: "grace@tenure.example", password: "battery staple" }));
+  await pass(0);
+  await act(() => client.signOut());
+  expect([...new Set(seen)]).toEqual([
+    "undefined: undefined false",
+    "Ada Lovelace: undefined true",
+    "Ada Lovelace: ses_1 false",
+    "Grace: undefined true",
+    "Grace: ses_2 false",
+  ]);
 });
 
 test("in StrictMode, whose components start twice, the client is asked once and left alone at the end", async () => {
