@@ -11,6 +11,8 @@ const styles: Plugin = {
       .filter(Boolean);
     const source = [head, ...(await Promise.all(imported.map(read)))].join("\n");
     this.emitFile({ type: "asset", fileName: "styles.css", source });
+    // TypeScript asks for the types of what is imported, though there be none.
+    this.emitFile({ type: "asset", fileName: "styles.css.d.ts", source: "export {};\n" });
   },
 };
 
