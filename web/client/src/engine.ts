@@ -25,6 +25,8 @@ const REFRESH = "/api/v1/auth/refresh";
 const SLICE_MS = 30_000;
 /** A slice that took this much longer than it should was a sleep. */
 const SLEPT_MS = 5000;
+/** The part of a token's life by which tabs that were given it hold back, so that few ask at the same time. */
+const HOLD_BACK = 0.01;
 
 export class Engine implements Hearing {
   readonly clock: ServerClock;
@@ -158,11 +160,14 @@ export class Engine implements Hearing {
 
   // === Hearing: what the other tabs say ===
 
-  grant(grant: Grant, serverNow: number): void {
+  grant({ token, ...rest }: Grant, serverNow: number): void {
     // Late by the message's way, so it is never ahead of the server; if this tab is behind it, or not sure of its
     // own time (the device slept, the clock was set), it knows better.
     if (serverNow > this.clock.sentAt()) this.clock.learn(serverNow);
     const before = this.#tab.grant;
+    // Whoever got the token renews it; the others step in a little later, if nothing has come by then.
+    const heldBackMs = (token.expiresAt - token.receivedAt) * HOLD_BACK * (0.5 + this.edges.random());
+    const grant = { ...rest, token: { ...token, refreshAt: token.refreshAt + heldBackMs } };
     this.dispatch({ is: "granted", grant, by: "tab" });
     if (this.#tab.grant !== before) this.tokensFromTabs += 1;
   }
@@ -273,7 +278,10 @@ export class Engine implements Hearing {
     const isWanted = memory.read("leaving") !== undefined || (this.#tab.leaving !== undefined && isCleared);
     if (!isWanted) return done(undefined);
     const answer = await this.transport.send({ method: "DELETE", path: REFRESH, keepalive: true });
-    if (!answer.error) this.memory.write("leaving", undefined);
+    if (answer.error) return answer;
+    // The server has nothing to say to it; whatever says something is not the server.
+    if (answer.data !== undefined) return failure(foreign(200));
+    memory.write("leaving", undefined);
     return answer;
   }
 
