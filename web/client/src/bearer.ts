@@ -28,6 +28,7 @@ export class Bearer {
   /** A usable token; waits for a refresh that is under way or due. */
   async held(): Promise<Result<Grant>> {
     const { engine } = this;
+    const asker = engine.tab.grant?.user.id;
     const isSettled = () => {
       const { out, trouble, refreshing } = engine.tab;
       return engine.isUsable || !!out || (!!trouble && !refreshing);
@@ -37,6 +38,8 @@ export class Bearer {
       await engine.until(isSettled);
     }
     const { grant, trouble, out } = engine.tab;
+    // Whoever asked is not signed in any more, and another person's token is not for them.
+    if (asker && grant && grant.user.id !== asker) return failure(signedOut());
     if (grant && engine.isUsable) return done(grant);
     if (trouble) return failure(trouble.error);
     // Neither means that the client has been disposed of.

@@ -257,7 +257,7 @@ function granted(tab: Tab, grant: Grant, by: "sign-in" | "refresh" | "tab", now:
         ? {
             user: kept(before.user, grant.user),
             session: kept(before.session, grant.session),
-            token: kept(before.token, grant.token),
+            token: sameToken ? before.token : grant.token,
           }
         : grant,
       refreshing: rest.refreshing && !outdated,

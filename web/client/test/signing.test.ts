@@ -203,6 +203,21 @@ describe("signing out", () => {
     expect(world.server.live()).toEqual([]);
   });
 
+  it.each([
+    ["text/html", "<h1>Sign in to the Wi-Fi</h1>"],
+    ["application/json", '{"ok":true}'],
+  ])("a portal that answers 200 %s in the server's place has not been told", async (type, body) => {
+    const { world, tab } = await signedIn();
+    world.network = (sent) =>
+      isLeave(sent) ? { answer: { status: 200, headers: { "content-type": type }, body } } : undefined;
+    const done = tab.client.signOut();
+    await world.time.advance(1000);
+    expect((await done).data).toEqual({ delivered: false });
+    world.network = () => undefined;
+    await world.time.advance(MINUTE);
+    expect(world.server.live()).toEqual([]);
+  });
+
   it("a refresh that is answered late does not bring the person back", async () => {
     const { world, browser, tab } = await signedIn();
     const other = browser.open();

@@ -1,6 +1,7 @@
 /** A server that speaks the wire of api/openapi.json, and knows what happened to whom. */
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type EndReason, ERROR_CLASS, type ErrorCode, type Problem } from "../src/api.gen.js";
 
 const MINUTE = 60_000;
@@ -12,7 +13,7 @@ const GRACE_MS = 60_000;
 
 /** The status of each code, from the published list. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = (() => {
-  const list = readFileSync(new URL("../../../api/errors.md", import.meta.url), "utf8");
+  const list = readFileSync(join(import.meta.dirname, "../../../api/errors.md"), "utf8");
   return Object.fromEntries(
     [...list.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, code, status]) => [code, Number(status)]),
   );
@@ -157,7 +158,7 @@ export class Server {
 
   #signIn(status: number, person: Person, remembered: boolean): Answer {
     const createdAt = this.now;
-    const id = `ses_${String(++this.#count).padStart(8, "0")}`;
+    const id = `ses_${String(this.rows.length + 1).padStart(8, "0")}`;
     const row: Row = {
       id,
       person,

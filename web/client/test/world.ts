@@ -48,6 +48,8 @@ export class World {
   readonly server: Server;
   readonly sent: Sent[] = [];
   latency = 20;
+  /** The client that the tabs run. */
+  createClient: typeof createClient = createClient;
   /** Decides what becomes of each request. */
   network: (sent: Sent) => Fate = () => undefined;
   online = true;
@@ -246,7 +248,7 @@ export class Tab implements Owner {
     { edges, ...options }: Partial<ClientOptions> = {},
   ) {
     browser.tabs.push(this);
-    this.client = createClient({
+    this.client = browser.world.createClient({
       baseUrl: HOME,
       start: true,
       edges: { ...this.edges(), ...edges },
