@@ -3,10 +3,12 @@
 import type { User } from "@tenure/client";
 import {
   DeviceList,
+  isInvoluntary,
   LogoutNotice,
   LogoutReasonBanner,
   Protect,
   ReconnectingNotice,
+  SignedOut,
   UserButton,
   useAuthState,
 } from "@tenure/react";
@@ -31,7 +33,10 @@ export function AccountPage(): JSX.Element {
       <main id="main" className="column" tabIndex={-1} data-tenure="page">
         <h1>Your account</h1>
         <ReconnectingNotice />
-        <Protect keepAfterEnd unknown={<p role="status">Loading…</p>} fallback={<SignedOutHere />}>
+        <SignedOut>
+          <SignedOutHere />
+        </SignedOut>
+        <Protect keepAfterEnd unknown={<p role="status">Loading…</p>}>
           {(user) => <Account user={user} />}
         </Protect>
       </main>
@@ -87,22 +92,24 @@ function Title({ of, children }: { of: string; children: ReactNode }): JSX.Eleme
   );
 }
 
-/** Why nobody is signed in, and the way back. Only whoever has nothing to read here is sent on without a click. */
+/**
+ * Why nobody is signed in, and the way back; what was open when a session ended stays below it. Only whoever has
+ * nothing to read here is sent on without a click.
+ */
 function SignedOutHere(): JSX.Element {
   const state = useAuthState();
-  const isStranger = state.status === "signedOut" && state.reason === "never_signed_in";
+  const reason = state.status === "signedOut" ? state.reason : undefined;
   useEffect(() => {
-    if (isStranger) location.replace(signInAddress());
-    // The button that was pressed is gone, and the focus with it.
-    else document.getElementById("main")?.focus();
-  }, [isStranger]);
+    if (reason === "never_signed_in") location.replace(signInAddress());
+    // The button that was pressed is gone, and the focus with it. In an involuntary end the dialog has it.
+    else if (reason && !isInvoluntary(reason)) document.getElementById("main")?.focus();
+  }, [reason]);
   return (
     <div className="card">
       <LogoutReasonBanner closeAfterMs={null} />
-      <p>Sign in to see your account.</p>
       <p data-part="actions">
         <a data-part="button" data-look="primary" href={signInAddress()}>
-          Sign in
+          Sign in to your account
         </a>
       </p>
     </div>
