@@ -1,0 +1,36 @@
+import { defineConfig } from "@playwright/test";
+
+/** Debian's browsers, which `cargo xtask test` installs; Playwright's own builds are not needed. */
+const chromium = {
+  browserName: "chromium" as const,
+  launchOptions: { executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] },
+};
+const firefox = {
+  browserName: "firefox" as const,
+  // The stock Firefox, driven over WebDriver BiDi.
+  channel: "moz-firefox",
+  launchOptions: { executablePath: "/usr/bin/firefox-esr" },
+};
+
+/** Nothing in these asks for what only Chromium's own protocol can do. */
+const ANY_BROWSER = /(sign-in|tabs|trouble|lacking|people)\.spec\.ts/;
+
+export default defineConfig({
+  testDir: "specs",
+  outputDir: "results",
+  globalSetup: "./support/setup.ts",
+  fullyParallel: false,
+  workers: 2,
+  // A test that passes the second time has found something the first time.
+  retries: 0,
+  forbidOnly: !!process.env.CI,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  reporter: [["list"]],
+  projects: [
+    // First, because it waits long and computes little.
+    { name: "long", testMatch: /long\.spec\.ts/, use: chromium },
+    { name: "chromium", testIgnore: /long\.spec\.ts/, use: chromium },
+    { name: "firefox", testMatch: ANY_BROWSER, use: firefox },
+  ],
+});

@@ -1,0 +1,118 @@
+/** Every page, as everybody meets it: accessible, narrow, light and dark, and under the policy without a complaint. */
+
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { signIn } from "../support/tab.js";
+import { expect, test } from "../support/test.js";
+
+interface Scene {
+  readonly path: string;
+  readonly signedIn: boolean;
+  /** What is there when the page is ready. */
+  readonly shows: string;
+  /** What the person does before we look. */
+  readonly act?: (page: Page) => Promise<void>;
+}
+
+const SCENES: Record<string, Scene> = {
+  "sign-in": { path: "/sign-in", signedIn: false, shows: "Sign in" },
+  "sign-in, refused": {
+    path: "/sign-in",
+    signedIn: false,
+    shows: "Sign in",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await expect(page.locator("[data-part=error-summary]")).toBeFocused();
+    },
+  },
+  "sign-in, already signed in": { path: "/sign-in", signedIn: true, shows: "You are signed in" },
+  "sign-up": { path: "/sign-up", signedIn: false, shows: "Create an account" },
+  account: { path: "/account", signedIn: true, shows: "Your devices" },
+  playground: { path: "/", signedIn: false, shows: "" },
+  "playground, signed in": { path: "/", signedIn: true, shows: "" },
+};
+
+for (const [name, scene] of Object.entries(SCENES)) {
+  test(`${name}: axe finds nothing in light or dark, 320 px need no sideways scroll, the policy has no complaint`, async ({
+    page,
+    tab,
+    person,
+    server,
+  }) => {
+    const complaints = await complaintsOf(page);
+    if (scene.signedIn) await signIn(await tab(), person);
+    await page.goto(server.api + scene.path);
+    await page.getByRole("heading", { name: scene.shows }).first().waitFor();
+    if (scene.signedIn) await expect(page.getByText(person.name).first()).toBeVisible();
+    await scene.act?.(page);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const path = `e2e/results/pages/${name.replaceAll(/\W+/g, "-")}-${colorScheme}.png`;
+      await page.screenshot({ path, fullPage: true });
+      const { violations } = await axe(page);
+      expect(violations.map(({ id, nodes }) => [id, ...nodes.map(({ target }) => target)])).toEqual([]);
+    }
+    await page.setViewportSize({ width: 320, height: 640 });
+    const { scroll, width } = await page.evaluate(() => {
+      const { scrollWidth: scroll, clientWidth: width } = document.documentElement;
+      return { scroll, width };
+    });
+    expect(scroll, "width at 320 px").toBeLessThanOrEqual(width);
+    await page.screenshot({
+      path: `e2e/results/pages/${name.replaceAll(/\W+/g, "-")}-320.png`,
+      fullPage: true,
+    });
+    expect(complaints).toEqual([]);
+  });
+}
+
+/** The cast: axe and the runner each have their own copy of the same types. */
+const axe = (page: Page) => new AxeBuilder({ page: page as never }).analyze();
+
+/** What the browser has to complain about: broken policy, errors, files that are missing. */
+async function complaintsOf(page: Page): Promise<string[]> {
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    // A refresh without a cookie is answered 401, and browsers say so.
+    const isAnswer = message.location().url.includes("/api/v1/auth/");
+    if (message.type() === "error" && !isAnswer) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("requestfailed", (request) => complaints.push(`${request.url()} ${request.failure()?.errorText}`));
+  await page.exposeFunction("complain", (what: string) => complaints.push(what));
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
+      void (window as unknown as { complain(what: string): void }).complain(
+        `${violatedDirective} ${blockedURI}`,
+      );
+    });
+  });
+  return complaints;
+}
+
+test("the policy itself would complain: an inline script is not run, and is reported", async ({
+  page,
+  server,
+}) => {
+  const complaints = await complaintsOf(page);
+  await page.goto(`${server.api}/sign-in`);
+  await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.ran = true";
+    document.body.append(script);
+  });
+  await expect.poll(() => complaints.join()).toContain("script-src");
+  expect(await page.evaluate(() => "ran" in window)).toBe(false);
+});
+
+test("assets are cached for ever and pages never", async ({ page, server }) => {
+  const caching = new Map<string, string>();
+  page.on("response", (response) => {
+    caching.set(new URL(response.url()).pathname, response.headers()["cache-control"] ?? "");
+  });
+  await page.goto(`${server.api}/sign-in`);
+  const assets = [...caching].filter(([path]) => path.startsWith("/assets/"));
+  expect(assets.length).toBeGreaterThan(1);
+  for (const [path, value] of assets) expect(value, path).toContain("immutable");
+  expect(caching.get("/sign-in")).toMatch(/no-store|no-cache/);
+});

@@ -1,0 +1,28 @@
+/** What runs in the harness page: the SDK as an app would have it, and a record of what the app was told. */
+
+import { type AuthEvent, type AuthState, type Client, createClient } from "@tenure/client";
+import axios from "axios";
+
+export interface Told {
+  /** Unix milliseconds with fractions, the same in all tabs of one machine. */
+  readonly at: number;
+  readonly event: AuthEvent;
+  readonly state: AuthState;
+}
+
+declare global {
+  interface Window {
+    createClient: typeof createClient;
+    axios: typeof axios;
+    client: Client;
+    told: Told[];
+  }
+}
+
+window.createClient = createClient;
+window.axios = axios;
+window.told = [];
+window.client = createClient();
+window.client.onAuthStateChange((event, state) => {
+  window.told.push({ at: performance.timeOrigin + performance.now(), event, state });
+});

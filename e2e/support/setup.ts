@@ -1,0 +1,28 @@
+/** Builds the SDK into a page of our own, once per run. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "vite";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default async function setup(): Promise<() => void> {
+  const outDir = mkdtempSync(join(tmpdir(), "tenure-e2e-harness-"));
+  await build({
+    configFile: false,
+    root: here("."),
+    logLevel: "warn",
+    resolve: { alias: { "@tenure/client": here("../../web/client/src/index.ts") } },
+    build: {
+      outDir,
+      emptyOutDir: true,
+      target: "es2022",
+      lib: { entry: here("./in-page.ts"), formats: ["es"], fileName: () => "harness.js" },
+    },
+  });
+  // The workers are started after this and inherit it.
+  process.env.E2E_HARNESS = join(outDir, "harness.js");
+  return () => rmSync(outDir, { recursive: true, force: true });
+}
