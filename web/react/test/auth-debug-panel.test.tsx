@@ -112,7 +112,7 @@ test("is not there in production, unless it is asked for", async () => {
 test("leaves no timer and no shortcut behind", async () => {
   const { page, client } = await open(<AuthDebugPanel defaultOpen />, { strict: true });
   client.dispose();
-  expect(vi.getTimerCount()).toBe(1);
+  await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
   page.unmount();
   expect(vi.getTimerCount()).toBe(0);
   expect(fireEvent.keyDown(document.body, { code: "KeyD", ctrlKey: true, shiftKey: true })).toBe(true);

@@ -135,7 +135,7 @@ test("taken off the page in the middle of its countdown it leaves nothing behind
   );
   await end("admin_revoked");
   client.dispose();
-  expect(vi.getTimerCount()).toBe(1);
+  await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
   page.unmount();
   expect(vi.getTimerCount()).toBe(0);
   await pass(60_000);

@@ -80,7 +80,7 @@ test("stays while its details are unfolded", async () => {
   await pass(120_000);
   expect(banner().dataset.open).toBe("true");
   if (details) details.open = false;
-  await pass(31_000);
+  await pass(35_000);
   expect(banner().dataset.open).toBe("false");
 });
 
@@ -160,7 +160,7 @@ test("leaves no timer behind", async () => {
   const { page, client, tracker } = await ended({ tracked: true, strict: true });
   client.dispose();
   tracker?.dispose();
-  expect(vi.getTimerCount()).toBe(1);
+  await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
   page.unmount();
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -41,7 +41,7 @@ test("leaves no timer behind and is sound", async () => {
   });
   await pass(100);
   client.dispose();
-  expect(vi.getTimerCount()).toBe(1);
+  await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
   page.unmount();
   expect(vi.getTimerCount()).toBe(0);
   await expectAccessible(page.container);

@@ -54,6 +54,8 @@ export function clientOf(server: FakeServer, edges: Partial<Edges> = {}): Client
   return client;
 }
 
+const STEPS = 20;
+
 /** Time moves along by itself, so that what is awaited arrives, and by leaps with `pass`. */
 export function startClock(): void {
   vi.useFakeTimers({ shouldAdvanceTime: true, now: START });
@@ -75,7 +77,12 @@ export async function open(content: ReactNode, options: Options = {}): Promise<W
     return strict ? <StrictMode>{tree}</StrictMode> : tree;
   };
   const page = render(around(content));
-  const pass = (ms: number) => act(async () => void (await vi.advanceTimersByTimeAsync(ms)));
+  // In steps, because React 18 begins what a step has caused only when the step is over.
+  const pass = async (ms: number) => {
+    for (let step = 0; step < STEPS; step += 1) {
+      await act(async () => void (await vi.advanceTimersByTimeAsync(ms / STEPS)));
+    }
+  };
   await pass(0);
   return {
     server,
@@ -87,11 +94,10 @@ export async function open(content: ReactNode, options: Options = {}): Promise<W
     pass,
     async end(reason) {
       if (server.jar) server.jar.ended = reason;
-      await act(async () => {
-        void client.refresh();
-        // What ends a session is heard twice before it is believed.
-        await vi.advanceTimersByTimeAsync(5000);
-      });
+      void client.refresh();
+      // What ends a session is heard twice before it is believed.
+      for (let step = 0; step < STEPS && client.getState().status !== "signedOut"; step += 1) await pass(500);
+      expect(client.getState()).toMatchObject({ status: "signedOut", reason });
     },
   };
 }
