@@ -17,7 +17,7 @@ export {
 } from "./hooks.js";
 export { LogoutNotice, type LogoutNoticeProps } from "./logout-notice.js";
 export { LogoutReasonBanner, type LogoutReasonBannerProps } from "./logout-reason-banner.js";
-export { type MessageOverrides, type Messages, messagesWith } from "./messages.js";
+export { type MessageOverrides, type Messages, messagesWith, useMessages, type Words } from "./messages.js";
 export { SessionProvider, type SessionProviderProps, useAuthState, useClient } from "./provider.js";
 export { ReconnectingNotice, type ReconnectingNoticeProps } from "./reconnecting-notice.js";
 export { RememberMeCheckbox, type RememberMeCheckboxProps } from "./remember-me-checkbox.js";
