@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 
 const call = (url = API, init?: RequestInit) => broken.edges.fetch(url, init);
-const last = () => broken.exchanges()[0];
+const last = () => broken.state().exchanges[0];
 
 describe("the network", () => {
   test("is what it is until it is broken", async () => {
@@ -95,6 +95,14 @@ describe("staged answers", () => {
   });
 });
 
+test("what was to happen to a next request can be forgotten", async () => {
+  broken.answerNext("api", 403);
+  broken.dropNext("api");
+  broken.forgetNext();
+  expect((await call()).status).toBe(200);
+  expect(last()?.outcome).toBe("answered");
+});
+
 describe("access tokens", () => {
   const bearer = (token: string) => call(API, { headers: { Authorization: `Bearer ${token}` } });
 
@@ -112,7 +120,7 @@ describe("access tokens", () => {
     answer = () => Response.json({ access_token: "head.claims.signature" });
     await call(REFRESH, { method: "POST", body: '{"password":"secret"}' });
     await bearer("head.claims.signature");
-    expect(JSON.stringify(broken.exchanges())).not.toMatch(/signature|secret/);
+    expect(JSON.stringify(broken.state().exchanges)).not.toMatch(/signature|secret/);
   });
 });
 
@@ -124,19 +132,18 @@ describe("the clock", () => {
     expect(wakes).toBe(2);
     broken.jump(0);
     expect(broken.edges.wallNow()).toBe(1_000);
-    expect(broken.jumpedMs).toBe(0);
+    expect(broken.state().jumpedMs).toBe(0);
   });
 });
 
-test("a log is the same until there is something new, and does not grow for ever", async () => {
-  const before = broken.exchanges();
-  expect(broken.exchanges()).toBe(before);
+test("a snapshot is the same until there is something new, and does not grow for ever", async () => {
+  expect(broken.state()).toBe(broken.state());
   let heard = 0;
   const stop = broken.subscribe(() => {
     heard += 1;
   });
   for (let n = 0; n < 60; n += 1) await call();
-  expect(broken.exchanges().length).toBe(40);
+  expect(broken.state().exchanges.length).toBe(40);
   expect(heard).toBe(120);
   stop();
   await call();

@@ -19,8 +19,7 @@ interface Trial {
 
 export function BreakIt({ play, burst }: { play: Play; burst: Burst | null }): JSX.Element {
   const state = useAuthState();
-  // The buttons depend on what is broken.
-  useSyncExternalStore(play.breakage.subscribe, play.breakage.exchanges);
+  const broken = useSyncExternalStore(play.breakage.subscribe, play.breakage.state);
   const [trial, setTrial] = useState<Trial | null>(
     () => burst && { ...burstEnded(burst), session: burst.session },
   );
@@ -32,6 +31,7 @@ export function BreakIt({ play, burst }: { play: Play; burst: Burst | null }): J
     const session = isSignedIn ? state.session.id : undefined;
     const say = (result: string | null) => setTrial({ told, result, session });
     setRunning(told.id);
+    play.breakage.forgetNext();
     say(null);
     say(await told.run(play, say));
     setRunning(null);
@@ -42,7 +42,7 @@ export function BreakIt({ play, burst }: { play: Play; burst: Burst | null }): J
         Break it
       </h2>
       <TrialReport trial={trial} state={state} play={play} />
-      {groups(play).map(({ title, breaks }) => (
+      {groups(broken).map(({ title, breaks }) => (
         <div key={title}>
           <h3>{title}</h3>
           <div className="buttons">

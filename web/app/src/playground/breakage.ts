@@ -27,6 +27,15 @@ export interface Exchange {
   readonly tookMs?: number;
 }
 
+/** What is broken just now, and what was sent. */
+export interface Broken {
+  readonly isOffline: boolean;
+  /** By how much the clock of this device is wrong, in milliseconds. */
+  readonly jumpedMs: number;
+  /** The last requests, newest first. */
+  readonly exchanges: readonly Exchange[];
+}
+
 /** What is broken: the real network and clock, and how a browser says that the network is back. */
 export interface Reality extends Pick<Edges, "fetch" | "wallNow"> {
   wake(): void;
@@ -38,16 +47,14 @@ export class Breakage {
   /** To be given to `createClient`. */
   readonly edges: Pick<Edges, "fetch" | "wallNow"> = {
     fetch: (input, init) => this.#fetch(new Request(input, init)),
-    wallNow: () => this.#reality.wallNow() + this.#jumpedMs,
+    wallNow: () => this.#reality.wallNow() + this.#state.jumpedMs,
   };
 
   readonly #reality: Reality;
-  #offline = false;
-  #jumpedMs = 0;
+  #state: Broken = { isOffline: false, jumpedMs: 0, exchanges: [] };
   #refused: string | undefined;
   readonly #drops = new Set<Kind>();
   readonly #staged = new Map<Kind, Staged>();
-  #exchanges: readonly Exchange[] = [];
   #lastId = 0;
   readonly #listeners = new Set<() => void>();
 
@@ -55,28 +62,18 @@ export class Breakage {
     this.#reality = reality;
   }
 
-  /** The last requests, newest first; the same array until there is something new. */
-  readonly exchanges = (): readonly Exchange[] => this.#exchanges;
+  /** A snapshot that stays the same object until something changes. */
+  readonly state = (): Broken => this.#state;
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
 
-  get isOffline(): boolean {
-    return this.#offline;
-  }
-
-  /** By how much the clock of this device is wrong. */
-  get jumpedMs(): number {
-    return this.#jumpedMs;
-  }
-
   /** Nothing is sent from now on, or everything is again. */
-  setOffline(offline: boolean): void {
-    this.#offline = offline;
-    this.#changed();
-    if (!offline) this.#reality.wake();
+  setOffline(isOffline: boolean): void {
+    this.#set({ isOffline });
+    if (!isOffline) this.#reality.wake();
   }
 
   /** The next request of the kind reaches the server, and its answer is thrown away. */
@@ -89,15 +86,20 @@ export class Breakage {
     this.#staged.set(kind, answer);
   }
 
+  /** Forgets what was to happen to a next request that never came. */
+  forgetNext(): void {
+    this.#drops.clear();
+    this.#staged.clear();
+  }
+
   /** From now on this access token is spoilt on its way, so that the server itself refuses it. */
   refuse(token: string): void {
     this.#refused = token;
   }
 
-  /** Sets the clock of this device, as far as this page sees it, and lets the client notice. */
+  /** Sets the clock of this device on or back, as far as this page sees it; 0 sets it right. The client notices. */
   jump(ms: number): void {
-    this.#jumpedMs = ms === 0 ? 0 : this.#jumpedMs + ms;
-    this.#changed();
+    this.#set({ jumpedMs: ms === 0 ? 0 : this.#state.jumpedMs + ms });
     this.#reality.wake();
   }
 
@@ -108,7 +110,7 @@ export class Breakage {
     const end = (outcome: Exchange["outcome"], more: Partial<Exchange> = {}) =>
       this.#amend(exchange, { outcome, tookMs: this.#reality.wallNow() - began, ...more });
 
-    if (this.#offline) {
+    if (this.#state.isOffline) {
       end("offline");
       throw new TypeError("The playground is offline.");
     }
@@ -147,19 +149,17 @@ export class Breakage {
       kind,
       outcome: "waiting",
     };
-    this.#exchanges = [exchange, ...this.#exchanges].slice(0, EXCHANGES_MAX);
-    this.#changed();
+    this.#set({ exchanges: [exchange, ...this.#state.exchanges].slice(0, EXCHANGES_MAX) });
     return exchange.id;
   }
 
   #amend(id: number, more: Partial<Exchange>): void {
-    this.#exchanges = this.#exchanges.map((exchange) =>
-      exchange.id === id ? { ...exchange, ...more } : exchange,
-    );
-    this.#changed();
+    const amended = (exchange: Exchange) => (exchange.id === id ? { ...exchange, ...more } : exchange);
+    this.#set({ exchanges: this.#state.exchanges.map(amended) });
   }
 
-  #changed(): void {
+  #set(more: Partial<Broken>): void {
+    this.#state = { ...this.#state, ...more };
     for (const listener of this.#listeners) listener();
   }
 }

@@ -1,7 +1,7 @@
 /** The buttons that break something: what each does, and what to expect of it. */
 
 import type { AuthState, Client } from "@tenure/client";
-import type { Breakage, Staged } from "./breakage.js";
+import type { Breakage, Broken, Staged } from "./breakage.js";
 import { type Burst, startBurst } from "./burst.js";
 import type { EventLog } from "./events.js";
 
@@ -214,14 +214,14 @@ const signOut: Break = {
 };
 
 /** All of them, in the order of the page. Going offline and setting the clock have a way back. */
-export function groups({ breakage }: Pick<Play, "breakage">): readonly Group[] {
+export function groups(broken: Broken): readonly Group[] {
   return [
-    { title: "Network", breaks: [dropAnswer, breakage.isOffline ? goOnline : goOffline] },
+    { title: "Network", breaks: [dropAnswer, broken.isOffline ? goOnline : goOffline] },
     { title: "An API call is answered with", breaks: apiAnswers },
     { title: "The refresh is answered with", breaks: refreshAnswers },
     {
       title: "Token and clock",
-      breaks: [expireToken, ...jumps, ...(breakage.jumpedMs === 0 ? [] : [setClockRight])],
+      breaks: [expireToken, ...jumps, ...(broken.jumpedMs === 0 ? [] : [setClockRight])],
     },
     { title: "Tabs", breaks: [openTab, reloadBurst] },
     { title: "What does sign you out", breaks: [revoke, signOut] },

@@ -25,7 +25,7 @@ export function LiveSession(props: { play: Play; tabs: TabCounter; devUser: DevU
         <StateChip state={state} />
       </div>
       <LogoutReasonBanner closeAfterMs={null} />
-      {state.status === "signedIn" && <Term state={state} now={play.client.serverNow} />}
+      {state.status === "signedIn" && <Term state={state} now={() => play.client.serverNow()} />}
       {state.status === "signedOut" && <SignInHere play={play} devUser={devUser} />}
       <LiveFacts play={play} tabs={tabs} state={state} />
     </section>
@@ -105,7 +105,7 @@ function LiveFacts(props: { play: Play; tabs: TabCounter; state: AuthState }): J
   const { play, tabs, state } = props;
   const words = useMessages();
   useTick(1000);
-  useSyncExternalStore(play.breakage.subscribe, play.breakage.exchanges);
+  const { jumpedMs } = useSyncExternalStore(play.breakage.subscribe, play.breakage.state);
   const alive = useSyncExternalStore(tabs.subscribe, tabs.count);
   const seen = play.client.inspect();
   const left = (ms: number | null) =>
@@ -121,7 +121,7 @@ function LiveFacts(props: { play: Play; tabs: TabCounter; state: AuthState }): J
           "Server's clock",
           seen.clockOffsetMs === null ? "not known yet" : clock.format(play.client.serverNow()),
         ],
-        ["This device's", `${clock.format(play.breakage.edges.wallNow())}${jumped(play.breakage.jumpedMs)}`],
+        ["This device's", `${clock.format(play.breakage.edges.wallNow())}${jumped(jumpedMs)}`],
         ["Refreshes sent", `${seen.refreshesSent} by this tab`],
         ["From other tabs", `${seen.tokensFromTabs} ${seen.tokensFromTabs === 1 ? "token" : "tokens"}`],
         ["Tabs alive", alive === null ? "cannot be counted here" : String(alive)],

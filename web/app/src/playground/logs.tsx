@@ -18,7 +18,7 @@ export function Events({ log }: { log: EventLog }): JSX.Element {
 }
 
 export function Requests({ breakage }: { breakage: Breakage }): JSX.Element {
-  const exchanges = useSyncExternalStore(breakage.subscribe, breakage.exchanges);
+  const { exchanges } = useSyncExternalStore(breakage.subscribe, breakage.state);
   return (
     <Log id="requests" title="Requests" empty="Nothing has been sent yet.">
       {exchanges.map((exchange) => (
