@@ -1,7 +1,10 @@
 // What a page pays for importing us: each entry point bundled and minified as an app would do it, gzipped, beside its
 // limit. A package's own dependencies (the client in the React kit, React itself) are counted where they belong.
+//
+// Pages that quote a size write `<!-- size: @tenure/client -->8.0 kB`. A number that is no longer true is an error;
+// `--write` puts the measured one there.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
@@ -24,6 +27,9 @@ const ENTRIES = [
 const PAGES = "web/app/dist";
 const PAGE_LIMIT = 60_000;
 
+/** Pages that quote sizes. */
+const QUOTING = ["README.md", "web/client/README.md"];
+
 const rows = [];
 for (const [name, file, limit, names] of ENTRIES) rows.push([name, await bundled(file, names), limit]);
 for (const page of readdirSync(PAGES).filter((file) => file.endsWith(".html"))) {
@@ -35,6 +41,21 @@ for (const [name, bytes, limit] of rows) {
   console.log(`${name.padEnd(30)}${String(bytes).padStart(7)} B gzip of ${limit} ${verdict}`.trimEnd());
 }
 if (rows.some(([, bytes, limit]) => bytes > limit)) process.exitCode = 1;
+for (const page of QUOTING) checkQuotes(page);
+
+function checkQuotes(page) {
+  const text = readFileSync(page, "utf8");
+  const measured = new Map(rows.map(([name, bytes]) => [name, `${(bytes / 1000).toFixed(1)} kB`]));
+  const fresh = text.replace(/<!-- size: (.+?) -->([\d.]+ kB)?/g, (quote, name, said) => {
+    const size = measured.get(name);
+    if (said === size) return quote;
+    console.log(`${page} quotes ${said ?? "no size"} for ${name}; it is ${size ?? "nothing we measure"}`);
+    if (size && process.argv.includes("--write")) return `<!-- size: ${name} -->${size}`;
+    process.exitCode = 1;
+    return quote;
+  });
+  if (fresh !== text) writeFileSync(page, fresh);
+}
 
 /** Bytes of one entry point, or of some of its exports. */
 async function bundled(file, names) {
