@@ -73,8 +73,9 @@ export class Bearer {
   attachAxios(instance: AxiosLike): () => void {
     const { request, response } = instance.interceptors;
     const onRequest = request.use(async (config) => {
-      const held = this.mayCarry(instance.getUri(config)) ? await this.#grantOrThrow() : undefined;
-      if (!held || config.headers.Authorization) return config;
+      if (config.headers.Authorization || !this.mayCarry(instance.getUri(config))) return config;
+      const held = await this.#grantOrThrow();
+      if (!held) return config;
       Object.assign(config.headers, authorization(held));
       this.#sent.set(config, held);
       return config;

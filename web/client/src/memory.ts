@@ -50,8 +50,9 @@ export class Memory {
     const key = this.keyOf(name);
     try {
       if (!this.#storage) throw new Error("no storage");
-      if (value === undefined) this.#storage.removeItem(key);
-      else this.#storage.setItem(key, value);
+      // What is there goes first: of a storage that is full nobody shall read what was before.
+      this.#storage.removeItem(key);
+      if (value !== undefined) this.#storage.setItem(key, value);
       if (this.#storage.getItem(key) !== (value ?? null)) throw new Error("storage that keeps nothing");
       this.#fallback.delete(key);
     } catch {

@@ -215,7 +215,7 @@ function due(tab: Tab, now: Moment): Step {
 function wake(tab: Tab, now: Moment): Step {
   if (tab.leaving !== undefined) return [tab, [{ do: "leave" }]];
   // The server itself asked for patience; a person who switches tabs is no reason to ask again.
-  if (tab.doubt) return [tab, []];
+  if (tab.doubt && !tab.trouble) return [tab, []];
   const patience =
     tab.trouble?.error.details.retryAfterMs !== undefined && tab.trouble.nextAttemptAt > now.wall;
   return patience ? [tab, []] : due(tab, now);

@@ -243,6 +243,16 @@ describe("axios", () => {
     expect(things(world).map(tokenOf)).toEqual(expect.arrayContaining([undefined, "Basic xyz"]));
   });
 
+  it("with an Authorization of the app's own does not wait for ours", async () => {
+    const { world, api } = await withAxios();
+    world.network = (sent) => (isRefresh(sent) ? "lost" : undefined);
+    await world.time.advance(20 * MINUTE);
+    const calls = Promise.allSettled([api.get("/api/things", { headers: { Authorization: "Basic xyz" } })]);
+    await world.time.advance(1000);
+    await calls;
+    expect(things(world).map(tokenOf)).toEqual(["Basic xyz"]);
+  });
+
   it("is left alone after detaching", async () => {
     const { world, api, detach } = await withAxios();
     detach();

@@ -1,15 +1,28 @@
 /** The response table: of all that can be answered only the closed list signs out, heard twice, and never to an API call. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import axios, { AxiosError, type AxiosResponse, type InternalAxiosRequestConfig } from "axios";
 import { describe, expect, it } from "vitest";
+import { ERROR_CODES, SIGNS_OUT } from "../src/api.gen.js";
 import { createClient } from "../src/client.js";
+import { CLOSED } from "./cells.js";
 import { shapes, tabWithApi, wrongAfterRefresh } from "./responses.js";
 import { HOME, type Tab } from "./world.js";
+import { STATUS } from "./world-server.js";
 
 /** Shapes that end by themselves: an API call has no time limit of ours. */
 const ending = shapes.filter(
   ({ name, status }) => status || /no network|reset|error response|HTML|megabyte/.test(name),
 );
+
+it("the codes that sign out are the same in the tests, in the client and in the published list", () => {
+  const list = readFileSync(join(import.meta.dirname, "../../../api/errors.md"), "utf8");
+  const published = [...list.matchAll(/^\| `(\w+)` \|.*\*\*yes\*\*/gm)].map(([, code]) => code);
+  expect(published).toEqual([...CLOSED]);
+  expect([...SIGNS_OUT]).toEqual([...CLOSED]);
+  expect(Object.keys(STATUS).sort()).toEqual([...ERROR_CODES].sort());
+});
 
 describe(`${shapes.length} shapes of answers`, () => {
   it("are more than 500, each with a name of its own, and some of them sign out", () => {

@@ -29,6 +29,10 @@ const STATUSES = [
   599,
 ];
 const NO_BODY = [204, 205, 304];
+/** The statuses that somebody could mistake for a 401. */
+const MISTAKABLE = [
+  200, 202, 302, 400, 402, 403, 404, 407, 409, 410, 418, 419, 422, 429, 440, 498, 500, 502, 503, 511,
+];
 
 type More = Partial<Pick<Shape, "signsOut" | "refusesToken">>;
 
@@ -86,7 +90,7 @@ function problems(): Shape[] {
 /** The five codes where something else does not fit. */
 function contradictions(): Shape[] {
   return CLOSED.flatMap((code) => [
-    ...STATUSES.filter((status) => status !== 401).flatMap((status) => [
+    ...MISTAKABLE.flatMap((status) => [
       answered(`${code} with this status`, status, PROBLEM, JSON.stringify(body(code, { status }))),
       answered(`${code} that says 401`, status, PROBLEM, JSON.stringify(body(code))),
       answered(`${code}, but its body says ${status}`, 401, PROBLEM, JSON.stringify(body(code, { status }))),

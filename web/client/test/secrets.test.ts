@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { LEGACY_KEYS } from "../src/index.js";
-import { ADA, Browser, type BrowserOptions, HOME, World } from "./world.js";
+import { ADA, BOB, Browser, type BrowserOptions, HOME, World } from "./world.js";
 
 const MINUTE = 60_000;
 
@@ -122,6 +122,22 @@ describe("what an earlier system left behind", () => {
 });
 
 describe("storage that is denied", () => {
+  it("when it is full only later, costs no refresh at each look at the page", async () => {
+    const world = new World();
+    const browser = new Browser(world);
+    const tab = await browser.signedIn();
+    browser.isFull = true;
+    void tab.client.signIn.password(BOB);
+    await world.time.advance(1000);
+    world.sent.length = 0;
+    for (let i = 0; i < 20; i++) {
+      tab.wake();
+      await world.time.advance(1000);
+    }
+    expect(tab.shows).toBe("signedIn bob live");
+    expect(world.sent).toEqual([]);
+  });
+
   it.each(["missing", "throws", "full", "forgets"] as const)(
     "(%s) keeps nobody from staying signed in",
     async (storage) => {

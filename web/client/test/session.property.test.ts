@@ -1,7 +1,7 @@
 /** The reducer under random orders of events: what must hold of a whole history, and not only of one step. */
 
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Effect, type Event, initial, step, type Tab } from "../src/session.js";
 import {
   CLOSED,
@@ -17,6 +17,8 @@ import {
   NOW,
 } from "./cells.js";
 import { seeded } from "./world-time.js";
+
+vi.setConfig({ testTimeout: 60_000 });
 
 /** Another seed: `SEED=7 npx vitest run session.property`. A failure prints the seed that shows it. */
 const seed = Number(process.env.SEED ?? 20_261_120);

@@ -8,6 +8,7 @@ import {
   type BrowserOptions,
   HOME,
   isRefresh,
+  json,
   type Sent,
   type Tab,
   World,
@@ -57,6 +58,40 @@ describe("signing in", () => {
     await world.time.advance(1000);
     expect((await signing).data?.signedIn?.user.id).toBe("usr_eve");
     expect(tab.shows).toBe("signedIn eve live");
+  });
+
+  it("a registration that the server answers without signing in leaves everybody as they were", async () => {
+    const { world, tab } = await signedIn();
+    world.network = ({ url }) =>
+      url.endsWith("/register") ? { answer: json(201, { registered: true }) } : undefined;
+    const signing = tab.client.signUp({ email: "eve@example.com", password: "long enough", name: "Eve" });
+    await world.time.advance(1000);
+    expect(await signing).toEqual({ data: { signedIn: null }, error: null });
+    expect(tab.shows).toBe("signedIn ada live");
+    await world.time.advance(60 * MINUTE);
+    expect(tab.shows).toBe("signedIn ada live");
+  });
+
+  it("a sign-in that a portal answers is no sign-in", async () => {
+    const { world, tab } = await signedIn();
+    world.network = ({ url }) =>
+      url.endsWith("/login") ? { answer: json(200, { welcome: "to the Wi-Fi" }) } : undefined;
+    const signing = tab.client.signIn.password(BOB);
+    await world.time.advance(1000);
+    expect((await signing).error).toMatchObject({ code: "foreign_answer", problemClass: "transport" });
+    expect(tab.shows).toBe("signedIn ada live");
+  });
+
+  it("offline fails at once, and later works", async () => {
+    const { world, tab } = await signedIn();
+    world.online = false;
+    const failing = tab.client.signIn.password(BOB);
+    await world.time.advance(500);
+    expect((await failing).error).toMatchObject({ code: "unreachable", problemClass: "transport" });
+    world.online = true;
+    const signing = tab.client.signIn.password(BOB);
+    await world.time.advance(1000);
+    expect((await signing).error).toBeNull();
   });
 
   it("H01: called inside a callback of the client resolves", async () => {

@@ -1,7 +1,10 @@
 /** Several tabs of one browser: they share requests and news, whatever of locks, channel and storage works. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ADA, BOB, Browser, type BrowserOptions, type Tab, World } from "./world.js";
+
+// Days of virtual time on a machine that is busy with other things.
+vi.setConfig({ testTimeout: 60_000 });
 
 const MINUTE = 60_000;
 
@@ -47,7 +50,7 @@ describe("tabs that wake together", () => {
   });
 
   it.each([{ channel: "missing" }, { locks: "missing", channel: "missing" }, { channel: "throws" }] as const)(
-    "%o: each refreshes by itself and none is signed out",
+    "I05: each refreshes by itself and none is signed out (%o)",
     async (options) => {
       const [browser, opened] = await tabs(5, options);
       await wakeTogether(browser, opened);

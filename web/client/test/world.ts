@@ -59,6 +59,18 @@ export class World {
     this.server = new Server(() => this.time.now, this.random);
   }
 
+  /** A mistake in a test's network must fail the test, and not look like a network's. */
+  #fateOf(sent: Sent): Fate {
+    try {
+      return this.network(sent);
+    } catch (error) {
+      this.time.after(0, () => {
+        throw error;
+      });
+      return "hangs";
+    }
+  }
+
   refreshes(): Sent[] {
     return this.sent.filter(isRefresh);
   }
@@ -84,7 +96,7 @@ export class World {
       if (signal.aborted) return aborted();
       signal.addEventListener("abort", aborted);
       const broken = end(() => reject(new TypeError("Failed to fetch")));
-      const fate = this.online ? this.network(sent) : "lost";
+      const fate = this.online ? this.#fateOf(sent) : "lost";
       if (fate === "lost") return void this.time.after(1, broken);
       if (fate === "hangs") return;
       const { up = this.latency, down = this.latency } = typeof fate === "object" && "up" in fate ? fate : {};
@@ -127,6 +139,8 @@ export class Browser {
   readonly jar = new Map<string, string>();
   readonly stored = new Map<string, string>();
   readonly tabs: Tab[] = [];
+  /** Storage takes nothing more; what is there stays. */
+  isFull = false;
   /** Every message that was posted. */
   readonly posted: unknown[] = [];
   readonly #lock: { holder: Tab | undefined; queue: { tab: Tab; grant: () => void }[] } = {
@@ -184,7 +198,7 @@ export class Browser {
     return {
       getItem: (key) => (kind === "throws" ? denied() : (this.stored.get(key) ?? null)),
       setItem: (key, value) => {
-        if (kind === "throws" || kind === "full") denied();
+        if (kind === "throws" || kind === "full" || this.isFull) denied();
         if (kind !== "forgets") this.stored.set(key, value);
         changed(key);
       },
