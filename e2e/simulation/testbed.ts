@@ -121,9 +121,9 @@ export class Testbed {
   }
 }
 
-/** The newest build of the testbed, or the one that `TENURE_TESTBED` names. */
+/** The testbed that `cargo xtask test` names, or the newest build there is. */
 function binary(): string {
-  const named = process.env.TENURE_TESTBED;
+  const named = process.env.TESTBED_BINARY;
   const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
   const built = ["debug", "ci", "release"].map((profile) => join(target, profile, "tenure-testbed"));
   const [newest] = (named ? [named] : built)
