@@ -79,8 +79,8 @@ export function enhance(form: HTMLFormElement, intent: FormIntent): void {
     pending = next;
     submit.textContent = next ? intent.pendingLabel : label;
     // It stays focusable while an answer is awaited, so that the focus is not lost.
-    submit.toggleAttribute("aria-disabled", next);
     if (next) submit.setAttribute("aria-disabled", "true");
+    else submit.removeAttribute("aria-disabled");
     // A password that is sent while it is shown would be remembered by the browser as text.
     if (next) reveal.hide();
   }
