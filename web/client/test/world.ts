@@ -367,4 +367,16 @@ export class Tab implements Owner {
   }
 }
 
+/** A browser with one tab, in which ada is signed in; what was sent until then is forgotten. */
+export async function signedIn({
+  seed = 1,
+  ...options
+}: BrowserOptions & { readonly seed?: number } = {}): Promise<{ world: World; browser: Browser; tab: Tab }> {
+  const world = new World(seed);
+  const browser = new Browser(world, options);
+  const tab = await browser.signedIn();
+  world.sent.length = 0;
+  return { world, browser, tab };
+}
+
 export { json, settle };
