@@ -6,7 +6,10 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "../..");
+const COMPILER = join(ROOT, "node_modules/typescript/bin/tsc");
 const CODE = ["ts", "tsx", "js"];
+/** What is not compiled. Another name for a language we compile would slip through, so any other is an error. */
+const OTHERS = ["sh", "console", "text", "html", "css", "json", "toml"];
 
 /**
  * Code blocks of a page: language, first line of the code, the code. A block may say `name=main.js` behind its
@@ -16,16 +19,22 @@ export function blocksIn(page, text) {
   const blocks = [];
   let open;
   for (const [index, line] of text.split("\n").entries()) {
-    const fence = /^ *(```+)\s*(\S*)(?:\s+name=(\S+))?\s*$/.exec(line);
-    if (open && fence?.[1] === open.fence && !fence[2]) {
+    const [, fence, info] = /^ *(`{3,})(.*)$/.exec(line) ?? [];
+    if (open && fence === open.fence && !info.trim()) {
       blocks.push({ ...open, code: open.lines.join("\n") });
       open = undefined;
     } else if (open) open.lines.push(line);
-    else if (fence)
-      open = { page, fence: fence[1], language: fence[2], name: fence[3], line: index + 2, lines: [] };
+    else if (fence) open = { page, fence, line: index + 2, lines: [], ...read(info, `${page}:${index + 1}`) };
   }
-  if (open) throw new Error(`${page}:${open.line}: the block is not closed`);
+  if (open) throw new Error(`${page}:${open.line - 1}: the block is not closed`);
   return blocks;
+}
+
+function read(info, place) {
+  const [, language, name] = /^\s*(\S+)(?:\s+name=(\S+))?\s*$/.exec(info) ?? [];
+  if (![...CODE, ...OTHERS].includes(language))
+    throw new Error(`${place}: nobody knows a block of \`${info}\``);
+  return { language, name };
 }
 
 export const isCode = (block) => CODE.includes(block.language);
@@ -52,7 +61,7 @@ export async function compile(blocks) {
     writeFileSync(join(folder, "given.d.ts"), GIVEN);
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(configuration()));
     symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"), "dir");
-    const output = await run(join(ROOT, "node_modules/.bin/tsc"), ["-p", ".", "--pretty", "false"], folder);
+    const output = await run([COMPILER, "-p", ".", "--pretty", "false"], folder);
     return output.split("\n").flatMap((line) => placed(line, places));
   } finally {
     rmSync(folder, { recursive: true });
@@ -92,10 +101,10 @@ function placed(line, places) {
 }
 
 /** Standard output, whatever the exit code: a compiler that found something ends with one that says so. */
-function run(program, args, cwd) {
+function run(args, cwd) {
   return new Promise((done, fail) => {
-    execFile(program, args, { cwd }, (error, stdout, stderr) => {
-      if (error && !stdout) fail(new Error(`${program}: ${stderr || error.message}`));
+    execFile(process.execPath, args, { cwd }, (error, stdout, stderr) => {
+      if (error && !stdout) fail(new Error(`the compiler: ${stderr || error.message}`));
       else done(stdout);
     });
   });

@@ -43,8 +43,10 @@ test("a broken snippet is told with its page and line", { timeout: 60_000 }, asy
   expect(places.sort()).toEqual(["guide/page.md:11", "guide/page.md:15", "guide/page.md:8"]);
 });
 
-test("a block that is not closed is told", () => {
-  expect(() => blocksIn("page.md", "text\n```ts\nconst a = 1;\n")).toThrow("page.md:3");
+test("a block that is not closed or of no known language is told", () => {
+  for (const fence of ["```ts", "```", "```typescript", "```ts twice"]) {
+    expect(() => blocksIn("page.md", `text\n${fence}\nconst a = 1;\n`)).toThrow("page.md:2: ");
+  }
 });
 
 test("a wrong command is told with its page and line", () => {
