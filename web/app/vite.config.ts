@@ -21,6 +21,10 @@ export default defineConfig(({ mode }) => ({
   plugins: [react(), precompress()],
   resolve: {
     alias: [
+      // The kit is React; the pages need none of what makes React DOM four times as large as all of them together.
+      { find: /^react-dom\/client$/, replacement: "preact/compat/client" },
+      { find: /^react(-dom)?$/, replacement: "preact/compat" },
+      { find: /^react\/jsx(-dev)?-runtime$/, replacement: "preact/jsx-runtime" },
       { find: /^@tenure\/client$/, replacement: here("../client/src/index.ts") },
       { find: /^@tenure\/client\/tracker$/, replacement: here("../client/src/tracker/index.ts") },
       { find: /^@tenure\/react$/, replacement: here("../react/src/index.ts") },
@@ -36,7 +40,7 @@ export default defineConfig(({ mode }) => ({
     rolldownOptions: {
       input: PAGES[mode] ?? Object.values(PAGES).flat(),
       // Modules that do nothing by being imported: a page that takes sentences from the kit takes no React with them.
-      treeshake: { moduleSideEffects: [{ test: /\/(react|client)\/(src|cjs|index)/, sideEffects: false }] },
+      treeshake: { moduleSideEffects: [{ test: /\/(react|client)\/src|\/preact\//, sideEffects: false }] },
     },
   },
   test: { environment: "node", include: ["test/**/*.test.ts"] },
