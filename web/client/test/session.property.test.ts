@@ -71,7 +71,8 @@ class Life {
       const least = !ours && code === "no_session" ? 1 : 2;
       must(!after.out || !!before.out || this.heard >= least, `the server said so ${this.heard} times`);
     }
-    if (after.grant !== before.grant || known(before) !== known(after)) this.heard = 0;
+    const isServed = event.is === "granted" && after.grant !== before.grant;
+    if (isServed || known(before) !== known(after)) this.heard = 0;
   }
 }
 
