@@ -33,13 +33,13 @@ const WITHOUT = {
   },
 } as const;
 
+/** Firefox is shown the worst of them. */
+const tagOf = (what: string) => (what === "Web Locks and BroadcastChannel" ? ["@firefox"] : []);
+
 for (const [what, takeAway] of Object.entries(WITHOUT)) {
-  test(`without ${what}: sign-in, four tabs, reload, and a sign-out that all follow`, async ({
-    tab,
-    person,
-    context,
-    server,
-  }) => {
+  test(`without ${what}: sign-in, four tabs, reload, and a sign-out that all follow`, {
+    tag: tagOf(what),
+  }, async ({ tab, person, context, server }) => {
     await context.addInitScript(takeAway);
     const first = await tab();
     await signIn(first, person);
@@ -103,7 +103,10 @@ test("H02 H04: a page that holds the lock and never lets go costs the others 4 s
   expect((await server.stats()).dead_tokens).toBe(0);
 });
 
-test("H01: signing in from within a listener does not lock itself out", async ({ tab, person }) => {
+test("H01: signing in from within a listener does not lock itself out", { tag: "@firefox" }, async ({
+  tab,
+  person,
+}) => {
   const page = await tab();
   await untilState(page, { status: "signedOut", reason: "never_signed_in" });
   const { email, password } = person;

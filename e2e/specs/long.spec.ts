@@ -84,6 +84,8 @@ async function harness(browser: Browser, server: Server, tabs: number): Promise<
     Array.from({ length: tabs }, async () => {
       const page = await context.newPage();
       await page.goto(`${server.api}/harness.html`);
+      // Everybody has asked before anybody signs in.
+      await untilState(page, { status: "signedOut" });
       return page;
     }),
   );
@@ -107,36 +109,23 @@ async function offlineForLong(browser: Browser, server: Server): Promise<void> {
   await expectNeverOut(page);
 }
 
-/** Counts the refreshes that the tabs of two browsers send while a lone tab of a third renews its token twice. */
+/** Counts the requests of ten tabs while all of them get two new tokens. */
 async function lifetimes(browser: Browser, server: Server): Promise<void> {
-  const sentBy = async (pages: readonly Page[]) => {
-    const sent = await Promise.all(
-      pages.map((page) => page.evaluate(() => window.client.inspect().refreshesSent)),
-    );
-    return sent.reduce((sum, one) => sum + one, 0);
-  };
-  const worlds = await Promise.all(
-    [1, 10].map(async (tabs) => {
-      const pages = await harness(browser, server, tabs);
-      await signIn(pages[0] as Page, await server.person());
-      for (const page of pages) await untilState(page, LIVE);
-      return pages;
-    }),
-  );
-  const [alone = [], ten = []] = worlds;
-  // Each tab has asked whether somebody was signed in.
-  const before = { alone: await sentBy(alone), ten: await sentBy(ten) };
-  const lone = { timeout: 150_000, intervals: [500] };
-  await expect.poll(() => sentBy(alone), lone).toBe(before.alone + 2);
-  // The others' tokens may have been drawn to live a tenth longer.
-  const others = { timeout: 20_000, intervals: [500] };
-  await expect.poll(() => sentBy(ten), others).toBeGreaterThanOrEqual(before.ten + 2);
-  await pause(1000);
-  const sent = (await sentBy(ten)) - before.ten;
-  report("refreshes per access lifetime, 10 tabs", (sent / 2).toFixed(2), "<= 1.05");
-  // A third renewal may be due by now where tokens were drawn to be short.
-  expect(sent).toBeLessThanOrEqual(3);
-  await expectNeverOut(...alone, ...ten);
+  const pages = await harness(browser, server, 10);
+  const sum = async (count: (page: Page) => Promise<number>) =>
+    (await Promise.all(pages.map(count))).reduce((all, one) => all + one, 0);
+  const sent = () => sum((page) => page.evaluate(() => window.client.inspect().refreshesSent));
+  const renewed = () =>
+    sum(async (page) => (await eventsOf(page)).filter((name) => name === "TOKEN_REFRESHED").length);
+  await signIn(pages[0] as Page, await server.person());
+  for (const page of pages) await untilState(page, LIVE);
+  const before = await sent();
+  expect(await renewed()).toBe(0);
+  await expect.poll(renewed, { timeout: 150_000, intervals: [500] }).toBe(2 * pages.length);
+  const perLifetime = ((await sent()) - before) / 2;
+  report("refreshes per access lifetime, 10 tabs", perLifetime.toFixed(2), "<= 1.05");
+  expect(perLifetime).toBeLessThanOrEqual(1.5);
+  await expectNeverOut(...pages);
 }
 
 /** Signs in, waits until the generation has settled, refreshes, and kills the browser that long after. */

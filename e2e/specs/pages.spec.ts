@@ -1,5 +1,6 @@
 /** Every page, as everybody meets it: accessible, narrow, light and dark, and under the policy without a complaint. */
 
+import { fileURLToPath } from "node:url";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { signIn } from "../support/tab.js";
@@ -47,8 +48,7 @@ for (const [name, scene] of Object.entries(SCENES)) {
     await scene.act?.(page);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      const path = `e2e/results/pages/${name.replaceAll(/\W+/g, "-")}-${colorScheme}.png`;
-      await page.screenshot({ path, fullPage: true });
+      await page.screenshot({ path: picture(name, colorScheme), fullPage: true });
       const { violations } = await axe(page);
       expect(violations.map(({ id, nodes }) => [id, ...nodes.map(({ target }) => target)])).toEqual([]);
     }
@@ -58,13 +58,14 @@ for (const [name, scene] of Object.entries(SCENES)) {
       return { scroll, width };
     });
     expect(scroll, "width at 320 px").toBeLessThanOrEqual(width);
-    await page.screenshot({
-      path: `e2e/results/pages/${name.replaceAll(/\W+/g, "-")}-320.png`,
-      fullPage: true,
-    });
+    await page.screenshot({ path: picture(name, "320"), fullPage: true });
     expect(complaints).toEqual([]);
   });
 }
+
+/** In a folder of their own, which a later run of other tests leaves alone. */
+const picture = (name: string, look: string) =>
+  fileURLToPath(new URL(`../report/pages/${name.replaceAll(/\W+/g, "-")}-${look}.png`, import.meta.url));
 
 /** The cast: axe and the runner each have their own copy of the same types. */
 const axe = (page: Page) => new AxeBuilder({ page: page as never }).analyze();

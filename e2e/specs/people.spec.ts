@@ -13,11 +13,9 @@ import {
 } from "../support/tab.js";
 import { expect, test } from "../support/test.js";
 
-test("two people in one browser: the other tab is told of the change and never mixes them", async ({
-  tab,
-  person,
-  server,
-}) => {
+test("two people in one browser: the other tab is told of the change and never mixes them", {
+  tag: "@firefox",
+}, async ({ tab, person, server }) => {
   const [one, two] = await Promise.all([tab(), tab()]);
   await signIn(one, person);
   await untilState(two, LIVE);
@@ -54,7 +52,7 @@ test("two people in one browser: the other tab is told of the change and never m
   for (const page of [one, two]) expect(await whoAmI(page)).toBe(other.email);
 });
 
-test("sign out, then another person: nothing of the first is left", async ({
+test("sign out, then another person: nothing of the first is left", { tag: "@firefox" }, async ({
   tab,
   person,
   server,
@@ -186,7 +184,10 @@ test("E07: a foreign page can neither refresh nor sign out", async ({ tab, perso
   expect(await stateOf(page)).toMatchObject(LIVE);
 });
 
-test("K07: localStorage and IndexedDB deleted, cookie there: signed in", async ({ tab, person }) => {
+test("K07: localStorage and IndexedDB deleted, cookie there: signed in", { tag: "@firefox" }, async ({
+  tab,
+  person,
+}) => {
   const page = await tab();
   await signIn(page, person);
   await page.evaluate(async () => {
@@ -235,7 +236,11 @@ test("K06: on the same site a reload needs no frame and no third party's cookie"
   expect(frames).toEqual([]);
 });
 
-test("L02: what was typed into a form outlives the session's end", async ({ tab, person, server }) => {
+test("L02: what was typed into a form outlives the session's end", { tag: "@firefox" }, async ({
+  tab,
+  person,
+  server,
+}) => {
   const page = await tab();
   await signIn(page, person);
   const notes = page.getByLabel("Notes");

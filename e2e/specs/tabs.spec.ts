@@ -14,7 +14,7 @@ import {
 } from "../support/tab.js";
 import { expect, test } from "../support/test.js";
 
-test("a reload keeps the session, and costs no sign-in", async ({ tab, person }) => {
+test("a reload keeps the session, and costs no sign-in", { tag: "@firefox" }, async ({ tab, person }) => {
   const page = await tab();
   const session = await signIn(page, person);
   await page.reload();
@@ -52,7 +52,11 @@ test("a new tab takes its token from a tab that has one, without asking the serv
   expect(await server.refreshes()).toBe(before);
 });
 
-test("one tab signs out and nine follow within a second", async ({ tab, person, context }) => {
+test("one tab signs out and nine follow within a second", { tag: "@firefox" }, async ({
+  tab,
+  person,
+  context,
+}) => {
   const tabs = await Promise.all(Array.from({ length: 10 }, () => tab()));
   const [first, ...others] = tabs as [(typeof tabs)[0], ...typeof tabs];
   await signIn(first, person);
@@ -70,7 +74,11 @@ test("one tab signs out and nine follow within a second", async ({ tab, person, 
   await expect.poll(async () => (await context.cookies()).length).toBe(0);
 });
 
-test("an end that the server decides reaches every tab with its reason", async ({ tab, person, server }) => {
+test("an end that the server decides reaches every tab with its reason", { tag: "@firefox" }, async ({
+  tab,
+  person,
+  server,
+}) => {
   const tabs = await Promise.all([tab(), tab(), tab()]);
   await signIn(tabs[0], person);
   await Promise.all(tabs.map((page) => untilState(page, LIVE)));
@@ -103,10 +111,9 @@ test("a sign-in in one tab while another refreshes wins, whatever comes late", a
   await expectNeverOut(one, two);
 });
 
-test("A08 D08: refreshes asked for from all sides at once are one, and the next still works", async ({
-  tab,
-  person,
-}) => {
+test("A08 D08: refreshes asked for from all sides at once are one, and the next still works", {
+  tag: "@firefox",
+}, async ({ tab, person }) => {
   const tabs = await Promise.all([tab(), tab(), tab()]);
   await signIn(tabs[0], person);
   await Promise.all(tabs.map((page) => untilState(page, LIVE)));

@@ -33,11 +33,9 @@ async function expectRecovery(page: Page): Promise<void> {
   await expectNeverOut(page);
 }
 
-test("F04 F11 F12 F14: offline when a token is due, and back: the same page is signed in", async ({
-  tab,
-  person,
-  context,
-}) => {
+test("F04 F11 F12 F14: offline when a token is due, and back: the same page is signed in", {
+  tag: "@firefox",
+}, async ({ tab, person, context }) => {
   const page = await tab();
   await signIn(page, person);
   await context.setOffline(true);
@@ -76,7 +74,10 @@ test("F03 I02: awake before the network is: it tries again by itself", async ({ 
   expect(failed).toBeGreaterThan(4);
 });
 
-test("a captive portal's page instead of a token is a network problem", async ({ tab, person }) => {
+test("a captive portal's page instead of a token is a network problem", { tag: "@firefox" }, async ({
+  tab,
+  person,
+}) => {
   const page = await tab();
   await signIn(page, person);
   await page.route(REFRESH, portal(200));
@@ -156,7 +157,11 @@ test("F18: told to wait, it waits, however often somebody comes back to the tab"
   expect(await stateOf(page)).toMatchObject({ status: "signedIn", freshness: "reconnecting" });
 });
 
-test("F13 M01: the server is restarted with everybody signed in", async ({ tab, person, server }) => {
+test("F13 M01: the server is restarted with everybody signed in", { tag: "@firefox" }, async ({
+  tab,
+  person,
+  server,
+}) => {
   const tabs = await Promise.all([tab(), tab()]);
   await signIn(tabs[0], person);
   await untilState(tabs[1], LIVE);

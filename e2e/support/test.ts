@@ -31,8 +31,12 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   },
   tab: async ({ server, context }, use) => {
     await withHarness(context, server.api);
+    let opened: Promise<unknown> = Promise.resolve();
     await use(async (path = "/harness.html") => {
-      const page = await context.newPage();
+      // One after the other: Firefox loses its way among windows that are opened at once. They load side by side.
+      const opening = opened.then(() => context.newPage());
+      opened = opening;
+      const page = await opening;
       await page.goto(server.api + path);
       return page;
     });
