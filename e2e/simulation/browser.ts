@@ -127,7 +127,7 @@ export class Tab {
     this.#isGone = true;
     for (const timer of this.#timers) this.device.clear(timer);
     this.#timers.clear();
-    this.browser.around.network.cut(this, false);
+    this.browser.around.network.abandon(this);
   }
 
   #edges(): Edges {

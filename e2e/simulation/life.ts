@@ -22,17 +22,22 @@ export interface Spoilt {
   readonly mutation?: Mutation;
   /** How old a crashed browser's jar may be; 30 s is C. */
   readonly flushLagMs?: number;
+  /** The device falls asleep again and again while requests are under way. */
+  readonly isRestless?: boolean;
 }
 
 /** Lives the life that `seed` determines, as it should be or spoilt. */
-export function live(seed: number, { flushLagMs = 30 * SECOND, ...spoilt }: Spoilt = {}): Promise<Outcome> {
-  return inWorld({ seed, ...spoilt }, (world) => twentyDays(world, flushLagMs));
+export function live(seed: number, { mutation, ...spoilt }: Spoilt = {}): Promise<Outcome> {
+  return inWorld({ seed, ...(mutation ? { mutation } : {}) }, (world) => twentyDays(world, spoilt));
 }
 
-async function twentyDays(world: World, flushLagMs: number): Promise<Outcome> {
+async function twentyDays(
+  world: World,
+  { flushLagMs = 30 * SECOND, isRestless = false }: Spoilt,
+): Promise<Outcome> {
   const { timeline, random, testbed, witness, expiresAt, trace } = world;
   const isSpoilt = () => witness.complaints.length > 0;
-  const person = new Person(world, flushLagMs);
+  const person = new Person(world, flushLagMs, isRestless ? 0.2 : 0.01);
   person.plan();
   // Some are there when it ends, some come back hours later.
   await timeline.run(expiresAt + random.pick([-2 * MINUTE, 0, 30 * SECOND, HOUR, 20 * HOUR]), isSpoilt);

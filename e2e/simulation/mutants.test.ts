@@ -23,11 +23,17 @@ function patient(edges: Edges): Edges {
   return { ...edges, fetch: (input, init) => edges.fetch(input, { ...init, signal: null }) };
 }
 
+/** A client that measures all time by a clock that may sleep with the device. */
+function sleepy(edges: Edges): Edges {
+  return { ...edges, wallNow: () => 1_795_000_000_000 + edges.monotonicNow() };
+}
+
 const mutants: [name: string, spoilt: Spoilt][] = [
   ["a client that takes any 401 for an end", { mutation: gullible(401) }],
   ["a client that takes 403 for an end", { mutation: gullible(403) }],
   ["a client that takes 5xx for an end", { mutation: gullible(500, 502, 503, 504) }],
   ["a client that does not abort at F", { mutation: patient }],
+  ["a client whose F stands still in sleep", { mutation: sleepy, isRestless: true }],
   ["a browser whose disk is ten minutes behind", { flushLagMs: 600_000 }],
 ];
 

@@ -41,6 +41,8 @@ interface Fate {
 interface Exchange {
   readonly who: string;
   isOver: boolean;
+  /** How much later the answer comes because the device slept; infinity if it does not come at all. */
+  heldMs: number;
   /** The browser gives up: the tab closed, the device sleeps, the client aborted. */
   fail(error: Error | undefined): void;
 }
@@ -80,13 +82,19 @@ export class Network {
     this.disturbedAt = this.timeline.now;
   }
 
-  /** Breaks what is under way: the tab is gone (nobody is told), or the device fell asleep (told when it wakes). */
-  cut(sender: Sender, isTold: boolean): void {
+  /** The tab is gone: what is under way is broken, and nobody is told. */
+  abandon(sender: Sender): void {
+    for (const exchange of this.#exchanges.get(sender) ?? []) exchange.fail(undefined);
+  }
+
+  /** The device falls asleep: connections break, which is told when it wakes, or their answers are sent again then. */
+  suspend(sender: Sender): void {
     for (const exchange of this.#exchanges.get(sender) ?? []) {
-      if (isTold && process.env.SLEEPHOLD) continue;
-      if (isTold)
-        sender.device.after(this.random.between(0, 300), () => exchange.fail(new TypeError("cut off")));
-      else exchange.fail(undefined);
+      exchange.heldMs = this.random.chance(0.5)
+        ? this.random.spread(2 * SECOND, 2 * MINUTE)
+        : Number.POSITIVE_INFINITY;
+      if (exchange.heldMs < Number.POSITIVE_INFINITY) continue;
+      sender.device.after(this.random.between(0, 300), () => exchange.fail(new TypeError("cut off")));
     }
   }
 
@@ -111,6 +119,7 @@ export class Network {
       const exchange: Exchange = {
         who,
         isOver: false,
+        heldMs: 0,
         fail: (error) => end(() => error && reject(error)),
       };
       exchanges.add(exchange);
@@ -162,12 +171,18 @@ export class Network {
       void this.timeline.hold(this.#serve(exchange, request)).then((answer) => {
         if (isCopy) return;
         if (fate.answerMs === undefined) this.trace.say(`${exchange.who}: the answer is lost`);
-        else device.after(fate.answerMs, () => arrived(answer, true));
+        else this.#deliver(device, exchange, fate.answerMs, () => arrived(answer, true));
       });
     };
     if (fate.arrivesMs === undefined) this.trace.say(`${exchange.who}: lost`);
     else this.timeline.after(fate.arrivesMs, arrive(false));
     if (fate.againMs !== undefined) this.timeline.after(fate.againMs, arrive(true));
+  }
+
+  #deliver(device: Device, exchange: Exchange, ms: number, arrived: () => void): void {
+    device.after(ms, () => {
+      if (exchange.heldMs < Number.POSITIVE_INFINITY) device.after(exchange.heldMs, arrived);
+    });
   }
 
   async #serve(exchange: Exchange, request: HttpRequest | Promise<HttpRequest>): Promise<HttpAnswer> {

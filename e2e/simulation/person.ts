@@ -24,6 +24,8 @@ export class Person {
     private readonly world: World,
     /** How old the jar of a crashed browser may be. */
     private readonly flushLagMs: number,
+    /** The part of requests soon after which the device falls asleep. */
+    private readonly naps: number,
   ) {
     this.#crashedAt = world.timeline.now;
     this.#clockError = world.random.pick([-1, 1]);
@@ -84,7 +86,7 @@ export class Person {
     const { device, trace, browser, network } = this.world;
     if (device.isAsleep || this.#isOver) return;
     trace.say("the device sleeps");
-    for (const tab of browser.tabs) network.cut(tab, true);
+    for (const tab of browser.tabs) network.suspend(tab);
     device.sleep();
   }
 
@@ -206,7 +208,7 @@ export class Person {
   /** Sleep is most dangerous while a request is under way. */
   #requestLeft(): void {
     const { random, timeline } = this.world;
-    if (random.chance(0.01)) timeline.after(random.spread(5, 5 * SECOND), () => this.#nap());
+    if (random.chance(this.naps)) timeline.after(random.spread(5, 5 * SECOND), () => this.#nap());
   }
 
   /** A crash is most dangerous just after a cookie has come. */

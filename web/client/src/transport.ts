@@ -6,6 +6,8 @@ import type { Result } from "./types.js";
 
 /** F of the protocol: a request is given up after this long, and never sent again before. */
 export const GIVE_UP_MS = 15_000;
+/** How often it is looked whether that time is over. */
+const LOOK_MS = 1000;
 
 const JSON_BODY = { "Content-Type": "application/json" };
 
@@ -23,7 +25,7 @@ export interface Call {
 export class Transport {
   constructor(
     private readonly baseUrl: string,
-    private readonly edges: Pick<Edges, "fetch" | "setTimeout" | "clearTimeout">,
+    private readonly edges: Pick<Edges, "fetch" | "setTimeout" | "clearTimeout" | "wallNow" | "monotonicNow">,
     /** Hears the server's clock from every answer of ours. */
     private readonly learn: (serverTime: number) => void,
   ) {}
@@ -32,13 +34,24 @@ export class Transport {
   async send(call: Call): Promise<Result<unknown>> {
     const giveUp = call.giveUp ?? new AbortController();
     const { signal } = giveUp;
-    const timer = this.edges.setTimeout(() => giveUp.abort(), GIVE_UP_MS);
+    const { edges } = this;
+    const wall = edges.wallNow();
+    const monotonic = edges.monotonicNow();
+    let timer: unknown;
+    // Timers may sleep with the device, and an answer that comes after it woke would put an old token into the jar:
+    // the time is looked at often, on both clocks.
+    const look = () => {
+      const passed = Math.max(edges.wallNow() - wall, edges.monotonicNow() - monotonic);
+      if (passed >= GIVE_UP_MS) giveUp.abort();
+      else timer = edges.setTimeout(look, Math.min(LOOK_MS, GIVE_UP_MS - passed));
+    };
+    look();
     // A fetch that ignores its signal must not hold us either.
     const late = new Promise<Result<never>>((resolve) => {
       signal.addEventListener("abort", () => resolve(unreachable()));
     });
     const answer = await Promise.race([this.#exchange(call, signal), late]);
-    this.edges.clearTimeout(timer);
+    edges.clearTimeout(timer);
     return answer;
   }
 
