@@ -1,12 +1,13 @@
 /** What an app calls. Each method is one request, or a look at the engine. */
 
-import { authorization, Bearer } from "./bearer.js";
+import { accountCalls, readAs } from "./account.js";
+import { Bearer } from "./bearer.js";
 import { browserEdges } from "./edges.js";
 import { Engine } from "./engine.js";
 import { removeKeys } from "./memory.js";
 import { registerClient } from "./registry.js";
 import type { Grant } from "./session.js";
-import { type Call, done, failure, foreign } from "./transport.js";
+import { done, failure, foreign } from "./transport.js";
 import type {
   Client,
   ClientOptions,
@@ -16,7 +17,7 @@ import type {
   SignedInState,
   SignedOutState,
 } from "./types.js";
-import { readSessions, readStatus, readToken, readUser } from "./wire.js";
+import { readStatus } from "./wire.js";
 
 /**
  * The session of this browser. One client per page and server is enough; every tab has its own.
@@ -41,33 +42,8 @@ export function createClient(options: ClientOptions = {}): Client {
     return error ? failure(error) : done({ signedIn: data.grant ? person(data.grant) : null });
   }
 
-  /** A call to Tenure's own API with the token; repeated once if the token is refused. */
-  async function send<T>(call: Call, read: (body: unknown) => T | undefined): Promise<Result<T>> {
-    const { data: held, error } = await bearer.held();
-    if (error) return failure(error);
-    const attempt = (grant: Grant) =>
-      engine.transport.send({ ...call, path: `/api/v1/auth/${call.path}`, headers: authorization(grant) });
-    const answer = await attempt(held);
-    if (answer.error?.status !== 401 || answer.error.problemClass !== "authentication")
-      return readAs(answer, read);
-    const next = await bearer.another(held);
-    return readAs(next ? await attempt(next) : answer, read);
-  }
-
-  /** A call that changes something about the session it was made for, and about no other that may have come since. */
-  function change<T>(
-    call: Call,
-    read: (body: unknown) => { changed: Partial<Grant>; data: T } | undefined,
-  ): Promise<Result<T>> {
-    const sessionId = engine.tab.grant?.session.id ?? "";
-    return send(call, (body) => {
-      const answer = read(body);
-      if (answer) engine.dispatch({ is: "changed", sessionId, changed: answer.changed });
-      return answer?.data;
-    });
-  }
-
   const client: Client = {
+    ...accountCalls(engine, bearer),
     baseUrl,
     getState: () => engine.state,
     subscribe: (listener) => engine.subscribe(listener),
@@ -89,13 +65,6 @@ export function createClient(options: ClientOptions = {}): Client {
       },
     },
     signUp: ({ name, ...credentials }) => enter("register", credentials, { name }),
-    async signOut({ scope = "this" } = {}) {
-      const logout = () => send({ method: "POST", path: "logout", json: { scope } }, () => scope);
-      const { error } = scope === "this" ? done(scope) : await logout();
-      const delivered = scope === "others" || (await engine.signOut());
-      // The person is signed out here in any case; that other devices are not must be said.
-      return error ? failure(error) : done({ delivered });
-    },
 
     async getAccessToken() {
       const { data, error } = await bearer.held();
@@ -110,25 +79,6 @@ export function createClient(options: ClientOptions = {}): Client {
     fetch: (input, init) => bearer.fetch(input, init),
     attachAxios: (instance) => bearer.attachAxios(instance),
 
-    sessions: {
-      list: () => send({ method: "GET", path: "sessions" }, readSessions),
-      end: (id) =>
-        send({ method: "DELETE", path: `sessions/${encodeURIComponent(id)}` }, () => ({ ended: id })),
-    },
-    changePassword({ current, next }) {
-      const json = { current_password: current, new_password: next };
-      return change({ method: "POST", path: "password/change", json }, (body) => {
-        // All earlier access tokens of the person are dead; this one takes their place.
-        const token = readToken(body, edges.random());
-        const { ended_sessions: endedSessions } = body as { ended_sessions: number };
-        return token && { changed: { token }, data: { endedSessions } };
-      });
-    },
-    updateProfile: (profile) =>
-      change({ method: "PATCH", path: "profile", json: profile }, (body) => {
-        const user = readUser(body);
-        return user && { changed: { user }, data: user };
-      }),
     async serverStatus() {
       return readAs(
         await engine.transport.send({ method: "GET", path: "/api/v1/system/status" }),
@@ -168,9 +118,3 @@ export function createClient(options: ClientOptions = {}): Client {
 }
 
 const person = ({ user, session }: Grant): SignedIn => ({ user, session });
-
-function readAs<T>(answer: Result<unknown>, read: (body: unknown) => T | undefined): Result<T> {
-  if (answer.error) return answer;
-  const data = read(answer.data);
-  return data === undefined ? failure(foreign(200)) : done(data);
-}

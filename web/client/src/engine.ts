@@ -3,7 +3,6 @@
 import { ServerClock } from "./clock.js";
 import type { Edges } from "./edges.js";
 import { Memory } from "./memory.js";
-import { isRecord } from "./problem.js";
 import {
   type Effect,
   type Event,
@@ -15,12 +14,13 @@ import {
   type Tab,
   view,
 } from "./session.js";
-import { type Hearing, Tabs } from "./tabs.js";
+import { type Hearing, isEnd, Tabs } from "./tabs.js";
 import { type Call, done, failure, foreign, Transport } from "./transport.js";
 import type { AuthEvent, AuthState, Result, SignedOutState } from "./types.js";
 import { readGrant } from "./wire.js";
 
 const REFRESH = "/api/v1/auth/refresh";
+const PING = "/api/v1/system/ping";
 /** Longer waits are cut, so that a device that slept without a word is noticed. */
 const SLICE_MS = 30_000;
 /** A slice that took this much longer than it should was a sleep. */
@@ -82,13 +82,11 @@ export class Engine implements Hearing {
   }
 
   subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return enlist(this.#listeners, listener);
   }
 
   onEvent(listener: (event: AuthEvent, state: AuthState) => void): () => void {
-    this.#named.add(listener);
-    return () => this.#named.delete(listener);
+    return enlist(this.#named, listener);
   }
 
   /** One event after the other, also when a listener causes the next while it is called. */
@@ -179,7 +177,7 @@ export class Engine implements Hearing {
   /** Reads what other tabs wrote down while this one could not hear them. */
   stored(): void {
     const out = parse(this.memory.read("out"));
-    if (isRecord(out) && typeof out.sessionId === "string") this.out(out as unknown as SignedOutState);
+    if (isEnd(out)) this.out(out);
     const sessionId = this.memory.read("session");
     const shown = this.#tab.grant?.session.id ?? this.#tab.remembered;
     if (sessionId && sessionId !== shown) this.dispatch({ is: "told-in", sessionId });
@@ -247,12 +245,15 @@ export class Engine implements Hearing {
 
   async #request(giveUp: AbortController): Promise<Event> {
     const send = () => {
-      const sentAt = this.clock.sentAt();
-      // A 0 only asks for the time; it refreshes nothing.
-      if (sentAt) this.refreshesSent += 1;
-      const headers = { "Tenure-Sent-At": String(sentAt) };
+      this.refreshesSent += 1;
+      const headers = { "Tenure-Sent-At": String(this.clock.sentAt()) };
       return this.transport.send({ method: "POST", path: REFRESH, headers, giveUp });
     };
+    // A refresh says when it was sent, in the server's time. Who does not know that asks first.
+    if (!this.clock.sentAt()) {
+      const { error } = await this.transport.send({ method: "GET", path: PING, giveUp });
+      if (error) return { is: "refused", error };
+    }
     let answer = await send();
     // The clock has been set right by this very answer.
     if (answer.error?.code === "request_stale") answer = await send();
@@ -316,6 +317,11 @@ export class Engine implements Hearing {
     for (const look of [...this.#watchers]) look();
     return changed;
   }
+}
+
+function enlist<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 /** A listener that throws is its owner's bug and must not stop a session. */

@@ -18,5 +18,6 @@ export {
   isTransport,
   type ProblemDetails,
   ProblemError,
+  type ProblemOf,
 } from "./problem.js";
 export type * from "./types.js";

@@ -38,14 +38,19 @@ export class ProblemError extends Error {
   }
 }
 
+/** A problem of one class. */
+export type ProblemOf<Class extends ErrorClass> = ProblemError & { readonly problemClass: Class };
+
 /** Wait and try again: no answer, an answer that is not ours, 429 or 5xx. It says nothing about the session. */
-export const isTransport = (error: unknown): error is ProblemError => isOf(error, "transport");
+export const isTransport = (error: unknown): error is ProblemOf<"transport"> => isOf(error, "transport");
 
 /** The person is known and may not do this (402, 403). It says nothing about the session. */
-export const isAuthorization = (error: unknown): error is ProblemError => isOf(error, "authorization");
+export const isAuthorization = (error: unknown): error is ProblemOf<"authorization"> =>
+  isOf(error, "authorization");
 
 /** The server does not know who asks. Only the client itself judges whether that means signed out. */
-export const isAuthentication = (error: unknown): error is ProblemError => isOf(error, "authentication");
+export const isAuthentication = (error: unknown): error is ProblemOf<"authentication"> =>
+  isOf(error, "authentication");
 
 function isOf(error: unknown, problemClass: ErrorClass): boolean {
   return error instanceof ProblemError && error.problemClass === problemClass;

@@ -142,13 +142,8 @@ export class Tabs {
       this.#claimedAt = Number.NEGATIVE_INFINITY;
       this.hearing.grant(grant, serverNow);
       this.#onGrant?.();
-    } else if (
-      is === "out" &&
-      isRecord(out) &&
-      typeof out.sessionId === "string" &&
-      out.status === "signedOut"
-    ) {
-      this.hearing.out(out as unknown as SignedOutState);
+    } else if (is === "out" && isEnd(out)) {
+      this.hearing.out(out);
     } else if (is === "ask") {
       void this.#answer();
     } else if (is === "claim") {
@@ -169,11 +164,18 @@ export class Tabs {
   }
 }
 
+/** Whether it tells of the end of a session that has a name. */
+export function isEnd(value: unknown): value is SignedOutState {
+  return isRecord(value) && value.status === "signedOut" && typeof value.sessionId === "string";
+}
+
 function isGrant(value: unknown): value is Grant {
-  if (!isRecord(value) || !isRecord(value.user) || !isRecord(value.session) || !isRecord(value.token))
+  try {
+    const { user, session, token } = value as Grant;
+    const texts = [user.id, session.id, token.value];
+    const times = [session.createdAt, session.expiresAt, token.receivedAt, token.refreshAt, token.expiresAt];
+    return texts.every((text) => typeof text === "string") && times.every(isTime);
+  } catch {
     return false;
-  const { user, session, token } = value as unknown as Grant;
-  const texts = [user.id, session.id, token.value];
-  const times = [session.createdAt, session.expiresAt, token.receivedAt, token.refreshAt, token.expiresAt];
-  return texts.every((text) => typeof text === "string") && times.every(isTime);
+  }
 }

@@ -129,24 +129,37 @@ describe("signing in", () => {
     }
   });
 
-  it("Tenure-Sent-At is 0 until the server's time is known, after a jump of the clock, and after sleep", async () => {
+  it("who is not sure of the server's time asks for it before a refresh, and says it in the refresh", async () => {
     const { world, tab } = await signedIn();
-    const sentAt = async () => {
+    const sent = async () => {
       world.sent.length = 0;
       void tab.client.refresh();
       await world.time.advance(500);
-      return world.refreshes().map(({ headers }) => Number(headers.get("tenure-sent-at")) === 0);
+      for (const { headers } of world.refreshes()) {
+        expect(Math.abs(Number(headers.get("tenure-sent-at")) - world.server.now)).toBeLessThan(2000);
+      }
+      return world.sent.map(({ url }) => new URL(url).pathname.replace("/api/v1/", ""));
     };
-    expect(await sentAt()).toEqual([false]);
+    expect(await sent()).toEqual(["auth/refresh"]);
     world.time.wallError = -DAY;
-    expect(await sentAt()).toEqual([true, false]);
-    expect(await sentAt()).toEqual([false]);
+    expect(await sent()).toEqual(["system/ping", "auth/refresh"]);
+    expect(await sent()).toEqual(["auth/refresh"]);
     world.time.wallError = 3000;
-    expect(await sentAt()).toEqual([true, false]);
+    expect(await sent()).toEqual(["system/ping", "auth/refresh"]);
     await world.time.sleep(60_000);
-    expect(await sentAt()).toEqual([true, false]);
+    expect(await sent()).toEqual(["system/ping", "auth/refresh"]);
     await world.time.sleep(60_000, { ticking: true });
-    expect(await sentAt()).toEqual([false]);
+    expect(await sent()).toEqual(["auth/refresh"]);
+  });
+
+  it("a ping that tells no time is no reason to guess: the refresh says 0 and learns from the answer", async () => {
+    const browser = new Browser();
+    browser.world.network = ({ url }) =>
+      url.endsWith("system/ping") ? { answer: json(200, {}) } : undefined;
+    browser.open();
+    await browser.world.time.advance(500);
+    const guesses = browser.world.refreshes().map(({ headers }) => headers.get("tenure-sent-at") !== "0");
+    expect(guesses).toEqual([false, true]);
   });
 });
 

@@ -98,6 +98,8 @@ export class Server {
         return this.#login(asked);
       case "POST auth/register":
         return this.#register(asked);
+      case "GET system/ping":
+        return json(200, { pong: true, server_time: this.now });
       case "GET system/status":
         return json(200, this.#status());
     }

@@ -271,7 +271,7 @@ test("in StrictMode, whose components start twice, the client is asked once and 
   await act(async () => void (await vi.advanceTimersByTimeAsync(0)));
   expect(page.container.textContent).toBe("signed in");
   // Once for the time and once for the token.
-  expect(server.lines).toEqual(["POST auth/refresh", "POST auth/refresh"]);
+  expect(server.lines).toEqual(["GET system/ping", "POST auth/refresh"]);
   expect(listening).toBeGreaterThan(0);
   page.unmount();
   expect(listening).toBe(0);
