@@ -67,7 +67,7 @@ export class Network {
   onSend: () => void = () => {};
   /** Is told of each answer that brought a cookie. */
   onCookie: () => void = () => {};
-  readonly #exchanges = new Map<Sender, Set<Exchange>>();
+  readonly #exchanges = new WeakMap<Sender, Set<Exchange>>();
 
   constructor(
     private readonly timeline: Timeline,
