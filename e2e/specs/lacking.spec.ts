@@ -1,7 +1,18 @@
 /** Browsers that lack something, deny it, or hold on to it: the session works without. */
 
 import type { Page } from "@playwright/test";
-import { call, expectNeverOut, inspect, LIVE, refresh, signIn, stateOf, untilState } from "../support/tab.js";
+import type { AuthEvent } from "@tenure/client";
+import {
+  call,
+  eventsOf,
+  expectNeverOut,
+  inspect,
+  LIVE,
+  refresh,
+  signIn,
+  stateOf,
+  untilState,
+} from "../support/tab.js";
 import { expect, test } from "../support/test.js";
 
 /** Scripts that take something away before the page's own scripts run. */
@@ -183,3 +194,29 @@ test("J03: an access token that the API finds expired is replaced once, and the 
   expect(await stateOf(page)).toMatchObject(LIVE);
   await expectNeverOut(page);
 });
+
+test("I03: the lid was closed for three hours: one refresh, and the tabs are told", async ({
+  tab,
+  person,
+  server,
+}) => {
+  const [page, other] = await Promise.all([tab(), tab()]);
+  await signIn(page, person);
+  await untilState(other, LIVE);
+  const before = await server.refreshes();
+  // The wall clock has gone on and the other has not, as it is while a device sleeps.
+  for (const each of [page, other]) {
+    await each.evaluate(() => {
+      const { now } = Date;
+      Date.now = () => now() + 3 * 3_600_000;
+    });
+  }
+  expect(await stateOf(page)).toMatchObject({ status: "signedIn" });
+  for (const each of [page, other]) await each.evaluate(() => document.dispatchEvent(new Event("resume")));
+  for (const each of [page, other]) await untilTold(each, "TOKEN_REFRESHED");
+  for (const each of [page, other]) await untilState(each, LIVE);
+  expect((await server.refreshes()) - before).toBe(1);
+  await expectNeverOut(page, other);
+});
+
+const untilTold = (page: Page, name: AuthEvent) => expect.poll(() => eventsOf(page)).toContain(name);

@@ -137,9 +137,13 @@ test("E01 E03: an end whose answer comes late deletes no cookie of the sign-in s
     return answer.status;
   });
   await expect.poll(() => server.standingFaults()).toBe(0);
+  // Another app of this host has a cookie, too.
+  await context.addCookies([{ name: "another_app", value: "here", url: server.api }]);
   await signIn(two, person);
   expect(await late).toBe(401);
-  expect(await context.cookies()).toHaveLength(1);
+  const names = (await context.cookies()).map(({ name }) => name);
+  expect(names).toHaveLength(2);
+  expect(names).toContain("another_app");
   await two.reload();
   await untilState(two, LIVE);
 });
@@ -164,25 +168,41 @@ test("E01: a refusal that overtakes a renewal leaves the cookie alone", async ({
   expect(await refresh(two)).toBeUndefined();
 });
 
-test("E07: a foreign page can neither refresh nor sign out", async ({ tab, person, context, server }) => {
-  const page = await tab();
-  await signIn(page, person);
-  const foreign = await context.newPage();
-  await context.route("http://foreign.localhost/", (route) =>
-    route.fulfill({ contentType: "text/html", body: "<title>Elsewhere</title>" }),
-  );
-  await foreign.goto("http://foreign.localhost/");
-  await foreign.evaluate(async (api) => {
-    const url = `${api}/api/v1/auth/refresh`;
-    for (const method of ["POST", "DELETE"]) {
-      await fetch(url, { method, credentials: "include", mode: "no-cors" }).catch(() => {});
-    }
-    await fetch(`${api}/api/v1/auth/logout`, { method: "POST", credentials: "include" }).catch(() => {});
-  }, server.api);
-  expect(await context.cookies()).toHaveLength(1);
-  expect(await refresh(page)).toBeUndefined();
-  expect(await stateOf(page)).toMatchObject(LIVE);
-});
+// The second is another port of our own host: the same site, whose pages do send our cookie.
+for (const origin of ["http://foreign.localhost", "http://127.0.0.1:8199"]) {
+  test(`E07: a page of ${origin} can neither refresh nor sign out`, async ({
+    tab,
+    person,
+    context,
+    server,
+  }) => {
+    const page = await tab();
+    await signIn(page, person);
+    await context.route(`${origin}/`, (route) =>
+      route.fulfill({ contentType: "text/html", body: "<title>Elsewhere</title>" }),
+    );
+    const foreign = await context.newPage();
+    await foreign.goto(`${origin}/`);
+    const before = await server.stats();
+    await foreign.evaluate(async (api) => {
+      const send = (path: string, method: string) =>
+        fetch(api + path, {
+          method,
+          credentials: "include",
+          mode: method === "POST" ? "no-cors" : "cors",
+        }).catch(() => {});
+      await send("/api/v1/auth/refresh", "POST");
+      await send("/api/v1/auth/refresh", "DELETE");
+      await send("/api/v1/auth/logout", "POST");
+    }, server.api);
+    const { ends, refreshes } = await server.stats();
+    expect(ends).toEqual(before.ends);
+    expect(refreshes.rotated).toBe(before.refreshes.rotated);
+    expect(await context.cookies()).toHaveLength(1);
+    expect(await refresh(page)).toBeUndefined();
+    expect(await stateOf(page)).toMatchObject(LIVE);
+  });
+}
 
 test("K07: localStorage and IndexedDB deleted, cookie there: signed in", { tag: "@firefox" }, async ({
   tab,
@@ -216,6 +236,10 @@ test("K08: a page whose scripts lost everything they had comes back from the coo
 
 test("K01: the cookie was evicted, and the person is told so", async ({ tab, person, context, server }) => {
   const page = await tab();
+  await signIn(page, person);
+  await context.clearCookies();
+  await page.reload();
+  await untilState(page, { status: "signedOut", reason: "cookie_missing" });
   await signIn(page, person);
   await context.clearCookies();
   await page.goto(`${server.api}/sign-in`);

@@ -22,10 +22,7 @@ test("K04: a remembered sign-in outlives the browser", async ({ profile, person 
   expect(await call(again)).toBe(200);
 });
 
-test("a sign-in without remember-me goes with the browser, and is not called an accident", async ({
-  profile,
-  person,
-}) => {
+test("a sign-in without remember-me goes with the browser", async ({ profile, person }) => {
   const page = await profile.open();
   await signIn(page, person, false);
   expect((await profile.cookies())[0]?.expires).toBe(-1);

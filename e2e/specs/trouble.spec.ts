@@ -33,7 +33,7 @@ async function expectRecovery(page: Page): Promise<void> {
   await expectNeverOut(page);
 }
 
-test("F04 F11 F12 F14: offline when a token is due, and back: the same page is signed in", {
+test("F01 F04 F11 F12 F14: offline when a token is due, and back: the same page is signed in", {
   tag: "@firefox",
 }, async ({ tab, person, context }) => {
   const page = await tab();
@@ -88,7 +88,10 @@ test("a captive portal's page instead of a token is a network problem", { tag: "
 });
 
 for (const status of [400, 401, 402, 403, 404, 408, 429, 500, 502, 503]) {
-  test(`F02 F05: a proxy's ${status} for refreshes and calls signs nobody out`, async ({ tab, person }) => {
+  test(`F02 F05 F07: a proxy's ${status} for refreshes and calls signs nobody out`, async ({
+    tab,
+    person,
+  }) => {
     const page = await tab();
     await signIn(page, person);
     await page.route("**/api/v1/**", portal(status));
@@ -183,7 +186,7 @@ test("the server is killed without a word and started on the same data", async (
   await expectRecovery(page);
 });
 
-test("G01 G02: a server that cannot read its sessions is waited for, and deletes no cookie", async ({
+test("E04 G01 G02: a server that cannot read its sessions is waited for, and deletes no cookie", async ({
   tab,
   person,
   context,

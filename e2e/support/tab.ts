@@ -5,6 +5,7 @@ import { type BrowserContext, expect, type Page } from "@playwright/test";
 import type { AuthEvent, AuthState, Inspection, SignedInState, SignedOutState } from "@tenure/client";
 import type { Told } from "./in-page.js";
 import type { Person } from "./server.js";
+import { until } from "./until.js";
 
 const HTML = `<!doctype html><html lang="en"><title>Harness</title>
 <form><label>Notes <textarea name="notes"></textarea></label></form>
@@ -55,7 +56,7 @@ type Wanted = Partial<SignedInState> | Partial<SignedOutState>;
 
 /** Waits for a state that holds what is wanted. */
 export async function untilState(page: Page, wanted: Wanted, timeout = 10_000): Promise<void> {
-  await expect.poll(() => stateSoon(page), { timeout, intervals: [50, 100, 200] }).toMatchObject(wanted);
+  await until(async () => expect(await stateSoon(page)).toMatchObject(wanted), timeout);
 }
 
 export const LIVE = { status: "signedIn", freshness: "live" } as const;
