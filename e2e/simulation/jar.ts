@@ -27,6 +27,13 @@ export class Jar {
     return sent.map((cookie) => `${cookie.name}=${cookie.value}`).join("; ");
   }
 
+  /** Whether a cookie's own time is over that nobody has deleted. */
+  hasOutlived(wallNow: number): boolean {
+    return [...this.#content.values()].some(
+      ({ expiresAt }) => expiresAt !== undefined && expiresAt <= wallNow,
+    );
+  }
+
   /** Does what an answer's `Set-Cookie` lines say. */
   apply(lines: readonly string[], wallNow: number, now: number): void {
     if (lines.length === 0) return;

@@ -219,12 +219,7 @@ export class Person {
 
   #crash(): void {
     const { timeline, browser, random, device, network } = this.world;
-    if (
-      timeline.now - this.#crashedAt < CRASHES_APART_MS ||
-      device.isAsleep ||
-      timeline.now >= this.world.expiresAt
-    )
-      return;
+    if (timeline.now - this.#crashedAt < CRASHES_APART_MS || device.isAsleep || this.#isOver) return;
     this.#crashedAt = timeline.now;
     network.disturb();
     browser.crash(random.between(0, this.flushLagMs - 100));
