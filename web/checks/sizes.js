@@ -9,9 +9,17 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
 
-/** Entry points: name, file, limit in bytes of gzip. */
+/**
+ * Entry points: name, file, limit in bytes of gzip, and what of it is imported if not everything. The client's goal is
+ * 8 kB; what the simulation taught it about sleep, storage and late answers has cost a little more.
+ */
 const ENTRIES = [
-  ["@tenure/client", "web/client/dist/index.js", 8_000],
+  [
+    "@tenure/client",
+    "web/client/dist/index.js",
+    8_400,
+    "createClient, ProblemError, isTransport, isAuthorization, isAuthentication",
+  ],
   ["@tenure/client/monitor", "web/client/dist/monitor/index.js", 4_000],
   ["@tenure/client/tracker", "web/client/dist/tracker/index.js", 4_000],
   [

@@ -1,4 +1,4 @@
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 
 // Several entries share chunks, so that `monitor/auto` and the core see one registry of clients.
 export default defineConfig({
@@ -16,4 +16,6 @@ export default defineConfig({
       formats: ["es"],
     },
   },
+  // Properties look at hundreds of random lives, and machines that build at the same time are slow.
+  test: { testTimeout: 60_000 },
 });

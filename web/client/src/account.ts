@@ -24,19 +24,6 @@ export function accountCalls(
     return readAs(next ? await attempt(next) : answer, read);
   }
 
-  /** A call that changes something about the session it was made for, and about no other that may have come since. */
-  function change<T>(
-    call: Call,
-    read: (body: unknown) => { changed: Partial<Grant>; data: T } | undefined,
-  ): Promise<Result<T>> {
-    const sessionId = engine.tab.grant?.session.id ?? "";
-    return send(call, (body) => {
-      const answer = read(body);
-      if (answer) engine.dispatch({ is: "changed", sessionId, changed: answer.changed });
-      return answer?.data;
-    });
-  }
-
   return {
     async signOut({ scope = "this" } = {}) {
       const logout = () => send({ method: "POST", path: "logout", json: { scope } }, () => scope);
@@ -58,18 +45,20 @@ export function accountCalls(
     },
     changePassword({ current, next }) {
       const json = { current_password: current, new_password: next };
-      return change({ method: "POST", path: "password/change", json }, (body) => {
+      const sessionId = engine.tab.grant?.session.id ?? "";
+      return send({ method: "POST", path: "password/change", json }, (body) => {
         // All earlier access tokens of the person are dead; this one takes their place.
         const token = readToken(body, engine.edges.random());
-        const { ended_sessions: endedSessions } = body as { ended_sessions: number };
-        return token && { changed: { token }, data: { endedSessions } };
+        if (token) engine.dispatch({ is: "token", sessionId, token });
+        return token && { endedSessions: (body as { ended_sessions: number }).ended_sessions };
       });
     },
-    updateProfile: (profile) =>
-      change({ method: "PATCH", path: "profile", json: profile }, (body) => {
-        const user = readUser(body);
-        return user && { changed: { user }, data: user };
-      }),
+    async updateProfile(json) {
+      const answer = await send({ method: "PATCH", path: "profile", json }, readUser);
+      // Every tab hears of it with the next token.
+      if (answer.data) await bearer.renew();
+      return answer;
+    },
   };
 }
 

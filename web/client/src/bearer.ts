@@ -46,6 +46,13 @@ export class Bearer {
     return out ? failure(signedOut()) : unreachable();
   }
 
+  /** Throws the token away and gets another. */
+  renew(): Promise<Result<Grant>> {
+    const token = this.engine.tab.grant?.token.value;
+    if (token !== undefined) this.engine.dispatch({ is: "discard", token, force: true });
+    return this.held();
+  }
+
   /** Another token for the same session after the API has refused `refused`; undefined if there is none. */
   async another(refused: Grant): Promise<Grant | undefined> {
     this.engine.dispatch({ is: "discard", token: refused.token.value, force: false });

@@ -71,9 +71,7 @@ export function createClient(options: ClientOptions = {}): Client {
       return error ? failure(error) : done(data.token.value);
     },
     async refresh() {
-      const { grant } = engine.tab;
-      if (grant) engine.dispatch({ is: "discard", token: grant.token.value, force: true });
-      const { data, error } = await bearer.held();
+      const { data, error } = await bearer.renew();
       return error ? failure(error) : done(person(data));
     },
     fetch: (input, init) => bearer.fetch(input, init),

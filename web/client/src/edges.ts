@@ -43,7 +43,6 @@ export interface Edges {
 
 /** What the browser offers; a part that is missing or throws is left out. */
 export function browserEdges(): Edges {
-  const bare = globalThis as Partial<typeof globalThis>;
   return {
     // Looked up at each call, so that what an app or a test puts in its place is heard.
     fetch: (input, init) => globalThis.fetch(input, init),
@@ -53,16 +52,14 @@ export function browserEdges(): Edges {
     clearTimeout: (timer) => globalThis.clearTimeout(timer as number | undefined),
     random: () => Math.random(),
     randomId,
-    locks: attempt(() => bare.navigator?.locks),
-    storage: attempt(() => bare.localStorage),
-    openChannel(name, receive) {
-      return attempt(() => {
-        if (!bare.BroadcastChannel) return undefined;
+    locks: attempt(() => navigator.locks),
+    storage: attempt(() => localStorage),
+    openChannel: (name, receive) =>
+      attempt(() => {
         const channel = new BroadcastChannel(name);
         channel.onmessage = (event) => receive(event.data);
         return channel;
-      });
-    },
+      }),
     onStorage: (changed) => listen(["storage"], (event) => changed((event as StorageEvent).key ?? "")),
     onWake: (wake) =>
       listen(["online", "pageshow", "visibilitychange", "resume"], ({ type }) => {
@@ -74,6 +71,7 @@ export function browserEdges(): Edges {
 
 /** At the window and in the capture phase, where events of the document are heard as well. */
 function listen(names: readonly string[], heard: (event: globalThis.Event) => void): () => void {
+  // Where pages are rendered on a server there is nothing to listen to.
   const { window } = globalThis as Partial<typeof globalThis>;
   for (const name of names) window?.addEventListener(name, heard, true);
   return () => {
@@ -81,10 +79,10 @@ function listen(names: readonly string[], heard: (event: globalThis.Event) => vo
   };
 }
 
-/** A label without meaning. `crypto.randomUUID` is missing on plain http, and this is no secret. */
+/** A label without meaning and no secret, so it needs nothing that a browser may lack, as `crypto` on plain http. */
 function randomId(): string {
-  const part = () => Math.random().toString(36).slice(2, 12);
-  return attempt(() => crypto.randomUUID()) ?? part() + part();
+  const part = () => Math.random().toString(36).slice(2);
+  return part() + part();
 }
 
 /** Some browsers throw where others have nothing. */

@@ -75,12 +75,8 @@ export type Event =
   | { readonly is: "told-out"; readonly out: SignedOutState }
   /** The browser remembers another session than this tab shows; another tab signed in. */
   | { readonly is: "told-in"; readonly sessionId: string }
-  /** The app changed something about this session: the profile, or the password and with it the token. */
-  | {
-      readonly is: "changed";
-      readonly sessionId: string;
-      readonly changed: Partial<Pick<Grant, "user" | "token">>;
-    };
+  /** A change of the password brought a new token for this session. */
+  | { readonly is: "token"; readonly sessionId: string; readonly token: Token };
 
 export type Effect =
   | { readonly do: "refresh" }
@@ -167,14 +163,10 @@ export function step(tab: Tab, event: Event, now: Moment): Step {
         leaving: undefined,
         doubt: undefined,
       });
-    case "changed": {
-      if (!tab.grant || tab.grant.session.id !== event.sessionId) return [tab, []];
-      const grant = { ...tab.grant, ...event.changed };
-      const name = event.changed.token ? "TOKEN_REFRESHED" : "USER_UPDATED";
-      return [
-        { ...tab, grant, discarded: tab.discarded && !event.changed.token },
-        [{ do: "tell-grant", grant }, emit(name)],
-      ];
+    case "token": {
+      if (tab.grant?.session.id !== event.sessionId) return [tab, []];
+      const grant = { ...tab.grant, token: event.token };
+      return [{ ...tab, grant, discarded: false }, [{ do: "tell-grant", grant }, emit("TOKEN_REFRESHED")]];
     }
   }
 }
@@ -235,13 +227,12 @@ function granted(tab: Tab, grant: Grant, by: "sign-in" | "refresh" | "tab", now:
   if (tab.over.includes(grant.session.id))
     return [rest, by === "refresh" ? [{ do: "wait", ms: BACKOFF_MAX_MS }] : []];
   const sameSession = before?.session.id === grant.session.id;
-  const sameToken = before?.token.value === grant.token.value;
   if (by === "tab" && before) {
     // Messages may be late: neither an earlier sign-in nor an earlier token replaces what is here.
     const earlier = sameSession
-      ? grant.token.receivedAt < before.token.receivedAt
+      ? grant.token.receivedAt <= before.token.receivedAt
       : grant.session.createdAt < before.session.createdAt;
-    if (earlier || (sameToken && kept(before.user, grant.user) === before.user)) return [tab, []];
+    if (earlier) return [tab, []];
   }
   const effects: Effect[] = [{ do: "wait", ms: Math.max(0, grant.token.refreshAt - now.server) }];
   // Another session than the one that a refresh under way asked about: its answer would take us back.
@@ -254,14 +245,10 @@ function granted(tab: Tab, grant: Grant, by: "sign-in" | "refresh" | "tab", now:
   return [
     {
       grant: before
-        ? {
-            user: kept(before.user, grant.user),
-            session: kept(before.session, grant.session),
-            token: sameToken ? before.token : grant.token,
-          }
+        ? { ...grant, user: kept(before.user, grant.user), session: kept(before.session, grant.session) }
         : grant,
       refreshing: rest.refreshing && !outdated,
-      discarded: tab.discarded && sameToken,
+      discarded: false,
       over: tab.over,
     },
     effects,
@@ -281,7 +268,7 @@ function names(tab: Tab, grant: Grant): AuthEvent[] {
   const events: AuthEvent[] = tab.trouble ? ["RECONNECTED"] : [];
   if (before.session.id !== grant.session.id) return [...events, "SIGNED_IN"];
   if (kept(before.user, grant.user) !== before.user) events.push("USER_UPDATED");
-  return before.token.value === grant.token.value ? events : [...events, "TOKEN_REFRESHED"];
+  return [...events, "TOKEN_REFRESHED"];
 }
 
 /** A refresh that failed. Only a closed list of answers, about this session and heard twice, signs out. */

@@ -3,6 +3,7 @@
 import type { Edges } from "./edges.js";
 import { ProblemError, problemIn } from "./problem.js";
 import type { Result } from "./types.js";
+import { isTime } from "./wire.js";
 
 /** F of the protocol: a request is given up after this long, and never sent again before. */
 export const GIVE_UP_MS = 15_000;
@@ -14,7 +15,7 @@ const JSON_BODY = { "Content-Type": "application/json" };
 export interface Call {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   readonly path: string;
-  readonly json?: unknown;
+  readonly json?: object;
   readonly headers?: Record<string, string>;
   /** Lets the request outlive the page. */
   readonly keepalive?: boolean;
@@ -59,8 +60,8 @@ export class Transport {
     try {
       const response = await this.edges.fetch(this.baseUrl + call.path, {
         method: call.method,
-        headers: call.json === undefined ? { ...call.headers } : { ...JSON_BODY, ...call.headers },
-        body: call.json === undefined ? null : JSON.stringify(call.json),
+        headers: { ...(call.json && JSON_BODY), ...call.headers },
+        body: call.json ? JSON.stringify(call.json) : null,
         keepalive: !!call.keepalive,
         credentials: "include",
         cache: "no-store",
@@ -82,10 +83,8 @@ export class Transport {
     const body = isJson ? await response.json().catch(() => undefined) : undefined;
     if (!isJson) void response.body?.cancel().catch(() => {});
     const problem = problemIn(status, type, body);
-    const time = problem
-      ? problem.details.serverTime
-      : (body as { server_time?: unknown } | undefined)?.server_time;
-    if (typeof time === "number") this.learn(time);
+    const time: unknown = body?.server_time;
+    if (isTime(time)) this.learn(time);
     if (problem) return failure(problem);
     if (response.ok && body !== undefined) return done(body);
     return failure(foreign(status));
