@@ -3,7 +3,8 @@
 import { fileURLToPath } from "node:url";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { signIn } from "../support/tab.js";
+import type { Person, Server } from "../support/server.js";
+import { refresh, signIn } from "../support/tab.js";
 import { expect, test } from "../support/test.js";
 
 interface Scene {
@@ -12,7 +13,7 @@ interface Scene {
   /** What is there when the page is ready. */
   readonly shows: string;
   /** What the person does before we look. */
-  readonly act?: (page: Page) => Promise<void>;
+  readonly act?: (page: Page, server: Server, person: Person) => Promise<void>;
 }
 
 const SCENES: Record<string, Scene> = {
@@ -29,8 +30,31 @@ const SCENES: Record<string, Scene> = {
   "sign-in, already signed in": { path: "/sign-in", signedIn: true, shows: "You are signed in" },
   "sign-up": { path: "/sign-up", signedIn: false, shows: "Create an account" },
   account: { path: "/account", signedIn: true, shows: "Your devices" },
+  "account, cookie evicted": {
+    path: "/account",
+    signedIn: true,
+    shows: "Your account",
+    act: async (page) => {
+      await page.context().clearCookies();
+      await page.context().pages()[1]?.close();
+      await page.reload();
+      await expect(page.getByText("its data was cleared").first()).toBeVisible();
+    },
+  },
+  "account, ended while it was open": {
+    path: "/account",
+    signedIn: true,
+    shows: "Your account",
+    act: async (page, server, person) => {
+      await server.endSessions({ user: person.email });
+      await refresh(page.context().pages()[1] as Page);
+      await expect(page.getByRole("dialog").or(page.getByRole("alertdialog"))).toBeVisible();
+    },
+  },
   playground: { path: "/", signedIn: false, shows: "" },
   "playground, signed in": { path: "/", signedIn: true, shows: "" },
+  "API reference": { path: "/api/docs", signedIn: false, shows: "The API" },
+  "API reference, codes": { path: "/api/docs/codes", signedIn: false, shows: "" },
 };
 
 for (const [name, scene] of Object.entries(SCENES)) {
@@ -45,7 +69,7 @@ for (const [name, scene] of Object.entries(SCENES)) {
     await page.goto(server.api + scene.path);
     await page.getByRole("heading", { name: scene.shows }).first().waitFor();
     if (scene.signedIn) await expect(page.getByText(person.name).first()).toBeVisible();
-    await scene.act?.(page);
+    await scene.act?.(page, server, person);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.screenshot({ path: picture(name, colorScheme), fullPage: true });
@@ -79,7 +103,11 @@ async function complaintsOf(page: Page): Promise<string[]> {
     if (message.type() === "error" && !isAnswer) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("requestfailed", (request) => complaints.push(`${request.url()} ${request.failure()?.errorText}`));
+  page.on("requestfailed", async (request) => {
+    // One that was answered is not missed by anybody: its body was not wanted.
+    const wasAnswered = await request.response().catch(() => null);
+    if (!wasAnswered) complaints.push(`${request.url()} ${request.failure()?.errorText}`);
+  });
   await page.exposeFunction("complain", (what: string) => complaints.push(what));
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
