@@ -66,7 +66,16 @@ test("a signed-in call costs little more than fetch with a header", async ({ tab
     client.dispose();
     return took;
   });
-  const more = (share: number) => quantile(signedIn, share) - quantile(plain, share);
+  // In five parts, of which the middle one counts: where others share the machine, a part may be theirs.
+  const parts = [0, 1000, 2000, 3000, 4000].map((start) => ({
+    plain: plain.slice(start, start + 1000),
+    signedIn: signedIn.slice(start, start + 1000),
+  }));
+  const more = (share: number) =>
+    quantile(
+      parts.map((part) => quantile(part.signedIn, share) - quantile(part.plain, share)),
+      0.5,
+    );
   const ms = (share: number) => `${more(share).toFixed(3)} ms`;
   report("the client's part of a signed-in call", `p50 ${ms(0.5)}, p99 ${ms(0.99)}`, "p99 < 0.2 ms");
   expect(more(0.5)).toBeLessThan(0.2);

@@ -103,8 +103,11 @@ export class Server {
     return this.#order("/restart", { down_ms: downMs });
   }
 
-  rotateKeys(): Promise<unknown> {
-    return this.#order("/keys/rotate", {});
+  isUp(): Promise<boolean> {
+    return fetch(`${this.api}/api/v1/system/ping`).then(
+      () => true,
+      () => false,
+    );
   }
 
   advance(ms: number): Promise<unknown> {
