@@ -89,12 +89,13 @@ export class Bearer {
     });
     const onError = response.use(undefined, async (error) => {
       const held = this.#sent.get(error?.config);
+      // Error reports quote it, and an app that sends the request once more would send an old one.
+      if (held) delete error.config.headers.Authorization;
       const answer = error?.response;
       if (!held || answer?.status !== 401 || error.config.tenureRepeated) throw error;
       const { headers } = answer;
       if (!isRefusal(headers["content-type"], answer.data, headers["www-authenticate"])) throw error;
       if (!(await this.another(held))) throw error;
-      delete error.config.headers.Authorization;
       return instance.request({ ...error.config, tenureRepeated: true });
     });
     return () => {

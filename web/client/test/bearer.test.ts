@@ -253,6 +253,22 @@ describe("axios", () => {
     expect(things(world).map(tokenOf)).toEqual(["Basic xyz"]);
   });
 
+  it("leaves no token in an error, which reports quote and which an app may send once more", async () => {
+    const { world, api } = await withAxios();
+    answers(world, { answer: json(503, {}) }, "lost");
+    const failed = () => api.get("/api/things").catch((thrown: AxiosError) => thrown);
+    const calls = [failed(), failed()];
+    await world.time.advance(1000);
+    const errors = (await Promise.all(calls)) as AxiosError[];
+    for (const error of errors)
+      expect(JSON.stringify([error, error.config, error.response])).not.toContain("eyJ");
+    // As apps do that try again by themselves; the token has died meanwhile.
+    world.server.forgetAccessTokens();
+    const again = errors.map(({ config }) => api.request(config ?? {}));
+    await world.time.advance(1000);
+    for (const { data } of await Promise.all(again)) expect(data).toMatchObject({ user: "usr_ada" });
+  });
+
   it("is left alone after detaching", async () => {
     const { world, api, detach } = await withAxios();
     detach();
