@@ -1,6 +1,6 @@
 /** What is shown to whom. While the state is unknown, none of these shows a sign-in page or the app. */
 
-import type { Session, SignedInState, User, UserRole } from "@tenure/client";
+import type { AuthState, Session, SignedInState, User, UserRole } from "@tenure/client";
 import { Fragment, type ReactNode, useState } from "react";
 import { isInvoluntary } from "./hooks.js";
 import { useAuthState } from "./provider.js";
@@ -49,14 +49,20 @@ export function Protect(props: ProtectProps): ReactNode {
   const { fallback = null, denied = fallback, unknown = null, children } = props;
   const state = useAuthState();
   const [last, setLast] = useState<SignedInState | null>(null);
-  if (state.status === "signedIn" && last !== state) setLast(state);
+  const seen = state.status === "signedIn" ? state : endedBySelf(state) ? null : last;
+  if (last !== seen) setLast(seen);
 
-  if (state.status === "unknown") return unknown;
   if (state.status === "signedIn") {
     return isAllowed(state, props) ? showTo(state.user, children) : denied;
   }
-  const kept = props.keepAfterEnd && last && isInvoluntary(state.reason) && isAllowed(last, props);
-  return kept ? showTo(last.user, children) : fallback;
+  // Also while it is found out who has signed in elsewhere: it may be the same person.
+  if (props.keepAfterEnd && seen && isAllowed(seen, props)) return showTo(seen.user, children);
+  return state.status === "unknown" ? unknown : fallback;
+}
+
+/** Whoever signs out leaves nothing that another end could bring back. */
+function endedBySelf(state: AuthState): boolean {
+  return state.status === "signedOut" && !isInvoluntary(state.reason);
 }
 
 function isAllowed({ user, session }: SignedInState, { role, when }: ProtectProps): boolean {

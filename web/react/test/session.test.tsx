@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Edges } from "@tenure/client";
 import { act, render, screen } from "@testing-library/react";
 import { type ReactNode, StrictMode, useEffect } from "react";
 import { hydrateRoot } from "react-dom/client";
@@ -202,6 +203,70 @@ test("kept content outlives an involuntary end and goes on for the same person, 
   await act(() => client.signIn.password({ email: "grace@tenure.example", password: "battery staple" }));
   expect(letter().value).toBe("");
   await act(() => client.signOut());
+  expect(page.container.textContent).toBe("sign in");
+});
+
+/** Another tab that only the storage tells of, as where browsers have no channel. */
+function quietTab() {
+  const kept = new Map<string, string>();
+  let heard: (key: string) => void = () => {};
+  const edges: Partial<Edges> = {
+    storage: {
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, value) => void kept.set(key, value),
+      removeItem: (key) => void kept.delete(key),
+    },
+    onStorage: (changed) => {
+      heard = changed;
+      return () => {};
+    },
+  };
+  const signsIn = (session: string) => {
+    kept.set("tenure:session", session);
+    act(() => heard("tenure:session"));
+  };
+  return { edges, signsIn };
+}
+
+test("kept content stays while it is found out who signed in elsewhere", async () => {
+  const { edges, signsIn } = quietTab();
+  const content = (
+    <Protect keepAfterEnd fallback="sign in" unknown="loading">
+      <textarea aria-label="Letter" />
+    </Protect>
+  );
+  const server = new FakeServer().signedIn();
+  const { user, end, client, pass } = await open(content, { server, edges });
+  const letter = () => screen.getByLabelText<HTMLTextAreaElement>("Letter");
+  await user.type(letter(), "Dear Charles");
+  await end("admin_revoked");
+  server.down = true;
+  server.signedIn();
+  signsIn("ses_2");
+  expect(client.getState().status).toBe("unknown");
+  expect(letter().value).toBe("Dear Charles");
+  server.down = false;
+  await pass(60_000);
+  expect(client.getState().status).toBe("signedIn");
+  expect(letter().value).toBe("Dear Charles");
+});
+
+test("what was kept is gone for good once the person signs out", async () => {
+  const { edges, signsIn } = quietTab();
+  const content = (
+    <Protect keepAfterEnd fallback="sign in" unknown="loading">
+      for Ada
+    </Protect>
+  );
+  const server = new FakeServer().signedIn();
+  const { client, page, pass } = await open(content, { server, edges });
+  await act(() => client.signOut());
+  expect(page.container.textContent).toBe("sign in");
+  signsIn("ses_2");
+  expect(page.container.textContent).toBe("loading");
+  await pass(60_000);
+  // Somebody signed in elsewhere, and their cookie went before this tab could ask.
+  expect(client.getState()).toMatchObject({ status: "signedOut", reason: "cookie_missing" });
   expect(page.container.textContent).toBe("sign in");
 });
 

@@ -30,6 +30,7 @@ interface Options {
   tracked?: boolean;
   messages?: MessageOverrides;
   strict?: boolean;
+  edges?: Partial<Edges>;
 }
 
 export function clientOf(server: FakeServer, edges: Partial<Edges> = {}): Client {
@@ -64,7 +65,7 @@ export function startClock(): void {
 export async function open(content: ReactNode, options: Options = {}): Promise<World> {
   startClock();
   const { server = new FakeServer(), strict = false, messages } = options;
-  const client = clientOf(server);
+  const client = clientOf(server, options.edges);
   const tracker = options.tracked ? createTracker(client, { report: false }) : undefined;
   onTestFinished(() => tracker?.dispose());
   const user = userEvent.setup({ advanceTimers: (ms) => vi.advanceTimersByTime(ms) });
