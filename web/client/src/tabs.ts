@@ -164,9 +164,10 @@ export class Tabs {
   }
 }
 
-/** Whether it tells of the end of a session that has a name. */
+/** Whether it tells of the end of a session that has a name, and gives a reason. */
 export function isEnd(value: unknown): value is SignedOutState {
-  return isRecord(value) && value.status === "signedOut" && typeof value.sessionId === "string";
+  if (!isRecord(value) || value.status !== "signedOut") return false;
+  return [value.sessionId, value.reason].every((text) => typeof text === "string");
 }
 
 function isGrant(value: unknown): value is Grant {

@@ -264,6 +264,8 @@ describe("news between tabs", () => {
       "out",
       { is: "out" },
       { is: "out", out: { status: "signedOut" } },
+      { is: "out", out: { status: "signedOut", sessionId: "ses_00000001" } },
+      { is: "out", out: { status: "signedOut", sessionId: "ses_00000001", reason: {} } },
       { is: "out", out: { status: "signedIn", sessionId: "ses_00000001" } },
       { is: "grant", grant: {}, serverNow: 0 },
       { is: "grant", grant: { user: {}, session: {}, token: {} }, serverNow: 0 },
