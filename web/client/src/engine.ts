@@ -143,7 +143,7 @@ export class Engine implements Hearing {
   async signOut(): Promise<boolean> {
     this.dispatch({ is: "sign-out" });
     await this.until(() => this.#tab.leaving !== 0);
-    return this.#tab.leaving === undefined;
+    return !this.#disposed && this.#tab.leaving === undefined;
   }
 
   dispose(): void {

@@ -224,6 +224,7 @@ describe("listeners", () => {
       expect(world.sent).toEqual([]);
       expect(tab.events).toEqual([]);
       expect((await tab.client.getAccessToken()).error?.problemClass).toBe("transport");
+      expect((await tab.client.signOut()).data).toEqual({ delivered: false });
     }
   });
 });
