@@ -1,0 +1,3 @@
+import { lives } from "./lives.js";
+
+lives((seed) => seed % 2 === 1);
