@@ -27,7 +27,10 @@ import { readStatus } from "./wire.js";
  */
 export function createClient(options: ClientOptions = {}): Client {
   const edges = { ...browserEdges(), ...options.edges };
-  const baseUrl = (options.baseUrl ?? "").replace(/\/+$/, "");
+  const given = (options.baseUrl ?? "").replace(/\/+$/, "");
+  // One name for one server: by it the tabs of this origin find each other and what they noted.
+  const own = globalThis.location?.origin;
+  const baseUrl = `${given}/`.startsWith(`${own}/`) ? given.slice(own.length) : given;
   const engine = new Engine(baseUrl, edges);
   let unregister = () => {};
   const bearer = new Bearer(engine, baseUrl, options.apiOrigins ?? []);

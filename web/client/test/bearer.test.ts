@@ -322,4 +322,15 @@ describe("a token", () => {
     expect(elsewhere.getState().status).not.toBe("signedIn");
     elsewhere.dispose();
   });
+
+  it("is shared by pages that name their own server differently", async () => {
+    const { world, browser } = await signedIn();
+    for (const baseUrl of ["", "https://app.example/"]) {
+      const beside = browser.open({ baseUrl });
+      await world.time.advance(200);
+      expect(beside.shows).toBe("signedIn ada live");
+      // One name for lock, channel and notes: a sign-in through one finds a sign-out that waits in the other.
+      expect([beside.client.baseUrl, beside.client.inspect().tokensFromTabs]).toEqual(["", 1]);
+    }
+  });
 });
