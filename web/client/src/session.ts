@@ -30,9 +30,12 @@ export interface Grant {
   readonly token: Token;
 }
 
+/** What a browser keeps of a session, so that its end can be explained to the next page. */
+export type Believed = Pick<Session, "id" | "remembered" | "expiresAt">;
+
 export interface Tab {
   /** The session that this browser remembers from before the page was loaded. */
-  readonly remembered?: string | undefined;
+  readonly remembered?: Believed | undefined;
   readonly grant?: Grant | undefined;
   readonly out?: SignedOutState | undefined;
   /** A refresh is under way. */
@@ -52,7 +55,7 @@ export const initial: Tab = { refreshing: false, discarded: false, over: [] };
 
 export type Event =
   /** The page was loaded. `leaving`: the session whose sign-out has yet to be delivered, empty if it is not known. */
-  | { readonly is: "start"; readonly remembered: string | undefined; readonly leaving: string | undefined }
+  | { readonly is: "start"; readonly remembered: Believed | undefined; readonly leaving: string | undefined }
   | { readonly is: "granted"; readonly grant: Grant; readonly by: "sign-in" | "refresh" | "tab" }
   /** A refresh did not bring a token. */
   | { readonly is: "refused"; readonly error: ProblemError }
@@ -74,7 +77,7 @@ export type Event =
   /** Another tab says that a session is over. */
   | { readonly is: "told-out"; readonly out: SignedOutState }
   /** The browser remembers another session than this tab shows; another tab signed in. */
-  | { readonly is: "told-in"; readonly sessionId: string }
+  | { readonly is: "told-in"; readonly session: Believed }
   /** A change of the password brought a new token for this session. */
   | { readonly is: "token"; readonly sessionId: string; readonly token: Token };
 
@@ -88,7 +91,7 @@ export type Effect =
   | { readonly do: "leave" }
   /** Write down whose sign-out has yet to be delivered (empty: not known), or that nobody's has. */
   | { readonly do: "note-leaving"; readonly sessionId: string | undefined }
-  | { readonly do: "remember"; readonly sessionId: string | undefined }
+  | { readonly do: "remember"; readonly session: Believed | undefined }
   | { readonly do: "tell-grant"; readonly grant: Grant }
   | { readonly do: "tell-out"; readonly out: SignedOutState }
   | { readonly do: "emit"; readonly event: AuthEvent };
@@ -154,11 +157,11 @@ export function step(tab: Tab, event: Event, now: Moment): Step {
     case "told-out":
       return toldOut(tab, event.out);
     case "told-in":
-      if (tab.grant?.session.id === event.sessionId || tab.over.includes(event.sessionId)) return [tab, []];
+      if (tab.grant?.session.id === event.session.id || tab.over.includes(event.session.id)) return [tab, []];
       // A doubt was about the session before.
       return refresh({
         ...tab,
-        remembered: event.sessionId,
+        remembered: event.session,
         out: undefined,
         leaving: undefined,
         doubt: undefined,
@@ -192,7 +195,7 @@ export function saysSignedOut(error: ProblemError): boolean {
   return error.status === 401 && error.problemClass === "authentication" && closed.includes(error.code);
 }
 
-/** Starts a refresh unless one is under way, or the tab is signed out of what it knows. */
+/** Starts a refresh unless one is under way. */
 function refresh(tab: Tab): Step {
   return tab.refreshing ? [tab, []] : [{ ...tab, refreshing: true }, [{ do: "refresh" }]];
 }
@@ -239,8 +242,7 @@ function granted(tab: Tab, grant: Grant, by: "sign-in" | "refresh" | "tab", now:
   const outdated = tab.refreshing && by !== "refresh" && !sameSession;
   if (outdated) effects.push({ do: "abort" });
   if (tab.leaving !== undefined || by === "sign-in") effects.push(noted(undefined));
-  if (by !== "tab")
-    effects.push({ do: "remember", sessionId: grant.session.id }, { do: "tell-grant", grant });
+  if (by !== "tab") effects.push({ do: "remember", session: grant.session }, { do: "tell-grant", grant });
   effects.push(...names(tab, grant).map(emit));
   return [
     {
@@ -304,10 +306,11 @@ function verdict(tab: Tab, { code, details }: ProblemError, now: Moment): Signed
 }
 
 function ownReason(tab: Tab, code: string, now: Moment): SignedOutReason {
-  const session = tab.grant?.session;
-  // The answer that told another tab of the end has taken the cookie along.
-  const isOver = code === "no_session" && session && session.expiresAt <= now.server;
-  if (isOver || code === "session_expired")
+  const session = tab.grant?.session ?? tab.remembered;
+  // The cookie of a session that is over has been taken along by the answer that told another tab, or has run out
+  // since; that of one that was not to be remembered is gone with the browser.
+  const isOver = session && (session.expiresAt <= now.server || (!tab.grant && !session.remembered));
+  if ((code === "no_session" && isOver) || code === "session_expired")
     return session?.remembered === false ? "short_lifetime" : "remembered_lifetime";
   switch (code) {
     case "no_session":
@@ -321,7 +324,7 @@ function ownReason(tab: Tab, code: string, now: Moment): SignedOutReason {
 
 function signedOut(tab: Tab, state: SignedOutState, sessionId: string | undefined): Step {
   const left = outOf(tab, state, sessionId);
-  const effects: Effect[] = [{ do: "abort" }, { do: "remember", sessionId: undefined }];
+  const effects: Effect[] = [{ do: "abort" }, { do: "remember", session: undefined }];
   // A tab that never knew a session has nothing to tell the others.
   if (sessionId) effects.push({ do: "tell-out", out: left.out });
   return [left, [...effects, emit("SIGNED_OUT")]];
@@ -362,4 +365,4 @@ const noted = (sessionId: string | undefined): Effect => ({ do: "note-leaving", 
 const bySelf: SignedOutState = { status: "signedOut", reason: "signed_out" };
 
 /** The session that this tab shows, or that the browser remembers. */
-const known = (tab: Tab): string | undefined => tab.grant?.session.id ?? tab.remembered;
+const known = (tab: Tab): string | undefined => (tab.grant?.session ?? tab.remembered)?.id;
