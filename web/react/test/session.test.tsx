@@ -21,7 +21,7 @@ import {
   useSignOut,
   useUser,
 } from "../src/index.js";
-import { FakeServer, problem } from "./server.js";
+import { FakeServer, problem, START } from "./server.js";
 import { clientOf, open, startClock } from "./world.js";
 
 const everyState = (
@@ -221,8 +221,8 @@ function quietTab() {
       return () => {};
     },
   };
-  const signsIn = (session: string) => {
-    kept.set("tenure:session", session);
+  const signsIn = (id: string) => {
+    kept.set("tenure:session", JSON.stringify({ id, remembered: true, expiresAt: START + 86_400_000 }));
     act(() => heard("tenure:session"));
   };
   return { edges, signsIn };
