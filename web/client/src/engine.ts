@@ -3,7 +3,9 @@
 import { ServerClock } from "./clock.js";
 import type { Edges } from "./edges.js";
 import { Memory } from "./memory.js";
+import { isRecord } from "./problem.js";
 import {
+  type Believed,
   type Effect,
   type Event,
   type Grant,
@@ -76,7 +78,7 @@ export class Engine implements Hearing {
   start(): void {
     this.dispatch({
       is: "start",
-      remembered: this.memory.read("session"),
+      remembered: this.#believed(),
       leaving: this.memory.read("leaving"),
     });
   }
@@ -178,9 +180,15 @@ export class Engine implements Hearing {
   stored(): void {
     const out = parse(this.memory.read("out"));
     if (isEnd(out)) this.out(out);
-    const sessionId = this.memory.read("session");
-    const shown = this.#tab.grant?.session.id ?? this.#tab.remembered;
-    if (sessionId && sessionId !== shown) this.dispatch({ is: "told-in", sessionId });
+    const session = this.#believed();
+    const shown = this.#tab.grant?.session ?? this.#tab.remembered;
+    if (session && session.id !== shown?.id) this.dispatch({ is: "told-in", session });
+  }
+
+  /** The session that this browser was signed in with when a tab last knew. */
+  #believed(): Believed | undefined {
+    const kept = parse(this.memory.read("session"));
+    return isRecord(kept) && typeof kept.id === "string" ? (kept as unknown as Believed) : undefined;
   }
 
   /** Whoever is not sure of the time would pass its error on, and a wrong time makes old requests look young. */
@@ -211,7 +219,7 @@ export class Engine implements Hearing {
         this.memory.write("leaving", effect.sessionId);
         break;
       case "remember":
-        this.memory.write("session", effect.sessionId);
+        this.memory.write("session", effect.session && kept(effect.session));
         break;
       case "tell-grant":
         this.tabs.tell({ is: "grant", grant: effect.grant, serverNow: this.clock.sentAt() });
@@ -332,6 +340,8 @@ function call(listener: () => void): void {
     console.error(error);
   }
 }
+
+const kept = ({ id, remembered, expiresAt }: Believed) => JSON.stringify({ id, remembered, expiresAt });
 
 function parse(text: string | undefined): unknown {
   try {

@@ -3,7 +3,7 @@
 import type { Edges, KeyValueStore } from "./edges.js";
 
 /**
- * - `session`: the id of the session that this browser believes in. It names a session and opens nothing.
+ * - `session`: the session that this browser believes in: its id, which opens nothing, and when it ends.
  * - `out`: the latest end that a tab has told the others of.
  * - `leaving`: the session whose sign-out the server has yet to hear of; empty where its id is not known.
  * - `device`: a random label of this browser profile, so that a new sign-in replaces the profile's earlier one.

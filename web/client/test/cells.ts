@@ -2,7 +2,16 @@
 
 import type { ErrorClass, ErrorCode } from "../src/api.gen.js";
 import { type ClientCode, ProblemError } from "../src/problem.js";
-import { type Effect, type Event, type Grant, initial, type Moment, type Tab, view } from "../src/session.js";
+import {
+  type Believed,
+  type Effect,
+  type Event,
+  type Grant,
+  initial,
+  type Moment,
+  type Tab,
+  view,
+} from "../src/session.js";
 import type { SignedOutState } from "../src/types.js";
 
 export const NOW = 1_800_000_000_000;
@@ -35,6 +44,12 @@ export function grant(id: string, receivedAt = NOW): Grant {
     token: token(id, receivedAt),
   };
 }
+
+export const believed = (id: string, remembered = true): Believed => ({
+  id,
+  remembered,
+  expiresAt: NOW + 20 * 1440 * MINUTE,
+});
 
 export const token = (id: string, receivedAt = NOW) => ({
   value: `secret-${id}-${receivedAt - NOW}`,
@@ -92,10 +107,19 @@ const rests = (tab: Tab): Place => ({ tab, waiting: false });
 export const places: Readonly<Record<string, Place>> = {
   "before the start": rests(initial),
   "asking, nothing remembered": busy(initial),
-  "asking, A remembered": busy({ ...initial, remembered: "A" }),
+  "asking, A remembered": busy({ ...initial, remembered: believed("A") }),
+  "in doubt, A known from before, which was not to be remembered": waits({
+    ...initial,
+    remembered: believed("A", false),
+    doubt: problem("no_session", "authentication", 401),
+  }),
   "in trouble, nothing remembered": waits({ ...initial, trouble: trouble() }),
-  "in trouble, A remembered": waits({ ...initial, remembered: "A", trouble: trouble() }),
-  "in doubt, A remembered": waits({ ...initial, remembered: "A", doubt: refusal("session_revoked", "A") }),
+  "in trouble, A remembered": waits({ ...initial, remembered: believed("A"), trouble: trouble() }),
+  "in doubt, A remembered": waits({
+    ...initial,
+    remembered: believed("A"),
+    doubt: refusal("session_revoked", "A"),
+  }),
   "in doubt, nothing remembered": waits({ ...initial, doubt: refusal("session_not_found") }),
   "A, live": waits(a),
   "A, live, refreshing": busy(a),
@@ -109,7 +133,7 @@ export const places: Readonly<Record<string, Place>> = {
   "A, in doubt": waits({ ...a, doubt: refusal("session_revoked", "A") }),
   "A, in doubt, refreshing": busy({ ...a, doubt: refusal("session_revoked", "A") }),
   "A, in doubt and trouble": waits({ ...stale, doubt: refusal("no_session"), trouble: trouble() }),
-  "A, told of B, refreshing": busy({ ...a, remembered: "B" }),
+  "A, told of B, refreshing": busy({ ...a, remembered: believed("B") }),
   "out, never in": rests({ ...initial, out: outOf() }),
   "out of A": rests({ ...initial, out: outOf("A"), over: ["Z", "A"] }),
   "out of A, telling the server": waits({ ...initial, out: outOf("A"), leaving: 0, over: ["A"] }),
@@ -124,7 +148,7 @@ const ages: readonly (readonly [string, number])[] = [
 
 export const events: Readonly<Record<string, Event>> = {
   "start, nothing remembered": { is: "start", remembered: undefined, leaving: undefined },
-  "start, A remembered": { is: "start", remembered: "A", leaving: undefined },
+  "start, A remembered": { is: "start", remembered: believed("A"), leaving: undefined },
   "start, leaving A": { is: "start", remembered: undefined, leaving: "A" },
   "start, leaving somebody": { is: "start", remembered: undefined, leaving: "" },
   ...named(
@@ -177,7 +201,7 @@ export const events: Readonly<Record<string, Event>> = {
   "left, heard": { is: "left", heard: true },
   "left, not heard": { is: "left", heard: false },
   ...named(SESSIONS.map((id) => [`told out of ${id}`, { is: "told-out", out: outOf(id) }])),
-  ...named(SESSIONS.map((id) => [`told in as ${id}`, { is: "told-in", sessionId: id }])),
+  ...named(SESSIONS.map((id) => [`told in as ${id}`, { is: "told-in", session: believed(id) }])),
   "password of A changed": { is: "token", sessionId: "A", token: token("A", NOW + 1) },
   "password of C changed": { is: "token", sessionId: "C", token: token("C", NOW + 1) },
 };
@@ -187,7 +211,7 @@ function named(entries: readonly (readonly [string, Event])[]): Record<string, E
 }
 
 /** The session that the tab shows, or that its browser remembers. */
-export const known = (tab: Tab): string | undefined => tab.grant?.session.id ?? tab.remembered;
+export const known = (tab: Tab): string | undefined => (tab.grant?.session ?? tab.remembered)?.id;
 
 /** Events that only follow on a refresh; the engine sends them while one is under way and never otherwise. */
 export const endsRefresh = (event: Event): boolean =>

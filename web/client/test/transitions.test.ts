@@ -96,7 +96,7 @@ function words(tab: Tab): string {
     out && `out of ${out.sessionId ?? "nothing"} (${out.reason})`,
     grant && `${grant.session.id} ${grant.user.name}, token of ${(grant.token.receivedAt - NOW) / 1000} s`,
     !out && !grant && "unknown",
-    tab.remembered && `remembers ${tab.remembered}`,
+    tab.remembered && `remembers ${tab.remembered.id}`,
     tab.refreshing && "refreshing",
     tab.discarded && "token refused",
     trouble && `trouble ${trouble.failures} (${trouble.error.code})`,
@@ -115,6 +115,7 @@ function effectWords(effect: Effect): string {
     case "emit":
       return effect.event;
     case "remember":
+      return `remember ${effect.session?.id ?? "nothing"}`;
     case "note-leaving":
       return `${effect.do} ${effect.sessionId === undefined ? "nothing" : effect.sessionId || "somebody"}`;
     case "tell-grant":

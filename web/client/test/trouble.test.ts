@@ -224,7 +224,7 @@ describe("while the server cannot be asked", () => {
     const again = tab.reload();
     await world.time.advance(10 * MINUTE);
     expect(again.shows).toBe("unknown reconnecting");
-    expect([...browser.stored.values()]).toContain("ses_00000001");
+    expect([...browser.stored.values()].join()).toContain("ses_00000001");
     const asked = again.client.getAccessToken();
     await world.time.advance(1);
     expect((await asked).error?.problemClass).toBe("transport");

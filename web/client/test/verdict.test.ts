@@ -1,7 +1,7 @@
 /** What a server says of a session: a doubt, a verdict, somebody else, or something to try again. */
 
 import { describe, expect, it, vi } from "vitest";
-import { BOB, Browser, type Fate, isRefresh, signedIn, type World } from "./world.js";
+import { ADA, BOB, Browser, type Fate, isRefresh, signedIn, type World } from "./world.js";
 import { DAY } from "./world-server.js";
 
 // Days of virtual time on a machine that is busy with other things.
@@ -136,6 +136,24 @@ describe("what the server says of a session", () => {
     await world.time.advance(15 * MINUTE);
     expect(tab.shows).toBe("signedOut remembered_lifetime");
     expect(world.refreshes().length).toBeLessThanOrEqual(40);
+  });
+
+  it("a cookie that is gone is explained by what the browser still knows of its session", async () => {
+    for (const [remembered, days, reason] of [
+      [true, 1, "cookie_missing"],
+      [true, 21, "remembered_lifetime"],
+      [false, 0, "short_lifetime"],
+    ] as const) {
+      const browser = new Browser();
+      const tab = await browser.signedIn({ ...ADA, rememberMe: remembered });
+      tab.close();
+      // The browser was closed, or evicted it, or its time ran out.
+      browser.jar.clear();
+      await browser.world.time.advance(days * DAY);
+      const again = browser.open();
+      await browser.world.time.advance(10_000);
+      expect(again.shows, reason).toBe(`signedOut ${reason}`);
+    }
   });
 
   it("K01: a cookie that the browser evicted is named as the reason", async () => {
