@@ -37,9 +37,10 @@ const PAGE_SOURCES: [&str; 5] = ["web/client", "web/react", "web/app", "tsconfig
 /// Folders inside them that are no source.
 const NOT_SOURCES: [&str; 3] = ["dist", "node_modules", "test"];
 
-/// Where the tests of the pages find their browsers, with the Debian package that puts each there.
-const BROWSERS: [(&str, &str); 2] =
-    [("/usr/bin/chromium", "chromium"), ("/usr/bin/firefox-esr", "firefox-esr")];
+/// Where the tests of the pages find their browsers, with the Debian package that puts each there and the oldest
+/// version that Playwright drives. Firefox 140 lacks commands that it needs.
+const BROWSERS: [(&str, &str, u32); 2] =
+    [("/usr/bin/chromium", "chromium", 140), ("/usr/bin/firefox-esr", "firefox-esr", 150)];
 
 /// A Node and an npm that work, with every package of the lock file installed.
 pub struct Web<'a> {
@@ -97,11 +98,27 @@ fn newest(path: &Path, leave_out: &[&str]) -> Option<SystemTime> {
     wanted.filter_map(|entry| newest(&entry.path(), leave_out)).chain([own]).max()
 }
 
-/// Has the browsers installed that the tests of the pages run in.
+/// Has the browsers installed that the tests of the pages run in, or a newer one where they are too old.
 pub fn browsers(repo: &Repo) -> Result {
-    let missing = BROWSERS.iter().filter(|(path, _)| !Path::new(path).exists());
-    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
-    if packages.is_empty() { Ok(()) } else { install(repo, &packages) }
+    let lacking = || BROWSERS.into_iter().filter(|(path, _, oldest)| browser(repo, path) < Some(*oldest));
+    let packages: Vec<&str> = lacking().map(|(_, package, _)| package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    install(repo, &packages)?;
+    match lacking().next() {
+        Some((path, _, oldest)) => {
+            Err(format!("{path} is older than {oldest} after its installation").into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The first number of a browser's version, as in `Chromium 156.0.1 built on Debian`; nothing if it is not there.
+fn browser(repo: &Repo, path: &str) -> Option<u32> {
+    let told = repo.command(path).arg("--version").output().ok()?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    told.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
 }
 
 /// Where `node` and `npm` are.

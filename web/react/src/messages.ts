@@ -105,7 +105,8 @@ const english = {
     replaced_by_sign_in: "You signed in again on this device.",
     session_limit: "You signed in on more devices than your account allows.",
     remembered_lifetime: "The time you asked to stay signed in is over.",
-    short_lifetime: "You did not ask to be remembered, so this sign-in lasted one day.",
+    short_lifetime:
+      "You did not ask to be remembered, so this sign-in ended with the browser, or after its day was over.",
   } satisfies Record<SignedOutReason, string> as Record<SignedOutReason, string>,
 
   /** By the code of an error. What is missing here is told in the server's words. */
