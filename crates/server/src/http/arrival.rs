@@ -53,6 +53,11 @@ impl Arrival {
         }
     }
 
+    /// Whom limits count: the address, or of IPv6 the network.
+    pub fn network(&self) -> IpAddr {
+        network_of(self.address)
+    }
+
     pub fn note_user(&self, user: UserId) {
         let _ = self.notes.user.set(user);
     }
@@ -105,6 +110,14 @@ fn client_address(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpAddr]) -
     address
 }
 
+/// Whoever has one IPv6 address has the other 2^64 of its network too, and would have a limit for each.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),
+    }
+}
+
 /// Handlers take their arrival as a parameter: `At(arrival)`.
 pub struct At(pub Arc<Arrival>);
 
@@ -143,6 +156,15 @@ mod tests {
         );
         assert_eq!(address("10.0.0.1", &["<script>"], &["10.0.0.1"]), "10.0.0.1");
         assert_eq!(address("::ffff:10.0.0.1", &["203.0.113.9"], &["10.0.0.1"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn the_addresses_of_one_network_are_one_sender() {
+        let network = |text: &str| network_of(text.parse().unwrap()).to_string();
+        assert_eq!(network("203.0.113.9"), "203.0.113.9");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("2001:db8:1:2:ffff::"), network("2001:db8:1:2::1"));
+        assert_ne!(network("2001:db8:1:3::1"), network("2001:db8:1:2::1"));
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl SignInOptions {
 
 /// Counts sign-in attempts against their buckets before any work is done for them.
 fn limit_sign_in(app: &App, arrival: &Arrival, email_key: Option<&str>) -> Result<(), Problem> {
-    app.limits.sign_in_address(app.pseudonyms.of(&arrival.address.to_string()))?;
+    app.limits.sign_in_address(app.pseudonyms.of(&arrival.network().to_string()))?;
     if let Some(key) = email_key {
         app.limits.sign_in_account(app.pseudonyms.of(key))?;
     }

@@ -309,6 +309,9 @@ async fn a_flood_from_one_address_is_dropped_beyond_its_limit_and_hinders_nobody
     app.clock.advance(MINUTE);
     taken(from("203.0.113.1")).await;
     assert_eq!(kept(&app).await.len(), 32);
+    // Whoever has one address of IPv6 has a network of them.
+    at_once((1..=60).map(|n| from(&format!("2001:db8::{n:x}")))).await;
+    assert_eq!(kept(&app).await.len(), 62);
 }
 
 #[tokio::test]
