@@ -48,20 +48,20 @@ export class Memory {
 
   write(name: Kept, value: string | undefined): void {
     const key = this.keyOf(name);
+    // The page has it until the storage shows that it keeps it.
+    if (value === undefined) this.#fallback.delete(key);
+    else this.#fallback.set(key, value);
     try {
-      if (!this.#storage) throw new Error("no storage");
       // What is there goes first: of a storage that is full nobody shall read what was before.
-      this.#storage.removeItem(key);
-      if (value !== undefined) this.#storage.setItem(key, value);
-      if (this.#storage.getItem(key) !== (value ?? null)) throw new Error("storage that keeps nothing");
-      this.#fallback.delete(key);
+      this.#storage?.removeItem(key);
+      if (value !== undefined) this.#storage?.setItem(key, value);
+      if (this.#storage?.getItem(key) === value) this.#fallback.delete(key);
     } catch {
-      if (value === undefined) this.#fallback.delete(key);
-      else this.#fallback.set(key, value);
+      // Denied or full.
     }
   }
 
-  /** Whether nothing had to be kept in the page's memory so far, because storage was denied. */
+  /** Whether storage keeps everything: nothing had to stay in the page's memory. */
   get works(): boolean {
     return this.#fallback.size === 0;
   }
@@ -84,11 +84,9 @@ export const LEGACY_KEYS: readonly string[] = [
 
 /** Removes keys that another system left behind. A denied storage holds nothing to remove. */
 export function removeKeys(storage: KeyValueStore | undefined, keys: readonly string[]): void {
-  for (const key of keys) {
-    try {
-      storage?.removeItem(key);
-    } catch {
-      return;
-    }
+  try {
+    for (const key of keys) storage?.removeItem(key);
+  } catch {
+    // Denied.
   }
 }
