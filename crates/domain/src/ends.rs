@@ -84,7 +84,9 @@ impl EndReason {
             EndReason::ReplacedBySignIn => "You signed in again on this device.",
             EndReason::SessionLimit => "You signed in on more devices than your account allows.",
             EndReason::RememberedLifetime => "The time you asked to stay signed in is over.",
-            EndReason::ShortLifetime => "You did not ask to be remembered, so this sign-in lasted one day.",
+            EndReason::ShortLifetime => {
+                "You did not ask to be remembered, so this sign-in ended with the browser, or after its day was over."
+            }
         }
     }
 }

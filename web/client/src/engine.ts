@@ -219,7 +219,7 @@ export class Engine implements Hearing {
         this.memory.write("leaving", effect.sessionId);
         break;
       case "remember":
-        this.memory.write("session", effect.session && kept(effect.session));
+        this.memory.write("session", effect.session && JSON.stringify(effect.session));
         break;
       case "tell-grant":
         this.tabs.tell({ is: "grant", grant: effect.grant, serverNow: this.clock.sentAt() });
@@ -340,8 +340,6 @@ function call(listener: () => void): void {
     console.error(error);
   }
 }
-
-const kept = ({ id, remembered, expiresAt }: Believed) => JSON.stringify({ id, remembered, expiresAt });
 
 function parse(text: string | undefined): unknown {
   try {

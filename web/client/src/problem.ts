@@ -68,7 +68,8 @@ export function problemIn(
   if (!contentType?.startsWith("application/problem+json") || !isRecord(body)) return undefined;
   const problem = body as Partial<Problem> & { [name: string]: unknown };
   const { code, class: problemClass, retry_after: retryAfter, server_time: serverTime } = problem;
-  if (problem.status !== status || typeof code !== "string" || !isClass(problemClass)) return undefined;
+  if (problem.status !== status || typeof code !== "string" || typeof problemClass !== "string")
+    return undefined;
   return new ProblemError(code, problemClass, status, String(problem.detail ?? problem.title ?? code), {
     requestId: problem.request_id,
     retryAfterMs: Number.isFinite(retryAfter) ? Number(retryAfter) * 1000 : undefined,
@@ -83,12 +84,3 @@ export function problemIn(
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
-
-const CLASSES: readonly unknown[] = [
-  "authentication",
-  "authorization",
-  "request",
-  "transport",
-] satisfies ErrorClass[];
-
-const isClass = (value: unknown): value is ErrorClass => CLASSES.includes(value);
