@@ -22,6 +22,7 @@
 //! | `{{email}}`, `{{name}}` | what was typed into a form that was refused |
 //! | `{{remember_me}}` | `checked` if it was ticked in a form that was refused, as in `<input type="checkbox" name="remember_me" {{remember_me}}>` |
 //! | `{{return_to}}` | where to go after signing in: checked here, so a script may follow it as it is |
+//! | `{{return_to_in_query}}` | the same as a value in the query of an address, for the way from one form to the other |
 //!
 //! The policy of the pages allows no inline script, no inline style and nothing from elsewhere. Forms post
 //! `email`, `password`, `name` (sign-up), `remember_me` and `return_to` to `/sign-in` and `/sign-up`.
@@ -141,6 +142,7 @@ impl Pages {
     pub fn render(&self, page: &str, carried: &Carried<'_>) -> Option<String> {
         let file = self.find(page)?;
         let template = String::from_utf8_lossy(&file.bytes);
+        let onward = in_query(carried.return_to);
         let filled = fill(&template, |name| {
             Some(match name {
                 "config" => &self.config,
@@ -151,6 +153,7 @@ impl Pages {
                 "remember_me" if carried.remember_me => "checked",
                 "remember_me" => "",
                 "return_to" => carried.return_to,
+                "return_to_in_query" => &onward,
                 _ => return None,
             })
         });
@@ -196,6 +199,12 @@ fn fill<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
 pub fn escape(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// An address that somebody may be sent to, as a value in the query of another. It is plain ASCII; what is left
+/// to write differently are the characters that would end or change the value.
+pub fn in_query(target: &str) -> String {
+    target.replace('%', "%25").replace('&', "%26").replace('#', "%23").replace('+', "%2B")
 }
 
 /// A span as people say it, in the largest unit that fits it exactly.

@@ -23,6 +23,7 @@ test.each(FORMS)("%s has a form that works without script", (page) => {
   const text = html(page);
   expect(text).toContain(`method="post" action="${page}"`);
   expect(text).toContain('name="return_to" value="{{return_to}}"');
+  expect(text).toMatch(/<a href="sign-(in|up)\?return_to={{return_to_in_query}}"/);
   expect(text).toMatch(/<div data-part="error-summary"[^>]*>{{message}}<\/div>/);
   expect(text).toMatch(/name="remember_me" value="true"[^>]* {{remember_me}}>/);
   expect(text).toContain("Remember me for {{remembered}}");
@@ -34,7 +35,16 @@ test.each(FORMS)("%s has a form that works without script", (page) => {
 });
 
 test("placeholders are those that the server fills", () => {
-  const known = ["config", "remembered", "message", "email", "name", "remember_me", "return_to"];
+  const known = [
+    "config",
+    "remembered",
+    "message",
+    "email",
+    "name",
+    "remember_me",
+    "return_to",
+    "return_to_in_query",
+  ];
   for (const page of PAGES) {
     for (const [, name] of html(page).matchAll(/{{([^}]*)}}/g)) expect(known).toContain(name);
   }

@@ -18,7 +18,7 @@ use crate::http::actor::Anyone;
 use crate::http::arrival::At;
 use crate::http::body::Form;
 use crate::http::problem::{ForPeople, Problem};
-use crate::pages::{Carried, in_words};
+use crate::pages::{Carried, in_query, in_words};
 use crate::routes::auth::login::{self, LoginRequest};
 use crate::routes::auth::register::{self, RegisterRequest};
 use crate::routes::auth::{Reply, SignInOptions};
@@ -91,7 +91,7 @@ pub async fn sign_up(
     let (email, name) = (typed.email.clone(), typed.name.clone());
     let request = RegisterRequest { email, password: typed.password, name, options };
     // Whoever is registered without being signed in goes on to do that.
-    let sign_in = address(&app, "/sign-in");
+    let sign_in = format!("{}?return_to={}", address(&app, "/sign-in"), in_query(&target));
     let created = register::create(&app, &arrival, request).await;
     let answer = match created {
         Ok((person, Some(session))) => {

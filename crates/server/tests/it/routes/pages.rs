@@ -96,6 +96,7 @@ async fn the_address_says_where_to_go_afterwards_if_we_know_the_place() {
         ("", "/account"),
         ("?return_to=%2Fx%3Fy%3D%22z", "/x?y=\"z"),
         ("?return_to=%2Fx%3Fy%3D1%26z", "/x?y=1&z"),
+        ("?return_to=%2Fx%3Fy%3Da%252Bb%2Bc%23d", "/x?y=a%2Bb+c#d"),
         ("?return_to=http%3A%2F%2Flocalhost%3A5173%2Fx", "http://localhost:5173/x"),
         ("?return_to=%2F%2Fevil.example", "/account"),
         ("?return_to=javascript%3Aalert(1)", "/account"),
@@ -104,6 +105,10 @@ async fn the_address_says_where_to_go_afterwards_if_we_know_the_place() {
     ] {
         let page = app.client.get(&format!("/sign-in{query}")).send().await.expect(200).text();
         assert_eq!(value_of(&page, "return_to", "value"), target, "{query}");
+        // The other form is told the same.
+        let onward = value_of(&page, "onward", "href");
+        let there = app.client.get(&format!("/{onward}")).send().await.expect(200).text();
+        assert_eq!(value_of(&there, "return_to", "value"), target, "{query}");
     }
 }
 

@@ -8,7 +8,8 @@ const PAGE: &str = r#"<!doctype html><html lang="en"><head><title>TITLE</title>
 <body><form method="post"><p role="alert">{{message}}</p><input name="email" value="{{email}}">
 <input name="name" value="{{name}}"><input name="password" type="password">
 <label><input type="checkbox" name="remember_me" {{remember_me}}>Remember me for {{remembered}}</label>
-<input type="hidden" name="return_to" value="{{return_to}}"></form></body></html>
+<input type="hidden" name="return_to" value="{{return_to}}"></form>
+<a name="onward" href="sign-up?return_to={{return_to_in_query}}">Sign up</a></body></html>
 "#;
 
 pub const SCRIPT: &[u8] = b"console.log('the script as it is');";

@@ -193,9 +193,10 @@ async fn a_registration_is_told_all_that_is_wrong_at_once() {
 #[tokio::test]
 async fn registration_that_does_not_sign_in_leads_to_signing_in() {
     let app = Setup::default().set("REGISTRATION__AUTO_SIGN_IN", "false").start().await;
-    let fields = [("email", "ada@example.com"), ("password", PASSWORD), ("name", "Ada")];
+    let person = [("email", "ada@example.com"), ("password", PASSWORD), ("name", "Ada")];
+    let fields = [&person[..], &[("return_to", "/x?y=1&z")]].concat();
     let answer = post(&app, "/sign-up", &fields).send().await.expect(303).without_cookies();
-    assert_eq!(answer.header("location"), "/sign-in");
+    assert_eq!(answer.header("location"), "/sign-in?return_to=/x?y=1%26z");
     app.client.login("ada@example.com", PASSWORD).await.expect(200);
 }
 
