@@ -17,7 +17,7 @@ const ENTRIES = [
   [
     "@tenure/client",
     "web/client/dist/index.js",
-    8_400,
+    8_500,
     "createClient, ProblemError, isTransport, isAuthorization, isAuthentication",
   ],
   ["@tenure/client/monitor", "web/client/dist/monitor/index.js", 4_000],

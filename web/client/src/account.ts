@@ -35,11 +35,10 @@ export function accountCalls(
     sessions: {
       list: () => send({ method: "GET", path: "sessions" }, readSessions),
       async end(id) {
-        const isOwn = id === engine.tab.grant?.session.id;
         const path = `sessions/${encodeURIComponent(id)}`;
         const answer = await send({ method: "DELETE", path }, () => ({ ended: id }));
         // Whoever ends the session of this browser signs out of it.
-        if (isOwn && answer.data) await engine.signOut();
+        if (answer.data && id === engine.tab.grant?.session.id) await engine.signOut();
         return answer;
       },
     },

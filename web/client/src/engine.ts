@@ -267,8 +267,9 @@ export class Engine implements Hearing {
     if (answer.error?.code === "request_stale") answer = await send();
     if (answer.error) return { is: "refused", error: answer.error };
     const grant = readGrant(answer.data, this.edges.random());
-    if (grant) return { is: "granted", grant, by: "refresh" };
-    return { is: "refused", error: foreign(200) };
+    // What is over here cannot be what the server still serves: it is asked again, as if it had not answered.
+    if (!grant || this.#tab.over.includes(grant.session.id)) return { is: "refused", error: foreign(200) };
+    return { is: "granted", grant, by: "refresh" };
   }
 
   async #leave(): Promise<void> {
@@ -286,7 +287,10 @@ export class Engine implements Hearing {
     const isCleared = memory.read("out") === undefined && memory.read("session") === undefined;
     const isWanted = memory.read("leaving") !== undefined || (this.#tab.leaving !== undefined && isCleared);
     if (!isWanted) return done(undefined);
-    const answer = await this.transport.send({ method: "DELETE", path: REFRESH, keepalive: true });
+    // Delivered late, it does not mean sign-ins that came after it, perhaps on another page of this site.
+    const upTo = this.#tab.leaving !== 0 && memory.read("leaving");
+    const path = upTo ? `${REFRESH}?up_to=${upTo}` : REFRESH;
+    const answer = await this.transport.send({ method: "DELETE", path, keepalive: true });
     if (answer.error) return answer;
     // The server has nothing to say to it; whatever says something is not the server.
     if (answer.data !== undefined) return failure(foreign(200));

@@ -68,8 +68,7 @@ export function problemIn(
   if (!contentType?.startsWith("application/problem+json") || !isRecord(body)) return undefined;
   const problem = body as Partial<Problem> & { [name: string]: unknown };
   const { code, class: problemClass, retry_after: retryAfter, server_time: serverTime } = problem;
-  if (problem.status !== status || typeof code !== "string" || typeof problemClass !== "string")
-    return undefined;
+  if (problem.status !== status || typeof code !== "string" || !isClass(problemClass)) return undefined;
   return new ProblemError(code, problemClass, status, String(problem.detail ?? problem.title ?? code), {
     requestId: problem.request_id,
     retryAfterMs: Number.isFinite(retryAfter) ? Number(retryAfter) * 1000 : undefined,
@@ -84,3 +83,6 @@ export function problemIn(
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
+
+const isClass = (value: unknown): value is ErrorClass =>
+  /^(authentication|authorization|request|transport)$/.test(`${value}`);

@@ -126,8 +126,9 @@ export function step(tab: Tab, event: Event, now: Moment): Step {
   switch (event.is) {
     case "start":
       if (event.leaving === undefined) return refresh({ ...tab, remembered: event.remembered });
+      // One attempt has failed before: the page in which it was has gone.
       return [
-        { ...tab, ...outOf(tab, bySelf, event.leaving), leaving: 0 },
+        { ...tab, ...outOf(tab, bySelf, event.leaving), leaving: 1 },
         [{ do: "leave" }, emit("SIGNED_OUT")],
       ];
     case "granted":

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { BOB, Browser, isRefresh, type Sent, signedIn, type Tab, type World } from "./world.js";
 
 const MINUTE = 60_000;
-const isLeave = ({ method, url }: Sent) => method === "DELETE" && url.endsWith("/api/v1/auth/refresh");
+const isLeave = ({ method, url }: Sent) => method === "DELETE" && url.includes("/api/v1/auth/refresh");
 const leaves = (world: World) => world.sent.filter((sent) => isLeave(sent) && sent.endedAt !== undefined);
 
 describe("signing out", () => {
@@ -16,6 +16,28 @@ describe("signing out", () => {
     expect(await done).toEqual({ data: { delivered: true }, error: null });
     expect(world.server.live()).toEqual([]);
     expect(browser.jar.size).toBe(0);
+  });
+
+  it("delivered late, it ends no sign-in that came after it, on another page of the site", async () => {
+    const { world, browser, tab } = await signedIn();
+    const first = world.server.live()[0];
+    world.online = false;
+    void tab.client.signOut();
+    await world.time.advance(100);
+    tab.close();
+    world.online = true;
+    // Another origin of the same site has the same cookies, and nothing of what was noted here.
+    const elsewhere = new Browser(world);
+    for (const [name, value] of browser.jar) elsewhere.jar.set(name, value);
+    const there = await elsewhere.signedIn();
+    for (const [name, value] of elsewhere.jar) browser.jar.set(name, value);
+    browser.open();
+    await world.time.advance(MINUTE);
+    expect(first?.ended).toBeDefined();
+    expect(world.server.live().length).toBe(1);
+    void there.client.refresh();
+    await world.time.advance(MINUTE);
+    expect(there.shows).toBe("signedIn ada live");
   });
 
   it("offline it is at once, sticks through a reload, and is delivered when the network is back, once", async () => {

@@ -22,6 +22,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = (() => {
 export interface Asked {
   readonly method: string;
   readonly path: string;
+  readonly upTo: string | null;
   readonly headers: Headers;
   readonly body: string;
   readonly cookies: ReadonlyMap<string, string>;
@@ -192,8 +193,8 @@ export class Server {
     return this.problem("session_expired", { session, reason, receipt: `rcp_${session}` }, deletions);
   }
 
-  #leave({ cookies }: Asked): Answer {
-    const rows = this.#jar(cookies);
+  #leave({ cookies, upTo }: Asked): Answer {
+    const rows = this.#jar(cookies).filter(({ id }) => upTo === null || id <= upTo);
     for (const row of rows) this.end(row, "signed_out");
     return { status: 204, cookies: Object.fromEntries(rows.map((row) => [cookieOf(row), undefined])) };
   }

@@ -81,9 +81,10 @@ export class World {
     const body = await request.text();
     const sent: Sent = { tab, at: this.time.now, method, url, headers, body, aborted: signal.aborted };
     this.sent.push(sent);
-    const { origin, pathname } = new URL(url);
+    const { origin, pathname, searchParams } = new URL(url);
     const cookies = new Map(origin === HOME && pathname === "/api/v1/auth/refresh" ? jar : []);
-    const asked: Asked = { method, path: pathname, headers, body, cookies };
+    const upTo = searchParams.get("up_to");
+    const asked: Asked = { method, path: pathname, upTo, headers, body, cookies };
     return new Promise<Response>((resolve, reject) => {
       const end = (act: () => void) => () => {
         sent.endedAt ??= this.time.now;

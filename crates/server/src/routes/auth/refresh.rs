@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
+use serde::Deserialize;
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::SessionId;
 use tenure_domain::limit::SESSION_COOKIES_MAX;
@@ -181,16 +182,31 @@ fn without_store(jar: &Jar, now: Timestamp, error: StoreError) -> Problem {
     }
 }
 
+#[derive(Deserialize)]
+pub struct Asked {
+    up_to: Option<String>,
+}
+
 /// Sign out in this browser: ends every session in its jar.
+///
+/// `up_to` spares sign-ins that came after that session: for a sign-out that could not be delivered at once.
 #[utoipa::path(delete, path = "/api/v1/auth/refresh", tag = "auth", security(("session_cookie" = [])),
+    params(("up_to" = Option<String>, Query, description = "End this session and earlier ones only, as in `ses_...`")),
     responses((status = 204, description = "Signed out, or nobody was signed in; the cookies are deleted")))]
 pub async fn delete(
     State(app): State<Arc<App>>,
     _: Anyone,
     At(arrival): At,
+    Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let unreadable = |_| Problem::new(Code::MalformedRequest, "`up_to` is a session's id, as in `ses_...`.");
+    let up_to: Option<SessionId> = asked.up_to.map(|id| id.parse().map_err(unreadable)).transpose()?;
     let jar = app.cookies.read(&headers, &app.refresh_rules.keys);
+    // Ids of sessions sort by the time of their sign-in.
+    let is_meant = |id| up_to.is_none_or(|last| id <= last);
+    let meant = jar.tokens.iter().filter(|token| is_meant(token.claims.session_id)).copied();
+    let meant: Vec<_> = meant.collect();
     let mut left_out = vec![];
     let mut response = no_content();
     if jar.tokens.is_empty() {
@@ -199,13 +215,13 @@ pub async fn delete(
     } else {
         let order = EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None };
         let rules = Arc::clone(&app.refresh_rules);
-        let ended = app.store.session_end_presented(jar.tokens.clone(), rules, order, arrival.now).await?;
+        let ended = app.store.session_end_presented(meant.clone(), rules, order, arrival.now).await?;
         if let Some(first) = ended.first() {
             arrival.note_session(first.session_id);
         }
         count_ends(&app, &ended);
         let is_ended = |id| ended.iter().any(|ended| ended.session_id == id);
-        let rest = jar.tokens.iter().filter(|token| !is_ended(token.claims.session_id));
+        let rest = meant.iter().filter(|token| !is_ended(token.claims.session_id));
         left_out.extend(rest.map(|token| token.claims.expires_at));
         delete_cookies(&app, &mut response, ended.iter().map(|ended| ended.session_id));
     }

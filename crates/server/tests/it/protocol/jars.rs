@@ -54,6 +54,24 @@ async fn a_sign_out_by_jar_ends_every_session_in_it_so_that_none_comes_back() {
 
 /// A8: a shared computer. Whatever the order in which B's sign-in and A's late answers land, B is never A.
 #[tokio::test]
+async fn a_sign_out_that_is_delivered_late_ends_no_later_sign_in() {
+    let app = TestApp::new().await;
+    let user = app.user("ada").await;
+    let mut browser = app.signed_in(&user).await;
+    let older = browser.session.clone();
+    app.clock.advance(SECOND);
+    browser.sign_in(&user).await;
+    let newer = browser.session.clone();
+    browser.sign_out_up_to("yesterday").await.expect(400);
+    assert_eq!(browser.cookies().cookies().len(), 2, "a request that cannot be read ends nothing");
+    browser.sign_out_up_to(&older).await.expect(204);
+    assert_eq!(browser.cookies().cookies().len(), 1);
+    assert_eq!(browser.refresh().await.expect(200).session_id(), newer);
+    browser.sign_out_up_to(&newer).await.expect(204);
+    browser.refresh().await.expect(401);
+}
+
+#[tokio::test]
 async fn a_second_user_of_one_browser_never_becomes_the_first() {
     let app = TestApp::new().await;
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);

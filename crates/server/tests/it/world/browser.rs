@@ -102,6 +102,12 @@ impl Browser {
         self.sent(call).await
     }
 
+    /// Signs out by jar, sparing sign-ins that came after this session.
+    pub async fn sign_out_up_to(&mut self, session: &str) -> Answer {
+        let call = self.call("DELETE", &format!("{REFRESH}?up_to={session}"));
+        self.sent(call).await
+    }
+
     /// Signs out by access token.
     pub async fn logout(&mut self, scope: &str) -> Answer {
         let call = self.call("POST", "/api/v1/auth/logout").bearer(&self.access);

@@ -33,7 +33,7 @@ impl Jar {
     /// What a browser sends along to `path`.
     pub fn header(&self, path: &str, now: Timestamp) -> String {
         let sent = self.0.iter().filter(|cookie| {
-            let path = path.trim_end_matches('/');
+            let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
             cookie.expires_at.is_none_or(|at| now < at)
                 && (path == cookie.path || path.starts_with(&format!("{}/", cookie.path)))
         });
