@@ -2,6 +2,5 @@ import { defineConfig } from "vitest/config";
 
 // Each package brings its own vitest.config.ts if the defaults do not suit it.
 export default defineConfig({
-  // Two files at a time, on machines with two cores as well.
-  test: { maxWorkers: 2, projects: ["web/client", "web/react", "web/app", "e2e/simulation", "web/checks"] },
+  test: { projects: ["web/client", "web/react", "web/app", "e2e/simulation", "web/checks"] },
 });
