@@ -129,8 +129,8 @@ export class Engine implements Hearing {
     this.dispatch({ is: "outdate" });
     const result = await this.tabs.exclusively(async (): Promise<Result<{ grant: Grant | undefined }>> => {
       const { error } = await this.#tellServer();
-      // What the server cannot find at all must not keep anybody from signing in.
-      if (error && error.code !== "session_unverifiable") return failure(error);
+      // What the server cannot find, or refuses for what it is, must not keep anybody from signing in: waiting mends neither.
+      if (error?.problemClass === "transport" && error.code !== "session_unverifiable") return failure(error);
       const answer = await this.transport.send({ ...call, method: "POST" });
       if (answer.error) return answer;
       const grant = readGrant(answer.data, this.edges.random());

@@ -40,6 +40,19 @@ describe("signing out", () => {
     expect(there.shows).toBe("signedIn ada live");
   });
 
+  it("a note that the server cannot read keeps nobody from signing in", async () => {
+    const { world, browser, tab } = await signedIn();
+    world.online = false;
+    void tab.client.signOut();
+    await world.time.advance(100);
+    tab.close();
+    world.online = true;
+    world.network = (sent) =>
+      isLeave(sent) ? { answer: world.server.problem("malformed_request") } : undefined;
+    const again = await browser.signedIn(BOB);
+    expect(again.shows).toBe("signedIn bob live");
+  });
+
   it("offline it is at once, sticks through a reload, and is delivered when the network is back, once", async () => {
     const { world, browser, tab } = await signedIn();
     const other = browser.open();
