@@ -12,10 +12,12 @@
 #![allow(clippy::large_enum_variant)]
 
 mod client_report;
+pub mod postgres;
 pub mod sqlite;
 mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tenure_domain::ends::{Actor, End, EndReason};
@@ -236,6 +238,34 @@ pub struct Caller {
     pub person: Arc<Person>,
 }
 
+/// How a store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Vitals {
+    /// How long ago the last complete read of the feed of changes began; none before the first, and where
+    /// there is nothing to hear because the database tells at once (SQLite).
+    pub feed_age: Option<Duration>,
+    /// Whether callers are answered from memory. When not, each asks the database: slower, not less right.
+    pub feed_live: bool,
+    /// Ends that the database had lost, in a fail-over, and that were written again.
+    pub ends_restored: u64,
+    /// Round trips to the database so far; zero where it is in this process.
+    pub round_trips: u64,
+    /// Connections at work, and the most there may be; zero where none are counted.
+    pub connections_in_use: usize,
+    pub connections_max: usize,
+}
+
+/// A way for nodes to tell each other that something has changed, besides the database's own. What is heard
+/// makes a node look at the database and is believed for nothing else, so losing or forging it does no harm.
+#[async_trait]
+pub trait Fanout: Send + Sync {
+    /// Tells the other nodes. Returns at once.
+    fn announce(&self);
+
+    /// Waits until another node has told.
+    async fn announced(&self);
+}
+
 // === The verbs ===
 
 /// Sessions.
@@ -295,7 +325,8 @@ pub trait Sessions: Send + Sync {
     ) -> Result<Vec<SessionRecord>>;
 
     /// The session's user and both their standings, coherent with every write that was answered before the
-    /// call, by this process or any other on the same database. Does not query per call: see `view`.
+    /// call by this process, and with those of others: on SQLite all that were answered before the call, on
+    /// PostgreSQL all that were answered [`postgres::STALENESS`] earlier. Does not query per call: see `view`.
     /// None if there is no such session or its user is gone.
     async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>>;
 
@@ -380,7 +411,14 @@ pub trait Store: Sessions + Users + Keys + ClientReports {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;
 
+    /// The database's clock, to hold one's own against. None where both are the clock of one machine.
+    async fn clock(&self) -> Result<Option<Timestamp>>;
+
+    /// How the store is, from memory: for metrics and readiness.
+    fn vitals(&self) -> Vitals;
+
     /// Deletes session rows that ended or expired before `before`; returns how many. Never touches a live one.
+    /// Of several processes on one database one sweeps, and the others find nothing to do.
     async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64>;
 
     /// Finishes waiting writes and closes. Later calls answer `Unavailable`.

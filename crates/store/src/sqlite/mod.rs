@@ -29,7 +29,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tenure_domain::time::Timestamp;
 
-use crate::{Entropy, Result, Store, StoreError};
+use crate::{Entropy, Result, Store, StoreError, Vitals};
 use feed::Feed;
 use reader::Readers;
 use stamp::Hold;
@@ -170,6 +170,14 @@ impl Store for SqliteStore {
         self.readers.read(|conn| Ok(conn.query_row("SELECT 1", (), |_| Ok(()))?)).await?;
         // Through the queue and an empty commit, which flushes nothing.
         self.writer.write(|_| Ok(())).await
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    fn vitals(&self) -> Vitals {
+        Vitals { feed_live: true, ..Vitals::default() }
     }
 
     async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64> {

@@ -13,7 +13,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{
     Caller, ClientReport, ClientReportStats, ClientReports, EndOrder, Ended, Keys, NewSession, NewUser,
     PasswordChanged, Person, RefreshRequest, Refreshed, ReportNumber, Result, Scope, SessionCreated,
-    SessionRecord, Sessions, Store, StoreError, StoredKey, User, UserCreated, Users,
+    SessionRecord, Sessions, Store, StoreError, StoredKey, User, UserCreated, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -252,6 +252,14 @@ impl ClientReports for FaultyStore {
 impl Store for FaultyStore {
     async fn check(&self) -> Result<()> {
         verb!(self, check())
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>> {
+        self.store.clock().await
+    }
+
+    fn vitals(&self) -> Vitals {
+        self.store.vitals()
     }
 
     async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64> {
