@@ -255,11 +255,11 @@ impl Store for FaultyStore {
     }
 
     async fn clock(&self) -> Result<Option<Timestamp>> {
-        self.store.clock().await
+        self.inner.clock().await
     }
 
     fn vitals(&self) -> Vitals {
-        self.store.vitals()
+        self.inner.vitals()
     }
 
     async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64> {
