@@ -7,16 +7,20 @@ use serde_json::Value;
 use super::{Finding, House};
 
 /// Which crates of ours a crate of ours may use. A crate without a row may not exist.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("tenure-domain", &[]),
-    ("tenure-store", &["tenure-domain"]),
+    ("tenure-store", &["tenure-domain", RIG]),
     ("tenure-model", &["tenure-domain"]),
     ("tenure-guard", &["tenure-domain"]),
-    ("tenure", &["tenure-store", "tenure-domain"]),
-    ("tenure-testbed", &["tenure", "tenure-store", "tenure-domain"]),
+    ("tenure", &["tenure-store", "tenure-domain", RIG]),
+    ("tenure-testbed", &["tenure", "tenure-store", "tenure-domain", RIG]),
     ("tenure-bench", &[]),
+    (RIG, &[]),
     ("xtask", &[]),
 ];
+
+/// Servers that tests start and break: ours use it to be tested, and for nothing else.
+const RIG: &str = "tenure-rig";
 
 /// What the rules may not reach, not even through another crate: I/O, runtimes, databases, clocks, the network.
 const NOT_IN_DOMAIN: [&str; 14] = [
@@ -40,7 +44,7 @@ const NOT_IN_DOMAIN: [&str; 14] = [
 /// because somebody has to damage a database to see what becomes of it.
 const HOMES: [(&str, &[&str]); 6] = [
     ("rusqlite", &["tenure-store", "tenure-bench"]),
-    ("tokio-postgres", &["tenure-store", "tenure-bench"]),
+    ("tokio-postgres", &["tenure-store", "tenure-bench", RIG]),
     ("deadpool-postgres", &["tenure-store", "tenure-bench"]),
     ("redis", &["tenure-store", "tenure-bench"]),
     ("axum", &["tenure", "tenure-guard", "tenure-testbed", "tenure-bench"]),
@@ -63,6 +67,9 @@ pub fn arrows(house: &House) -> Vec<Finding> {
             let is_ours = ARROWS.iter().any(|(ours, _)| *ours == to);
             if is_ours && !allowed.contains(&to) {
                 findings.push(Finding::new(name, format!("depends on {to}, and no arrow is drawn there")));
+            }
+            if to == RIG && text(&dependency["kind"]) != "dev" {
+                findings.push(Finding::new(name, format!("depends on {to}, which is for tests alone")));
             }
             if let Some((_, homes)) = HOMES.iter().find(|(at_home, _)| *at_home == to)
                 && text(&dependency["kind"]) != "dev"
@@ -175,6 +182,14 @@ mod tests {
         check(vec![package("tenure-testbed", &["tenure", "tenure-store"])], &[]);
         check(vec![package("tenure", &["tenure-testbed"])], &["tenure"]);
         check(vec![package("tenure-helpers", &[])], &["tenure-helpers"]);
+    }
+
+    #[test]
+    fn the_rig_is_for_tests_alone() {
+        check(vec![package("tenure-store", &[RIG])], &["tenure-store"]);
+        let mut tested = package("tenure-store", &[]);
+        tested["dependencies"] = json!([{ "name": RIG, "kind": "dev" }]);
+        check(vec![tested], &[]);
     }
 
     #[test]

@@ -1,0 +1,28 @@
+//! `tenure-rig postgres`: a server for whoever cannot link the library. It prints its URL and lives until its standard
+//! input closes, so a pipe ties it to whoever started it.
+
+#![forbid(unsafe_code)]
+
+use std::io::{Write as _, stdin, stdout};
+use std::process::ExitCode;
+
+use tenure_rig::{Postgres, Redis};
+
+fn main() -> ExitCode {
+    let what: Vec<String> = std::env::args().skip(1).collect();
+    match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["postgres"] => serve(&Postgres::start(), |server| server.url("postgres")),
+        ["postgres", "--durable"] => serve(&Postgres::start_durable(), |server| server.url("postgres")),
+        ["redis"] => serve(&Redis::start(), Redis::url),
+        _ => {
+            eprintln!("tenure-rig postgres [--durable] | redis");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve<S>(server: &S, url: impl Fn(&S) -> String) -> ExitCode {
+    let told = writeln!(stdout(), "{}", url(server)).and_then(|()| stdout().flush());
+    let closed = told.and_then(|()| std::io::copy(&mut stdin().lock(), &mut std::io::sink()));
+    if closed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
