@@ -12,6 +12,8 @@
 #![allow(clippy::large_enum_variant)]
 
 mod client_report;
+mod console_session;
+pub mod ephemeral;
 pub mod postgres;
 pub mod sqlite;
 mod view;
@@ -32,6 +34,7 @@ pub use client_report::{
     ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportClaims, ReportNumber,
     ReportTally,
 };
+pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
 
 /// Where ids, salts and receipts get their randomness. Injected, so that tests are reproducible.
 pub trait Entropy: Send + Sync {
