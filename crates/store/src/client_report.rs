@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tenure_domain::client_report::ReportKind;
+use tenure_domain::client_report::{IdleBucket, ReportKind};
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::time::Timestamp;
 
@@ -91,4 +91,12 @@ pub trait ClientReports: Send + Sync {
     /// Deletes reports received before `before` and those that are not among the newest `keep`, oldest first
     /// and at most `limit`; returns how many.
     async fn client_report_expire(&self, before: Timestamp, keep: u64, limit: usize) -> Result<u64>;
+}
+
+/// Sums counts by bucket, shortest first, those that did not say last; empty ones are left out.
+pub(crate) fn tally_idle(counts: &[(Option<IdleBucket>, u64)]) -> ReportTally {
+    let buckets = IdleBucket::ALL.into_iter().map(Some).chain([None]);
+    let count = |bucket| counts.iter().filter(|(of, _)| *of == bucket).map(|(_, count)| count).sum();
+    let tally = buckets.map(|bucket| (bucket.map(|bucket| bucket.as_str().to_owned()), count(bucket)));
+    tally.filter(|(_, count)| *count > 0).collect()
 }

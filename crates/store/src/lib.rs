@@ -14,7 +14,9 @@
 mod client_report;
 mod console_session;
 pub mod ephemeral;
+mod migration;
 pub mod postgres;
+mod row;
 pub mod sqlite;
 mod view;
 
@@ -35,6 +37,7 @@ pub use client_report::{
     ReportTally,
 };
 pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
+pub use migration::Migration;
 
 /// Where ids, salts and receipts get their randomness. Injected, so that tests are reproducible.
 pub trait Entropy: Send + Sync {
@@ -426,6 +429,13 @@ pub trait Store: Sessions + Users + Keys + ClientReports {
 
     /// Finishes waiting writes and closes. Later calls answer `Unavailable`.
     async fn close(&self);
+}
+
+impl Refreshed {
+    /// Whether a jar's other tokens need not be looked at any more: this one's session is alive.
+    fn is_decisive(&self) -> bool {
+        matches!(self, Refreshed::Served { .. } | Refreshed::Superseded { .. } | Refreshed::Refused { .. })
+    }
 }
 
 /// What a new session's tokens and row have in common; drawn by the store.

@@ -83,6 +83,16 @@ pub(crate) enum Change {
     Unknown,
 }
 
+impl Change {
+    /// The session it names, if it names one.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Change::Session(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
 /// The answer to a look-up.
 pub(crate) enum Looked {
     Found(Caller),
@@ -175,7 +185,8 @@ impl View {
         Ok(())
     }
 
-    fn apply(&self, changes: Changes, stamp: Option<Stamp>) {
+    /// Forgets what has changed. One caller at a time.
+    pub fn apply(&self, changes: Changes, stamp: Option<Stamp>) {
         let mut kept = self.write();
         match changes {
             Changes::Listed { upto, entries } => {
@@ -242,19 +253,19 @@ impl Kept {
 
 /// A bounded map that keeps what was used lately: two generations, of which the older is dropped whole when
 /// the younger is full. It has no clock, no thread and no memory before it is used.
-struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     young: HashMap<K, V>,
     aged: HashMap<K, V>,
     generation_max: usize,
 }
 
 impl<K: Copy + Eq + Hash, V> Recent<K, V> {
-    fn with_capacity_max(max: usize) -> Self {
+    pub fn with_capacity_max(max: usize) -> Self {
         Self { young: HashMap::new(), aged: HashMap::new(), generation_max: max / 2 }
     }
 
     /// The value, and whether it is of the generation that goes next.
-    fn get(&self, key: &K) -> Option<(&V, bool)> {
+    pub fn get(&self, key: &K) -> Option<(&V, bool)> {
         let young = self.young.get(key).map(|value| (value, false));
         young.or_else(|| self.aged.get(key).map(|value| (value, true)))
     }
@@ -266,7 +277,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         }
     }
 
-    fn insert(&mut self, key: K, value: V) {
+    pub fn insert(&mut self, key: K, value: V) {
         if self.young.len() >= self.generation_max {
             self.aged = std::mem::take(&mut self.young);
         }
@@ -274,12 +285,12 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.young.insert(key, value);
     }
 
-    fn remove(&mut self, key: &K) {
+    pub fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.aged.remove(key);
     }
 
-    fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.young = HashMap::new();
         self.aged = HashMap::new();
     }

@@ -1,12 +1,38 @@
 //! The store on PostgreSQL: for several nodes, which are equal and hold nothing.
+//!
+//! Sign-ins, ends and changes of users are transactions that are durable when they are answered; a rotation is
+//! one guarded statement whose commit is relaxed (`refresh`). What callers are judged by is in memory and follows
+//! the database (`feed`). Statements are sent with the types of their parameters, so that they need no
+//! preparation where a pooler stands in between.
+
+pub mod migrate;
+
+mod client_report;
+mod connect;
+mod end;
+mod feed;
+mod heard;
+mod key;
+mod moment;
+mod refresh;
+mod row;
+mod session;
+mod user;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tenure_domain::time::Timestamp;
+use tokio_postgres::types::Type;
 
-use crate::{Entropy, Fanout};
+use crate::row::Columns as _;
+use crate::{Entropy, Fanout, Result, Store, Vitals};
+use connect::{Conn, Db};
+use feed::Feed;
+use refresh::Rows;
+use row::Fields;
 
 /// How far a node's view may be behind the ends that other nodes have answered.
 pub const STALENESS: Duration = Duration::from_millis(200);
@@ -53,5 +79,101 @@ impl PostgresOptions {
             staleness: STALENESS,
             opened_at: None,
         }
+    }
+}
+
+/// The durable truth in a PostgreSQL database.
+pub struct PostgresStore {
+    db: Arc<Db>,
+    feed: Arc<Feed>,
+    rows: Rows,
+    entropy: Arc<dyn Entropy>,
+    opened_at: Option<Timestamp>,
+}
+
+impl PostgresStore {
+    /// Brings the database up to this program and opens a store on it.
+    pub async fn open(options: PostgresOptions) -> Result<Self> {
+        migrate::up(&options).await?;
+        Self::new(options)
+    }
+
+    /// A store on a database that is up to date. Connects to nothing yet; must be called on a tokio runtime,
+    /// where it follows the database until it is dropped.
+    pub fn new(options: PostgresOptions) -> Result<Self> {
+        let db = Arc::new(Db::new(&options)?);
+        let PostgresOptions { entropy, fanout, staleness, opened_at, .. } = options;
+        let feed = Arc::new(Feed::new(Arc::clone(&db), fanout, staleness));
+        tokio::spawn(Feed::follow(Arc::downgrade(&feed)));
+        Ok(Self { db, feed, rows: Rows::new(), entropy, opened_at })
+    }
+}
+
+/// Whether this process may do a chore now. One that may keeps the others from it until its transaction is over,
+/// however that ends.
+async fn alone(conn: &mut Conn, chore: &str) -> Result<bool> {
+    let lock = "SELECT pg_try_advisory_xact_lock(hashtext('tenure'), hashtext($1))";
+    let row = conn.row(lock, &[(&chore, Type::TEXT)]).await?;
+    row.map_or(Ok(false), |row| Fields::of(&row).flag("lock"))
+}
+
+/// Fresh random bytes.
+fn draw<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
+    let mut bytes = [0; N];
+    entropy.fill(&mut bytes);
+    bytes
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn check(&self) -> Result<()> {
+        // A database that can only be read serves nobody for long.
+        let row =
+            self.db.get().await?.row("SELECT current_setting('transaction_read_only') = 'on'", &[]).await?;
+        match row.map_or(Ok(false), |row| Fields::of(&row).flag("transaction_read_only"))? {
+            false => Ok(()),
+            true => Err(crate::StoreError::Unavailable("the database can only be read".into())),
+        }
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>> {
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let row = self.db.get().await?.row(sql, &[]).await?;
+        row.map(|row| Fields::of(&row).time("clock")).transpose()
+    }
+
+    fn vitals(&self) -> Vitals {
+        let (connections_in_use, connections_max) = self.db.in_use();
+        let age = self.feed.age();
+        Vitals {
+            feed_age: age.map(|(age, _)| age),
+            feed_live: age.is_some_and(|(_, is_live)| is_live),
+            ends_restored: self.feed.ends_restored(),
+            round_trips: self.db.round_trips(),
+            connections_in_use,
+            connections_max,
+        }
+    }
+
+    async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        // Nodes read the feed several times a second; what is older than this nobody needs.
+        let prune = "DELETE FROM change WHERE at < clock_timestamp() - interval '10 minutes'";
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let mut swept = 0;
+        if alone(&mut conn, "sweep").await? {
+            swept = session::sweep(&mut conn, before, limit).await?;
+            conn.execute(prune, &[]).await?;
+        }
+        conn.commit().await?;
+        if swept > 0 {
+            self.feed.tell().await;
+        }
+        Ok(swept)
+    }
+
+    async fn close(&self) {
+        self.feed.close().await;
+        self.db.close();
     }
 }

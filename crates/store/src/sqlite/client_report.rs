@@ -8,6 +8,7 @@ use tenure_domain::client_report::IdleBucket;
 use tenure_domain::time::Timestamp;
 
 use super::{SqliteStore, row};
+use crate::row::Columns as _;
 use crate::{
     ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportNumber, ReportTally, Result,
 };
@@ -47,7 +48,9 @@ impl ClientReports for SqliteStore {
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>> {
         let params: [i64; 3] = [since.as_ms(), row::integer(after.0), row::integer(limit)];
-        self.readers.read(move |conn| row::readable(conn, LIST, params, row::client_report)).await
+        self.readers
+            .read(move |conn| row::readable(conn, LIST, params, |columns| row::client_report(columns)))
+            .await
     }
 
     async fn client_report_stats(&self, since: Timestamp) -> Result<ClientReportStats> {
@@ -126,8 +129,5 @@ fn tally_idle(conn: &Connection, since: Timestamp) -> Result<ReportTally> {
         let minutes: Option<u64> = columns.number_or_null("client report")?;
         Ok((minutes.map(IdleBucket::of), columns.number::<u64>("count")?))
     })?;
-    let buckets = IdleBucket::ALL.into_iter().map(Some).chain([None]);
-    let count = |bucket| minutes.iter().filter(|(of, _)| *of == bucket).map(|(_, count)| count).sum();
-    let tally = buckets.map(|bucket| (bucket.map(|bucket| bucket.as_str().to_owned()), count(bucket)));
-    Ok(tally.filter(|(_, count)| *count > 0).collect())
+    Ok(crate::client_report::tally_idle(&minutes))
 }

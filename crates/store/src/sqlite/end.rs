@@ -10,6 +10,7 @@ use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
 
 use super::row;
 use super::writer::Tx;
+use crate::row::Columns as _;
 use crate::{EndOrder, Ended, Result, Scope, StoreError};
 
 const END: &str = "UPDATE session SET ended_at = :at, end_reason = :reason, end_actor = :actor, \
@@ -128,5 +129,5 @@ pub(super) fn on_device(
 }
 
 pub(super) fn find(conn: &Connection, id: SessionId) -> Result<Option<Session>> {
-    row::one(conn, &FIND, [id.as_bytes()], row::session)
+    row::one(conn, &FIND, [id.as_bytes()], |columns| row::session(columns))
 }

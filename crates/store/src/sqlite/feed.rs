@@ -6,7 +6,7 @@ use rusqlite::{Connection, named_params};
 use tenure_domain::id::{SessionId, UserId};
 
 use super::reader::Readers;
-use super::row::{self, Columns};
+use super::row::{self, Columns as _, Fields};
 use super::stamp::WalIndex;
 use super::writer::closed;
 use crate::view::{Change, Changes, Holder, Looked, Seat, Stamp, View};
@@ -105,7 +105,7 @@ fn changes_after(snapshot: &Connection, after: u64) -> Result<Changes> {
 }
 
 /// What an entry says. One that cannot be read may concern anything.
-fn entry(columns: &mut Columns<'_>) -> Vec<Change> {
+fn entry(columns: &mut Fields<'_>) -> Vec<Change> {
     let mut read = || {
         let session = columns.bytes_or_null("change")?.map(SessionId::from_bytes).map(Change::Session);
         let user = columns.bytes_or_null("change")?.map(UserId::from_bytes).map(Change::User);

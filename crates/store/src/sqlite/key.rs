@@ -32,7 +32,7 @@ impl Keys for SqliteStore {
 
     async fn key_list(&self) -> Result<Vec<StoredKey>> {
         // A key that cannot be read must not keep the server from signing with the others.
-        self.readers.read(|conn| row::readable(conn, LIST, (), row::signing_key)).await
+        self.readers.read(|conn| row::readable(conn, LIST, (), |columns| row::signing_key(columns))).await
     }
 
     async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool> {

@@ -10,6 +10,7 @@ use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
 use super::{end, row};
+use crate::row::Columns as _;
 use crate::{EndOrder, Ended, Person, RefreshRequest, Refreshed, Result, StoreError};
 
 /// How often a row is read again because it moved between reading and writing. Our transaction excludes other
@@ -20,9 +21,6 @@ static LOAD: LazyLock<String> = LazyLock::new(|| {
     let (session, person) = (row::SESSION, row::PERSON);
     format!("SELECT {session}, {person} FROM session s LEFT JOIN user u ON u.id = s.user_id WHERE s.id = ?1")
 });
-
-/// How many columns of [`LOAD`] belong to the session.
-const SESSION_COLUMNS: usize = 16;
 
 /// The compare-and-swap of protocol.md section 4: it names every field that the decision was made from.
 const ROTATE: &str = "UPDATE session SET base = :base, head = :head, handed_at = :handed_at, \
@@ -39,10 +37,7 @@ pub(super) fn refresh(tx: &Tx<'_>, request: &RefreshRequest, now: Timestamp) -> 
     let mut outcomes = Vec::with_capacity(1);
     for token in &request.tokens {
         let outcome = present(tx, token, request, now)?;
-        let is_decisive = matches!(
-            outcome,
-            Refreshed::Served { .. } | Refreshed::Superseded { .. } | Refreshed::Refused { .. }
-        );
+        let is_decisive = outcome.is_decisive();
         outcomes.push(outcome);
         if is_decisive {
             break;
@@ -81,10 +76,10 @@ fn load(conn: &Connection, token: &PresentedToken) -> Result<Option<(Session, Ow
     let session_id = token.claims.session_id;
     row::one(conn, &LOAD, [session_id.as_bytes()], |columns| {
         let session = row::session(columns)?;
-        columns.go_to(SESSION_COLUMNS);
+        columns.go_to(row::SESSION_COLUMNS);
         let owner = match columns.is_null()? {
             true => Err(missing(token)),
-            false => match row::person(columns.go_to(SESSION_COLUMNS)) {
+            false => match row::person(columns.go_to(row::SESSION_COLUMNS)) {
                 Ok((person, disabled_at)) => Ok((person, disabled_at.is_some())),
                 Err(StoreError::Corrupt { cause, .. }) => Err(Refreshed::Unreadable { session_id, cause }),
                 Err(error) => return Err(error),

@@ -14,6 +14,7 @@ use tenure_domain::time::Timestamp;
 use super::end::{self, dead_by};
 use super::writer::Tx;
 use super::{SqliteStore, refresh, row, user};
+use crate::row::Columns as _;
 use crate::{
     Caller, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
     SessionRecord, Sessions, draw_salt,
@@ -99,7 +100,9 @@ impl Sessions for SqliteStore {
     }
 
     async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>> {
-        self.readers.read(move |conn| row::one(conn, &FIND, [id.as_bytes()], row::session_record)).await
+        self.readers
+            .read(move |conn| row::one(conn, &FIND, [id.as_bytes()], |columns| row::session_record(columns)))
+            .await
     }
 
     async fn session_list(
@@ -114,10 +117,10 @@ impl Sessions for SqliteStore {
                 let (user, dead_by, limit) = (user_id.as_bytes(), dead_by(now), row::integer(limit));
                 if with_ended {
                     let params = named_params! {":user": user, ":limit": limit};
-                    row::readable(conn, &LIST_ALL, params, row::session_record)
+                    row::readable(conn, &LIST_ALL, params, |columns| row::session_record(columns))
                 } else {
                     let params = named_params! {":user": user, ":dead_by": dead_by, ":limit": limit};
-                    row::readable(conn, &LIST_LIVE, params, row::session_record)
+                    row::readable(conn, &LIST_LIVE, params, |columns| row::session_record(columns))
                 }
             })
             .await
@@ -208,7 +211,7 @@ pub(super) fn insert(tx: &Tx<'_>, user_id: UserId, new: &NewSession, now: Timest
 
 /// Deletes rows that ended before, or whose last moment of grace was before.
 pub(super) fn sweep(tx: &Tx<'_>, before: Timestamp, limit: usize) -> Result<u64> {
-    let id = |columns: &mut row::Columns<'_>| columns.blob("session");
+    let id = |columns: &mut row::Fields<'_>| columns.blob("session");
     let mut ids = row::all(tx.conn, ENDED_BEFORE, params![before.as_ms(), row::integer(limit)], id)?;
     let room = limit.saturating_sub(ids.len());
     ids.extend(row::all(tx.conn, EXPIRED_BY, params![dead_by(before), row::integer(room)], id)?);

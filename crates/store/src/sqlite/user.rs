@@ -10,6 +10,7 @@ use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
 use super::{SqliteStore, end, row, session};
+use crate::row::Columns as _;
 use crate::{
     EndOrder, Ended, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated, Users,
 };
@@ -62,14 +63,18 @@ impl Users for SqliteStore {
 
     async fn user_find_by_email(&self, email_key: &str) -> Result<Option<User>> {
         let key = email_key.to_owned();
-        self.readers.read(move |conn| row::one(conn, &FIND_BY_EMAIL, [key], row::user)).await
+        self.readers
+            .read(move |conn| row::one(conn, &FIND_BY_EMAIL, [key], |columns| row::user(columns)))
+            .await
     }
 
     async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
         // Every id is greater than no bytes at all.
         let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
         let limit = row::integer(limit);
-        self.readers.read(move |conn| row::readable(conn, &LIST, params![after, limit], row::user)).await
+        self.readers
+            .read(move |conn| row::readable(conn, &LIST, params![after, limit], |columns| row::user(columns)))
+            .await
     }
 
     async fn user_rename(&self, id: UserId, name: String, _now: Timestamp) -> Result<Option<Person>> {
@@ -187,12 +192,12 @@ fn create(tx: &Tx<'_>, new: NewUser, session: Option<&NewSession>, now: Timestam
 }
 
 fn find(conn: &Connection, id: UserId) -> Result<Option<User>> {
-    row::one(conn, &FIND, [id.as_bytes()], row::user)
+    row::one(conn, &FIND, [id.as_bytes()], |columns| row::user(columns))
 }
 
 /// A person, and since when they are disabled.
 pub(super) fn person(conn: &Connection, id: UserId) -> Result<Option<(Person, Option<Timestamp>)>> {
-    row::one(conn, &PERSON, [id.as_bytes()], row::person)
+    row::one(conn, &PERSON, [id.as_bytes()], |columns| row::person(columns))
 }
 
 /// Kills a user's access tokens.

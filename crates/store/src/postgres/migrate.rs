@@ -1,0 +1,95 @@
+//! Migrations: embedded, numbered like SQLite's, run in one transaction under a lock that all nodes know.
+
+use tenure_domain::time::Timestamp;
+use tokio_postgres::types::Type;
+
+use super::PostgresOptions;
+use super::connect::{Conn, Db};
+use super::row::Fields;
+use crate::migration::{self, Applied, Step};
+use crate::row::Columns as _;
+use crate::{Migration, Result};
+
+const STEPS: &[Step] = &[
+    Step {
+        number: 1,
+        name: "sessions",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0001_sessions.sql"),
+    },
+    Step {
+        number: 2,
+        name: "client_reports",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0002_client_reports.sql"),
+    },
+];
+
+/// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step
+/// waits for those that use a table only this long, because everybody after it waits meanwhile.
+const BEGIN: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0; \
+     SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext('migration')); \
+     CREATE TABLE IF NOT EXISTS migration ( \
+         number     integer NOT NULL PRIMARY KEY, \
+         name       text    NOT NULL, \
+         applied_at bigint  NOT NULL, \
+         needs      integer \
+     )";
+
+const INSERT: &str = "INSERT INTO migration (number, name, applied_at, needs) VALUES ($1, $2, $3, $4)";
+
+/// Where a database stands, without changing it.
+pub async fn status(options: &PostgresOptions) -> Result<Vec<Migration>> {
+    read(&mut Db::new(options)?.get().await?).await
+}
+
+/// What [`up`] would run.
+pub async fn plan(options: &PostgresOptions) -> Result<Vec<Migration>> {
+    Ok(migration::missing(status(options).await?))
+}
+
+/// Brings a database up to this program; returns what was run. One that is up to date is only read, so that
+/// nodes start while it cannot be written.
+pub async fn up(options: &PostgresOptions) -> Result<Vec<Migration>> {
+    let mut conn = Db::new(options)?.get().await?;
+    if migration::missing(read(&mut conn).await?).is_empty() {
+        return Ok(Vec::new());
+    }
+    // However long a step takes: it is run by somebody who waits for it.
+    conn.statement_timeout = std::time::Duration::MAX;
+    conn.begin().await?;
+    conn.batch(BEGIN).await?;
+    let missing = migration::missing(read(&mut conn).await?);
+    for step in &missing {
+        conn.batch(step.sql).await?;
+        insert(&mut conn, step, options.now).await?;
+    }
+    conn.commit().await?;
+    Ok(missing)
+}
+
+async fn insert(conn: &mut Conn, step: &Migration, now: Timestamp) -> Result<()> {
+    let (number, needs, at) = (i64::from(step.number), i64::from(step.needs), now.as_ms());
+    let params: super::connect::Params<'_> =
+        &[(&number, Type::INT8), (&step.name, Type::TEXT), (&at, Type::INT8), (&needs, Type::INT8)];
+    conn.execute(INSERT, params).await?;
+    Ok(())
+}
+
+/// What this program knows and the database has had.
+async fn read(conn: &mut Conn) -> Result<Vec<Migration>> {
+    let table = conn.row("SELECT to_regclass('migration') IS NOT NULL", &[]).await?;
+    let is_there = table.is_some_and(|row| row.try_get(0).unwrap_or(false));
+    if !is_there {
+        return migration::judge(STEPS, &[]);
+    }
+    let sql = "SELECT number::bigint, applied_at, needs::bigint FROM migration ORDER BY number";
+    let rows = conn.rows(sql, &[]).await?;
+    let applied = rows.iter().map(|row| {
+        const WHAT: &str = "migration";
+        let columns = &mut Fields::of(row);
+        let (number, at) = (columns.number(WHAT)?, columns.time(WHAT)?);
+        Ok(Applied { number, needs: columns.number_or_null(WHAT)?, at })
+    });
+    migration::judge(STEPS, &applied.collect::<Result<Vec<_>>>()?)
+}

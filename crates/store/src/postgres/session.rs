@@ -1,0 +1,251 @@
+//! Sessions: sign-in, lists, counting, sweeping. What is presented is in `refresh`, how they end in `end`.
+
+use std::sync::{Arc, LazyLock};
+
+use async_trait::async_trait;
+use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::refresh_token::PresentedToken;
+use tenure_domain::rotation::Rotation;
+use tenure_domain::session::{RefreshRules, Session};
+use tenure_domain::time::Timestamp;
+use tokio_postgres::types::Type;
+
+use super::connect::Conn;
+use super::end::{self, dead_by};
+use super::row::{self, Fields, uuid};
+use super::{PostgresStore, user};
+use crate::row::{Columns as _, RECORD, SESSION, integer};
+use crate::{
+    Caller, EndOrder, Ended, Entropy, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
+    SessionRecord, Sessions, draw_salt,
+};
+
+const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
+     base, head, handed_at, healed, last_used_at, refresh_count) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $5, 0)";
+
+const INSERT_DEVICE: &str =
+    "INSERT INTO session_device (session_id, device_id, user_agent, address) VALUES ($1, $2, $3, $4)";
+
+/// Each finds its rows by an index of its own, takes from it no more than it is allowed to, and waits for nobody.
+const SWEEP_ENDED: &str = "DELETE FROM session WHERE id IN (SELECT id FROM session \
+     WHERE ended_at < $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+const SWEEP_EXPIRED: &str = "DELETE FROM session WHERE id IN (SELECT id FROM session \
+     WHERE ended_at IS NULL AND expires_at BETWEEN 0 AND $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+
+const COUNT: &str = "SELECT count(*) FROM session WHERE ended_at IS NULL AND expires_at > $1";
+
+static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = $1"));
+
+static LIST_LIVE: LazyLock<String> = LazyLock::new(|| {
+    record("s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $3 ORDER BY s.id DESC LIMIT $2")
+});
+
+static LIST_ALL: LazyLock<String> = LazyLock::new(|| record("s.user_id = $1 ORDER BY s.id DESC LIMIT $2"));
+
+fn record(condition: &str) -> String {
+    format!(
+        "SELECT {SESSION}, {RECORD} FROM session s LEFT JOIN session_device d ON d.session_id = s.id \
+         WHERE {condition}"
+    )
+}
+
+#[async_trait]
+impl Sessions for PostgresStore {
+    async fn session_create(
+        &self,
+        user_id: UserId,
+        token_version: u32,
+        new: NewSession,
+        now: Timestamp,
+    ) -> Result<SessionCreated> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let created = create(&mut conn, &*self.entropy, user_id, token_version, &new, now).await?;
+        conn.commit().await?;
+        if matches!(&created, SessionCreated::Created { replaced, .. } if !replaced.is_empty()) {
+            self.feed.tell().await;
+        }
+        Ok(created)
+    }
+
+    async fn session_refresh(&self, request: RefreshRequest, now: Timestamp) -> Result<Vec<Refreshed>> {
+        self.refresh(&request, now).await
+    }
+
+    async fn session_end_presented(
+        &self,
+        tokens: Vec<PresentedToken>,
+        rules: Arc<RefreshRules>,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<Vec<Ended>> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let ids: Vec<_> = tokens.iter().map(|token| token.claims.session_id).collect();
+        let mut sessions = end::lock(&mut conn, &ids).await?;
+        // A jar may hold copies of one session's token; any authentic one will do.
+        sessions.retain(|session| {
+            let of_session = tokens.iter().filter(|token| token.claims.session_id == session.id);
+            of_session.into_iter().any(|token| rules.keys.is_authentic(token, &session.salt))
+        });
+        let mut ended = end::settle(&mut conn, &*self.entropy, sessions, &order, now).await?;
+        conn.commit().await?;
+        self.tell_of(&ended).await;
+        ended.sort_by_key(|ended| ids.iter().position(|id| *id == ended.session_id));
+        Ok(ended)
+    }
+
+    async fn session_end(
+        &self,
+        user_id: UserId,
+        scope: Scope,
+        bump_version: bool,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<Vec<Ended>> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        end::lock_user(&mut conn, user_id).await?;
+        if bump_version {
+            user::bump_version(&mut conn, user_id).await?;
+        }
+        let ended = end::scope(&mut conn, &*self.entropy, user_id, scope, &order, now).await?;
+        conn.commit().await?;
+        match bump_version {
+            true => self.feed.tell().await,
+            false => self.tell_of(&ended).await,
+        }
+        Ok(ended)
+    }
+
+    async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>> {
+        let row = self.db.get().await?.row(&FIND, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
+        row.map(|row| crate::row::session_record(&mut Fields::of(&row))).transpose()
+    }
+
+    async fn session_list(
+        &self,
+        user_id: UserId,
+        with_ended: bool,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>> {
+        let (user, limit, dead_by) = (uuid(user_id.as_bytes()), integer(limit), dead_by(now));
+        let mut conn = self.db.get().await?;
+        let of_user = [(&user as _, Type::UUID), (&limit as _, Type::INT8), (&dead_by as _, Type::INT8)];
+        let rows = match with_ended {
+            true => conn.rows(&LIST_ALL, &of_user[..2]).await?,
+            false => conn.rows(&LIST_LIVE, &of_user).await?,
+        };
+        Ok(row::readable(&rows, |columns| crate::row::session_record(columns)))
+    }
+
+    async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>> {
+        self.feed.caller(session_id).await
+    }
+
+    async fn session_count(&self, now: Timestamp) -> Result<u64> {
+        let row = self.db.get().await?.row(COUNT, &[(&dead_by(now), Type::INT8)]).await?;
+        row.map_or(Ok(0), |row| Fields::of(&row).number("count"))
+    }
+}
+
+impl PostgresStore {
+    /// Lets the view, here and elsewhere, know of what has just ended.
+    pub(super) async fn tell_of(&self, ended: &[Ended]) {
+        if ended.iter().any(|ended| ended.newly) {
+            self.feed.tell().await;
+        }
+    }
+}
+
+async fn create(
+    conn: &mut Conn,
+    entropy: &dyn Entropy,
+    user_id: UserId,
+    token_version: u32,
+    new: &NewSession,
+    now: Timestamp,
+) -> Result<SessionCreated> {
+    let Some((person, disabled_at)) = user::locked(conn, user_id).await? else {
+        return Ok(SessionCreated::UserGone);
+    };
+    if disabled_at.is_some() {
+        return Ok(SessionCreated::UserDisabled);
+    }
+    if person.token_version != token_version {
+        return Ok(SessionCreated::UserChanged);
+    }
+    let replaced = match &new.device.id {
+        Some(device_id) => {
+            // Protocol.md section 6.
+            let order = EndOrder { reason: EndReason::ReplacedBySignIn, actor: Actor::User, note: None };
+            let ids = end::on_device(conn, user_id, device_id, new.replaces_before, now).await?;
+            end::write(conn, entropy, &ids, &order, now).await?
+        }
+        None => Vec::new(),
+    };
+    let replaced = replaced.into_iter().map(|ended| ended.session_id).collect();
+    let session = insert(conn, entropy, user_id, new, now).await?;
+    Ok(SessionCreated::Created { session, person, replaced })
+}
+
+/// Writes a new session of a user who may have one.
+pub(super) async fn insert(
+    conn: &mut Conn,
+    entropy: &dyn Entropy,
+    user_id: UserId,
+    new: &NewSession,
+    now: Timestamp,
+) -> Result<Session> {
+    let session = Session {
+        id: SessionId::generate(now, super::draw(entropy)),
+        user_id,
+        salt: draw_salt(entropy),
+        remembered: new.remembered,
+        created_at: now,
+        expires_at: new.expires_at,
+        rotation: Rotation::at_sign_in(now),
+        ended: None,
+    };
+    let id = uuid(session.id.as_bytes());
+    let rotation = session.rotation;
+    conn.execute(
+        INSERT,
+        &[
+            (&id, Type::UUID),
+            (&uuid(user_id.as_bytes()), Type::UUID),
+            (&session.salt.as_slice(), Type::BYTEA),
+            (&session.remembered, Type::BOOL),
+            (&now.as_ms(), Type::INT8),
+            (&session.expires_at.as_ms(), Type::INT8),
+            (&i64::from(rotation.base.0), Type::INT8),
+            (&i64::from(rotation.head.0), Type::INT8),
+            (&rotation.handed_at.as_ms(), Type::INT8),
+            (&rotation.healed, Type::BOOL),
+        ],
+    )
+    .await?;
+    let device = &new.device;
+    if device.id.is_some() || device.user_agent.is_some() || device.address.is_some() {
+        let said: super::connect::Params<'_> = &[
+            (&id, Type::UUID),
+            (&device.id, Type::TEXT),
+            (&device.user_agent, Type::TEXT),
+            (&device.address, Type::TEXT),
+        ];
+        conn.execute(INSERT_DEVICE, said).await?;
+    }
+    Ok(session)
+}
+
+/// Deletes rows that ended before, or whose last moment of grace was before.
+pub(super) async fn sweep(conn: &mut Conn, before: Timestamp, limit: usize) -> Result<u64> {
+    let (by, most) = (before.as_ms(), integer(limit));
+    let ended = conn.execute(SWEEP_ENDED, &[(&by, Type::INT8), (&most, Type::INT8)]).await?;
+    let (by, rest) = (dead_by(before), most.saturating_sub(integer(ended)));
+    let expired = conn.execute(SWEEP_EXPIRED, &[(&by, Type::INT8), (&rest, Type::INT8)]).await?;
+    Ok(ended + expired)
+}

@@ -1,0 +1,271 @@
+//! Users, and the accounts they belong to.
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use tenure_domain::id::{AccountId, SessionId, UserId};
+use tenure_domain::password::PasswordHash;
+use tenure_domain::time::Timestamp;
+use tokio_postgres::types::Type;
+
+use super::connect::Conn;
+use super::row::{self, Fields, uuid};
+use super::{PostgresStore, draw, end, session};
+use crate::row::{Columns as _, PERSON as PERSON_COLUMNS, USER, integer};
+use crate::{
+    EndOrder, Ended, Entropy, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated,
+    Users,
+};
+
+/// What a user's `token_version` starts at.
+const FIRST_VERSION: u32 = 1;
+
+/// Of registrations that race for an address, the second waits for the first and then inserts nothing.
+const INSERT: &str = "INSERT INTO \"user\" (id, account_id, email, email_key, name, role, password_hash, \
+     token_version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+     ON CONFLICT (email_key) DO NOTHING";
+
+const INSERT_ACCOUNT: &str = "INSERT INTO account (id, name, created_at) VALUES ($1, $2, $3)";
+
+const SET_PASSWORD: &str =
+    "UPDATE \"user\" SET password_hash = $2, token_version = token_version + 1 WHERE id = $1";
+
+const DISABLE: &str = "UPDATE \"user\" SET disabled_at = coalesce(disabled_at, $2), \
+     token_version = token_version + 1 WHERE id = $1";
+
+/// Where a session came from is the user's own data; that and why it ended is not.
+const DELETE_DEVICES: &str = "DELETE FROM session_device \
+     WHERE session_id IN (SELECT id FROM session WHERE user_id = $1)";
+
+/// An account goes with its last member.
+const DELETE_ACCOUNT: &str = "DELETE FROM account \
+     WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM \"user\" WHERE account_id = $1)";
+
+static PERSON: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {PERSON_COLUMNS} FROM \"user\" u WHERE u.id = $1"));
+static LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} FOR NO KEY UPDATE", *PERSON));
+static FIND: LazyLock<String> = LazyLock::new(|| format!("SELECT {USER} FROM \"user\" u WHERE u.id = $1"));
+static FIND_BY_EMAIL: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {USER} FROM \"user\" u WHERE u.email_key = $1"));
+static LIST: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {USER} FROM \"user\" u WHERE u.id > $1 ORDER BY u.id LIMIT $2"));
+
+#[async_trait]
+impl Users for PostgresStore {
+    async fn user_create(
+        &self,
+        new: NewUser,
+        session: Option<NewSession>,
+        now: Timestamp,
+    ) -> Result<UserCreated> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let created = create(&mut conn, &*self.entropy, new, session.as_ref(), now).await?;
+        match created {
+            UserCreated::Created { .. } => conn.commit().await?,
+            UserCreated::EmailTaken => conn.roll_back().await?,
+        }
+        Ok(created)
+    }
+
+    async fn user_find(&self, id: UserId) -> Result<Option<User>> {
+        find(&mut self.db.get().await?, id).await
+    }
+
+    async fn user_find_by_email(&self, email_key: &str) -> Result<Option<User>> {
+        let row = self.db.get().await?.row(&FIND_BY_EMAIL, &[(&email_key, Type::TEXT)]).await?;
+        row.map(|row| crate::row::user(&mut Fields::of(&row))).transpose()
+    }
+
+    async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+        let after = after.map_or([0; 16], |id| *id.as_bytes());
+        let params = [(&uuid(&after) as _, Type::UUID), (&integer(limit) as _, Type::INT8)];
+        let rows = self.db.get().await?.rows(&LIST, &params).await?;
+        Ok(row::readable(&rows, |columns| crate::row::user(columns)))
+    }
+
+    async fn user_rename(&self, id: UserId, name: String, _now: Timestamp) -> Result<Option<Person>> {
+        static RENAME: LazyLock<String> = LazyLock::new(|| {
+            format!("UPDATE \"user\" u SET name = $2 WHERE u.id = $1 RETURNING {PERSON_COLUMNS}")
+        });
+        let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&name as _, Type::TEXT)];
+        let row = self.db.get().await?.row(&RENAME, &params).await?;
+        self.feed.tell().await;
+        row.map(|row| crate::row::person(&mut Fields::of(&row)).map(|(person, _)| person)).transpose()
+    }
+
+    async fn user_set_password(
+        &self,
+        id: UserId,
+        expected: Option<PasswordHash>,
+        new: PasswordHash,
+        keep: Option<SessionId>,
+        order: EndOrder,
+        now: Timestamp,
+    ) -> Result<PasswordChanged> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        end::lock_user(&mut conn, id).await?;
+        let stored = find(&mut conn, id).await?;
+        let conflict = match &stored {
+            None => Some(PasswordChanged::UserGone),
+            Some(user) if expected.is_some() && expected != user.password_hash => {
+                Some(PasswordChanged::Conflict)
+            }
+            Some(_) => None,
+        };
+        if let Some(conflict) = conflict {
+            conn.roll_back().await?;
+            return Ok(conflict);
+        }
+        let key = uuid(id.as_bytes());
+        conn.execute(SET_PASSWORD, &[(&key, Type::UUID), (&new.as_str(), Type::TEXT)]).await?;
+        let scope = keep.map_or(Scope::All, Scope::AllBut);
+        let ended = end::scope(&mut conn, &*self.entropy, id, scope, &order, now).await?;
+        let changed = person(&mut conn, &PERSON, id).await?;
+        conn.commit().await?;
+        self.feed.tell().await;
+        Ok(changed
+            .map_or(PasswordChanged::UserGone, |(person, _)| PasswordChanged::Changed { person, ended }))
+    }
+
+    async fn user_rehash(&self, id: UserId, expected: PasswordHash, new: PasswordHash) -> Result<()> {
+        let rehash = "UPDATE \"user\" SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+        let (expected, new) = (expected.as_str(), new.as_str());
+        let params: super::connect::Params<'_> =
+            &[(&uuid(id.as_bytes()), Type::UUID), (&expected, Type::TEXT), (&new, Type::TEXT)];
+        self.db.get().await?.execute(rehash, params).await?;
+        Ok(())
+    }
+
+    async fn user_disable(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&now.as_ms() as _, Type::INT8)];
+        if conn.execute(DISABLE, &params).await? == 0 {
+            conn.roll_back().await?;
+            return Ok(None);
+        }
+        let ended = end::scope(&mut conn, &*self.entropy, id, Scope::All, &order, now).await?;
+        conn.commit().await?;
+        self.feed.tell().await;
+        Ok(Some(ended))
+    }
+
+    async fn user_enable(&self, id: UserId, _now: Timestamp) -> Result<bool> {
+        let enable = "UPDATE \"user\" SET disabled_at = NULL WHERE id = $1";
+        let key = uuid(id.as_bytes());
+        let found = self.db.get().await?.execute(enable, &[(&key, Type::UUID)]).await?;
+        self.feed.tell().await;
+        Ok(found == 1)
+    }
+
+    async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let deleted = delete(&mut conn, &*self.entropy, id, &order, now).await?;
+        conn.commit().await?;
+        if deleted.is_some() {
+            self.feed.tell().await;
+        }
+        Ok(deleted)
+    }
+}
+
+async fn create(
+    conn: &mut Conn,
+    entropy: &dyn Entropy,
+    new: NewUser,
+    session: Option<&NewSession>,
+    now: Timestamp,
+) -> Result<UserCreated> {
+    let account_id = match &new.account_name {
+        Some(name) => {
+            let id = AccountId::generate(now, draw(entropy));
+            let params: super::connect::Params<'_> =
+                &[(&uuid(id.as_bytes()), Type::UUID), (name, Type::TEXT), (&now.as_ms(), Type::INT8)];
+            conn.execute(INSERT_ACCOUNT, params).await?;
+            Some(id)
+        }
+        None => None,
+    };
+    let id = UserId::generate(now, draw(entropy));
+    let inserted = conn
+        .execute(
+            INSERT,
+            &[
+                (&uuid(id.as_bytes()), Type::UUID),
+                (&account_id.as_ref().map(|id| uuid(id.as_bytes())), Type::UUID),
+                (&new.email, Type::TEXT),
+                (&new.email_key, Type::TEXT),
+                (&new.name, Type::TEXT),
+                (&new.role.as_str(), Type::TEXT),
+                (&new.password_hash.as_ref().map(PasswordHash::as_str), Type::TEXT),
+                (&i64::from(FIRST_VERSION), Type::INT8),
+                (&now.as_ms(), Type::INT8),
+            ],
+        )
+        .await?;
+    if inserted == 0 {
+        return Ok(UserCreated::EmailTaken);
+    }
+    let session = match session {
+        Some(session) => Some(session::insert(conn, entropy, id, session, now).await?),
+        None => None,
+    };
+    let user = User {
+        id,
+        account_id,
+        email: new.email,
+        name: new.name,
+        role: new.role,
+        password_hash: new.password_hash,
+        token_version: FIRST_VERSION,
+        disabled_at: None,
+        created_at: now,
+    };
+    Ok(UserCreated::Created { user, session })
+}
+
+async fn find(conn: &mut Conn, id: UserId) -> Result<Option<User>> {
+    let row = conn.row(&FIND, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
+    row.map(|row| crate::row::user(&mut Fields::of(&row))).transpose()
+}
+
+/// A person and since when they are disabled, kept from changing until the transaction is over.
+pub(super) async fn locked(conn: &mut Conn, id: UserId) -> Result<Option<(Person, Option<Timestamp>)>> {
+    person(conn, &LOCKED, id).await
+}
+
+async fn person(conn: &mut Conn, sql: &str, id: UserId) -> Result<Option<(Person, Option<Timestamp>)>> {
+    let row = conn.row(sql, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
+    row.map(|row| crate::row::person(&mut Fields::of(&row))).transpose()
+}
+
+/// Kills a user's access tokens.
+pub(super) async fn bump_version(conn: &mut Conn, id: UserId) -> Result<()> {
+    let bump = "UPDATE \"user\" SET token_version = token_version + 1 WHERE id = $1";
+    conn.execute(bump, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
+    Ok(())
+}
+
+async fn delete(
+    conn: &mut Conn,
+    entropy: &dyn Entropy,
+    id: UserId,
+    order: &EndOrder,
+    now: Timestamp,
+) -> Result<Option<Vec<Ended>>> {
+    let key = uuid(id.as_bytes());
+    let of_user: super::connect::Params<'_> = &[(&key, Type::UUID)];
+    let account = "SELECT account_id FROM \"user\" WHERE id = $1 FOR UPDATE";
+    let Some(account) = conn.row(account, of_user).await? else { return Ok(None) };
+    let account = Fields::of(&account).id_or_null("user")?;
+    let ended = end::scope(conn, entropy, id, Scope::All, order, now).await?;
+    conn.execute(DELETE_DEVICES, of_user).await?;
+    conn.execute("DELETE FROM \"user\" WHERE id = $1", of_user).await?;
+    if let Some(account) = account {
+        conn.execute(DELETE_ACCOUNT, &[(&uuid(&account), Type::UUID)]).await?;
+    }
+    Ok(Some(ended))
+}

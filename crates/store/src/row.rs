@@ -1,0 +1,251 @@
+//! Rows into values, the same for every database. A column's type keeps its type, not the sense of what is in
+//! it: a row may have been damaged or edited by hand, so everything is checked and nothing here can panic.
+
+use std::time::Duration;
+
+use tenure_domain::ends::{Actor, End};
+use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
+use tenure_domain::password::PasswordHash;
+use tenure_domain::rotation::{Generation, Rotation};
+use tenure_domain::session::Session;
+use tenure_domain::time::Timestamp;
+
+use crate::{
+    ClientReport, Device, Person, ReportClaims, ReportNumber, Result, SessionRecord, StoreError, StoredKey,
+    User,
+};
+
+/// The columns that [`session`] reads, of a table called `s`.
+pub(crate) const SESSION: &str = "s.id, s.user_id, s.salt, s.remembered, s.created_at, s.expires_at, \
+     s.base, s.head, s.handed_at, s.healed, s.contested_at, \
+     s.ended_at, s.end_reason, s.end_actor, s.end_note, s.receipt";
+
+/// How many they are.
+pub(crate) const SESSION_COLUMNS: usize = 16;
+
+/// The columns that [`end`] reads, which are the last of those.
+pub(crate) const END: &str = "s.ended_at, s.end_reason, s.end_actor, s.end_note, s.receipt";
+
+/// The columns that [`session_record`] reads after those of the session, of `s` and its device `d`.
+pub(crate) const RECORD: &str = "s.last_used_at, s.refresh_count, d.device_id, d.user_agent, d.address";
+
+/// The columns that [`person`] reads, of a table called `u`.
+pub(crate) const PERSON: &str =
+    "u.id, u.account_id, u.email, u.name, u.role, u.token_version, u.created_at, u.disabled_at";
+
+/// The columns that [`user`] reads.
+pub(crate) const USER: &str = "u.id, u.account_id, u.email, u.name, u.role, u.token_version, u.created_at, \
+     u.disabled_at, u.password_hash";
+
+/// A number as databases take it. Ours are counts and limits, for which too large is as good as the largest.
+pub(crate) fn integer(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+/// Those of many rows that can be read. One that cannot is left out, so that it does not hide the others; it is
+/// logged, because the caller is not told.
+pub(crate) fn if_readable<T>(row: Result<T>) -> Option<T> {
+    row.inspect_err(|error| tracing::error!(%error, "a row is left out of a list")).ok()
+}
+
+/// A row's columns, taken from left to right.
+pub(crate) trait Columns {
+    /// Goes to a column by its place.
+    fn go_to(&mut self, place: usize) -> &mut Self;
+    /// Leaves columns out.
+    fn skip(&mut self, columns: usize);
+    /// The column that was taken last cannot be what it says.
+    fn corrupt(&self, what: &'static str, wrong: &str) -> StoreError;
+
+    fn id_or_null(&mut self, what: &'static str) -> Result<Option<[u8; 16]>>;
+    fn bytes_or_null<const N: usize>(&mut self, what: &'static str) -> Result<Option<[u8; N]>>;
+    fn blob_or_null(&mut self, what: &'static str) -> Result<Option<Vec<u8>>>;
+    fn text_or_null(&mut self, what: &'static str) -> Result<Option<String>>;
+    fn integer_or_null(&mut self, what: &'static str) -> Result<Option<i64>>;
+    fn flag_or_null(&mut self, what: &'static str) -> Result<Option<bool>>;
+
+    fn required<T>(&self, what: &'static str, value: Option<T>) -> Result<T> {
+        value.ok_or_else(|| self.corrupt(what, "is missing"))
+    }
+
+    fn id(&mut self, what: &'static str) -> Result<[u8; 16]> {
+        let id = self.id_or_null(what)?;
+        self.required(what, id)
+    }
+
+    fn bytes<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N]> {
+        let bytes = self.bytes_or_null(what)?;
+        self.required(what, bytes)
+    }
+
+    fn blob(&mut self, what: &'static str) -> Result<Vec<u8>> {
+        let blob = self.blob_or_null(what)?;
+        self.required(what, blob)
+    }
+
+    fn text(&mut self, what: &'static str) -> Result<String> {
+        let text = self.text_or_null(what)?;
+        self.required(what, text)
+    }
+
+    fn number_or_null<T: TryFrom<i64>>(&mut self, what: &'static str) -> Result<Option<T>> {
+        let Some(number) = self.integer_or_null(what)? else { return Ok(None) };
+        match number.try_into() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(self.corrupt(what, &format!("is {number}, which is out of range"))),
+        }
+    }
+
+    fn number<T: TryFrom<i64>>(&mut self, what: &'static str) -> Result<T> {
+        let number = self.number_or_null(what)?;
+        self.required(what, number)
+    }
+
+    fn flag(&mut self, what: &'static str) -> Result<bool> {
+        let flag = self.flag_or_null(what)?;
+        self.required(what, flag)
+    }
+
+    fn time_or_null(&mut self, what: &'static str) -> Result<Option<Timestamp>> {
+        // No time before 1970 was ever written; read as one, it would make an expired session of a damaged one.
+        let ms: Option<u64> = self.number_or_null(what)?;
+        Ok(ms.and_then(|ms| i64::try_from(ms).ok()).map(Timestamp::from_ms))
+    }
+
+    fn time(&mut self, what: &'static str) -> Result<Timestamp> {
+        let time = self.time_or_null(what)?;
+        self.required(what, time)
+    }
+}
+
+pub(crate) fn session(columns: &mut impl Columns) -> Result<Session> {
+    const WHAT: &str = "session";
+    Ok(Session {
+        id: SessionId::from_bytes(columns.id(WHAT)?),
+        user_id: UserId::from_bytes(columns.id(WHAT)?),
+        salt: columns.bytes(WHAT)?,
+        remembered: columns.flag(WHAT)?,
+        created_at: columns.time(WHAT)?,
+        expires_at: columns.time(WHAT)?,
+        rotation: rotation(columns)?,
+        ended: end(columns)?,
+    })
+}
+
+fn rotation(columns: &mut impl Columns) -> Result<Rotation> {
+    const WHAT: &str = "session";
+    let base = Generation(columns.number(WHAT)?);
+    let head = Generation(columns.number(WHAT)?);
+    if base >= head {
+        return Err(columns.corrupt(WHAT, "is not beyond base"));
+    }
+    Ok(Rotation {
+        base,
+        head,
+        handed_at: columns.time(WHAT)?,
+        healed: columns.flag(WHAT)?,
+        contested_at: columns.time_or_null(WHAT)?,
+    })
+}
+
+pub(crate) fn end(columns: &mut impl Columns) -> Result<Option<End>> {
+    const WHAT: &str = "session";
+    let Some(at) = columns.time_or_null(WHAT)? else {
+        columns.skip(4);
+        return Ok(None);
+    };
+    let reason = columns.text(WHAT)?;
+    let reason = reason.parse().map_err(|_| columns.corrupt(WHAT, "is not a reason of this version"))?;
+    Ok(Some(End {
+        at,
+        reason,
+        actor: Actor::from(columns.text(WHAT)?.as_str()),
+        note: columns.text_or_null(WHAT)?,
+        receipt: ReceiptId::from_stored(columns.text(WHAT)?),
+    }))
+}
+
+pub(crate) fn session_record(columns: &mut impl Columns) -> Result<SessionRecord> {
+    const WHAT: &str = "session";
+    Ok(SessionRecord {
+        session: session(columns)?,
+        last_used_at: columns.time(WHAT)?,
+        refresh_count: columns.number(WHAT)?,
+        device: Device {
+            id: columns.text_or_null(WHAT)?,
+            user_agent: columns.text_or_null(WHAT)?,
+            address: columns.text_or_null(WHAT)?,
+        },
+    })
+}
+
+/// A person, and since when they are disabled.
+pub(crate) fn person(columns: &mut impl Columns) -> Result<(Person, Option<Timestamp>)> {
+    const WHAT: &str = "user";
+    let id = UserId::from_bytes(columns.id(WHAT)?);
+    let account_id = columns.id_or_null(WHAT)?.map(AccountId::from_bytes);
+    let email = columns.text(WHAT)?;
+    let name = columns.text(WHAT)?;
+    let role = columns.text(WHAT)?;
+    let role = role.parse().map_err(|_| columns.corrupt(WHAT, "is not a role of this version"))?;
+    let token_version = columns.number(WHAT)?;
+    let created_at = columns.time(WHAT)?;
+    let disabled_at = columns.time_or_null(WHAT)?;
+    Ok((Person { id, account_id, email, name, role, token_version, created_at }, disabled_at))
+}
+
+pub(crate) fn user(columns: &mut impl Columns) -> Result<User> {
+    let (person, disabled_at) = person(columns)?;
+    let password_hash = columns.text_or_null("user")?.map(PasswordHash::from_stored);
+    Ok(User {
+        id: person.id,
+        account_id: person.account_id,
+        email: person.email,
+        name: person.name,
+        role: person.role,
+        password_hash,
+        token_version: person.token_version,
+        disabled_at,
+        created_at: person.created_at,
+    })
+}
+
+pub(crate) fn client_report(columns: &mut impl Columns) -> Result<(ReportNumber, ClientReport)> {
+    const WHAT: &str = "client report";
+    let number = ReportNumber(columns.number(WHAT)?);
+    let received_at = columns.time(WHAT)?;
+    let (address, user_agent) = (columns.text(WHAT)?, columns.text_or_null(WHAT)?);
+    let browser = columns.text(WHAT)?;
+    let session = columns.id_or_null(WHAT)?.map(SessionId::from_bytes);
+    let user = columns.id_or_null(WHAT)?.map(UserId::from_bytes);
+    let kind = columns.text(WHAT)?;
+    let claims = ReportClaims {
+        kind: kind.parse().map_err(|_| columns.corrupt(WHAT, "is not a kind of this version"))?,
+        kind_said: columns.text_or_null(WHAT)?,
+        at: columns.time_or_null(WHAT)?,
+        session: columns.id_or_null(WHAT)?.map(SessionId::from_bytes),
+        reason: columns.text_or_null(WHAT)?,
+        receipt: columns.text_or_null(WHAT)?,
+        message: columns.text_or_null(WHAT)?,
+        location: columns.text_or_null(WHAT)?,
+        idle: columns.number_or_null(WHAT)?.map(Duration::from_millis),
+        has_token: columns.flag_or_null(WHAT)?,
+        has_refresh_token: columns.flag_or_null(WHAT)?,
+        is_authenticated: columns.flag_or_null(WHAT)?,
+        release: columns.text_or_null(WHAT)?,
+        client: columns.text_or_null(WHAT)?,
+    };
+    let verified = session.zip(user);
+    Ok((number, ClientReport { received_at, address, user_agent, browser, verified, claims }))
+}
+
+pub(crate) fn signing_key(columns: &mut impl Columns) -> Result<StoredKey> {
+    const WHAT: &str = "signing key";
+    Ok(StoredKey {
+        kid: columns.text(WHAT)?,
+        sealed_seed: columns.blob(WHAT)?,
+        created_at: columns.time(WHAT)?,
+        activates_at: columns.time(WHAT)?,
+        retires_at: columns.time_or_null(WHAT)?,
+    })
+}
