@@ -18,6 +18,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::log::LogSink;
 use crate::metrics::Metrics;
+use crate::node_clock::NodeClock;
 use crate::pages::{DevUser, Find, Pages};
 
 /// Everything an [`App`] is made of that differs between production and tests.
@@ -53,6 +54,7 @@ pub struct App {
     pub cookies: CookieShape,
     pub pages: Pages,
     pub metrics: Metrics,
+    pub node_clock: NodeClock,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
 }
@@ -80,6 +82,7 @@ impl App {
             cookies: CookieShape::new(&settled.public_url),
             refresh_rules: Arc::new(rules),
             pseudonyms: secret.pseudonym_key(),
+            node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),
             issuer: settled.public_url.to_string(),
@@ -95,6 +98,15 @@ impl App {
     /// Issuer and audience of access tokens.
     pub fn token_names(&self) -> (&str, &str) {
         (&self.issuer, &self.settled.config.token.audience)
+    }
+
+    /// The page of metrics, with what is only known by asking brought up to date.
+    pub fn metrics_page(&self) -> String {
+        self.metrics.note_vitals(&self.store.vitals());
+        if let Some(offset) = self.node_clock.offset() {
+            self.metrics.clock_offset.set(offset.as_seconds());
+        }
+        self.metrics.render()
     }
 
     /// A name for a request. Unique, not secret: one atomic step instead of a draw of randomness.

@@ -6,6 +6,11 @@ use tenure_store::Entropy;
 /// Where the time comes from. The server reads it once per request.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+
+    /// Whether it is this machine's, which should agree with those of others. A test's need not.
+    fn is_of_this_machine(&self) -> bool {
+        false
+    }
 }
 
 /// The operating system's clock.
@@ -17,6 +22,10 @@ impl Clock for SystemClock {
         let since_epoch =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn is_of_this_machine(&self) -> bool {
+        true
     }
 }
 

@@ -5,6 +5,7 @@ pub mod keys;
 pub mod logouts;
 pub mod migrate;
 pub mod openapi;
+mod patience;
 mod place;
 pub mod serve;
 pub mod session;
@@ -139,7 +140,6 @@ fn run(cli: Cli) -> Outcome {
             println!("tenure {}", env!("CARGO_PKG_VERSION"));
             return Ok(());
         }
-        Verb::Migrate(verb) => return migrate::run(&global, verb),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -153,7 +153,8 @@ fn run(cli: Cli) -> Outcome {
             Verb::Session(verb) => session::run(&global, verb).await,
             Verb::Logouts(verb) => logouts::run(&global, verb).await,
             Verb::Keys(verb) => keys::run(&global, verb).await,
-            Verb::Migrate(_) | Verb::Config(_) | Verb::Openapi(_) | Verb::Version => Ok(()),
+            Verb::Migrate(verb) => migrate::run(&global, verb).await,
+            Verb::Config(_) | Verb::Openapi(_) | Verb::Version => Ok(()),
         }
     })
 }

@@ -4,6 +4,7 @@
 //! reads the sources; [`Config::settle`] turns them into what the server runs on, or says in one line each
 //! what is unsafe.
 
+mod shared;
 mod sources;
 mod url;
 
@@ -16,10 +17,14 @@ use tenure_domain::password::Cost;
 use tenure_domain::session::ReusePolicy;
 use tenure_domain::time::TimeRules;
 
+pub use shared::{PostgresSection, RedisSection, SecretUrl};
 pub use sources::Sources;
 pub use url::{PublicUrl, is_loopback_authority};
 
 pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// What `store.sqlite` is by default.
+const DEFAULT_FILE: &str = "tenure.db";
 
 /// A span of time, written as `15s` or `20d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ impl<'de> Deserialize<'de> for Span {
 pub struct Config {
     pub server: Server,
     pub store: StoreSection,
+    pub postgres: PostgresSection,
+    pub redis: RedisSection,
     pub session: SessionSection,
     pub token: Token,
     pub origins: Origins,
@@ -192,7 +199,7 @@ impl Config {
         for (section, value) in &dict {
             for name in value.as_dict().into_iter().flat_map(|section| section.keys()) {
                 let key = format!("{section}.{name}");
-                let shown = figment.find_value(&key).map(|value| plain(&value)).unwrap_or_default();
+                let shown = figment.find_value(&key).map(|value| shown(&key, &value)).unwrap_or_default();
                 let environment = sources.settings_from_environment()?.iter().any(|(set, _)| *set == key);
                 let origin = if sources.flags.iter().any(|(flag, _)| *flag == key) {
                     "flag".to_owned()
@@ -230,6 +237,7 @@ impl Config {
                 ));
             }
         }
+        unsafe_lines.extend(self.store_faults(development));
         let public_url = self.public_url(development, &mut unsafe_lines);
         for origin in &self.origins.allowed {
             match PublicUrl::parse(origin) {
@@ -277,6 +285,18 @@ impl Config {
             }),
             _ => Err(ConfigError::Unsafe(unsafe_lines)),
         }
+    }
+
+    /// What is wrong with where things are kept. Commands that need no more of the configuration ask only this.
+    pub fn store_faults(&self, development: bool) -> Vec<String> {
+        let mut faults = self.postgres.faults(development);
+        if !self.postgres.url.is_empty() && self.store.sqlite.as_os_str() != DEFAULT_FILE {
+            faults.push(
+                "store.sqlite and postgres.url are both set, and the store is one of them; remove one".into(),
+            );
+        }
+        faults.extend(self.redis.faults());
+        faults
     }
 
     fn public_url(&self, development: bool, unsafe_lines: &mut Vec<String>) -> Option<PublicUrl> {
@@ -333,8 +353,13 @@ impl Limits {
     }
 }
 
-fn plain(value: &figment::value::Value) -> String {
-    serde_json::to_value(value).map(|json| json.to_string()).unwrap_or_default()
+/// A value as TOML has it, without the password in it.
+fn shown(key: &str, value: &figment::value::Value) -> String {
+    let json = match value.as_str() {
+        Some(text) if shared::SECRET_URLS.contains(&key) => SecretUrl::from(text).to_string().into(),
+        _ => serde_json::to_value(value).unwrap_or_default(),
+    };
+    json.to_string()
 }
 
 /// One line per fault, with the nearest known name where a key is unknown.

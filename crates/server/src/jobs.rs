@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tenure_domain::time::Timestamp;
 use tenure_store::StoreError;
+use tokio::time::MissedTickBehavior;
 
-use crate::App;
+use crate::{App, node_clock};
 
 /// Between two looks at the rate-limit buckets. A bucket is full again, and worth nothing, seconds after its
 /// last use; kept for a minute they would be most of this process's memory.
@@ -22,14 +23,18 @@ const SWEEP_STEP: usize = 500;
 /// Most reports of sign-outs that are kept, however young: anybody can send some, from many addresses.
 const CLIENT_REPORTS_KEPT: u64 = 100_000;
 
-/// Forgets idle rate-limit buckets, brings gauges up to date, and sweeps a few long-ended rows, until the
-/// server drains.
+/// Forgets idle rate-limit buckets, brings gauges up to date, holds this machine's clock against the database's,
+/// and sweeps a few long-ended rows, until the server drains.
 pub async fn run(app: Arc<App>) {
     let mut tidy = tokio::time::interval(TIDY);
+    let mut clock = tokio::time::interval(node_clock::EVERY);
+    // Asking again at once after a database that hung would tell nothing new.
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut due = tokio::time::interval(CHORES);
     while !app.draining.load(Ordering::Relaxed) {
         tokio::select! {
             _ = tidy.tick() => app.limits.tidy(),
+            _ = clock.tick() => measure_clock(&app).await,
             _ = due.tick() => match chores(&app).await {
                 Ok(()) => drop(app.metrics.storage_up.set(1)),
                 Err(error) => {
@@ -38,6 +43,14 @@ pub async fn run(app: Arc<App>) {
                 }
             },
         }
+    }
+}
+
+/// Holds this machine's clock against the database's. One that does not answer is others' to report, every minute
+/// and at every request.
+pub async fn measure_clock(app: &App) {
+    if let Err(error) = app.node_clock.measure(&*app.clock, &*app.store).await {
+        tracing::debug!(%error, "the database's clock could not be read");
     }
 }
 

@@ -17,7 +17,9 @@ pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod metrics;
+pub mod node_clock;
 pub mod pages;
+pub mod readiness;
 pub mod routes;
 pub mod serve;
 

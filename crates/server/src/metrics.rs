@@ -1,6 +1,6 @@
 //! Metrics in the Prometheus text format. Every App has a registry of its own; labels never name a person.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tenure_store::Vitals;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Outcome {
@@ -88,6 +89,19 @@ pub struct Metrics {
     pub storage_up: Gauge,
     pub sessions_active: Gauge,
     pub signing_key_age: Gauge<f64, AtomicU64>,
+    pub clock_offset: Gauge<f64, AtomicU64>,
+    store: StoreMetrics,
+}
+
+/// What a store tells of itself, as of the last look.
+#[derive(Default)]
+struct StoreMetrics {
+    ends_restored: Counter,
+    ends_restored_seen: AtomicU64,
+    feed_live: Gauge,
+    feed_age: Gauge<f64, AtomicU64>,
+    connections_in_use: Gauge,
+    connections_max: Gauge,
 }
 
 impl Default for Metrics {
@@ -110,6 +124,8 @@ impl Default for Metrics {
             storage_up: Gauge::default(),
             sessions_active: Gauge::default(),
             signing_key_age: Gauge::default(),
+            clock_offset: Gauge::default(),
+            store: StoreMetrics::default(),
         };
         metrics.registered()
     }
@@ -145,7 +161,7 @@ impl Metrics {
         );
         registry.register(
             "tenure_store_rewound",
-            "Refresh tokens newer than their row: the store had lost a commit",
+            "Commits that the store is known to have lost: refresh tokens newer than their row, and ends written again",
             self.rewound.clone(),
         );
         registry.register(
@@ -180,7 +196,19 @@ impl Metrics {
             "Age of the key that signs access tokens",
             self.signing_key_age.clone(),
         );
+        registry.register(
+            "tenure_clock_offset_seconds",
+            "How far this machine's clock is ahead of the database's: not ready beyond 10 either way",
+            self.clock_offset.clone(),
+        );
+        self.store.register(&mut self.registry);
         self
+    }
+
+    /// Brings what the store tells of itself up to date.
+    pub fn note_vitals(&self, vitals: &Vitals) {
+        let restored = self.store.note(vitals);
+        self.rewound.inc_by(restored);
     }
 
     pub fn render(&self) -> String {
@@ -192,5 +220,48 @@ impl Metrics {
 
     pub fn time_refresh(&self) -> Timer<'_> {
         Timer::start(&self.refresh_duration)
+    }
+}
+
+impl StoreMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "tenure_store_ends_restored",
+            "Ends that the store had lost in a fail-over and that this node wrote again",
+            self.ends_restored.clone(),
+        );
+        registry.register(
+            "tenure_store_feed_live",
+            "Whether calls are checked from memory; 0: each asks the database",
+            self.feed_live.clone(),
+        );
+        registry.register(
+            "tenure_store_feed_age_seconds",
+            "How long ago the changes of other nodes were last read",
+            self.feed_age.clone(),
+        );
+        registry.register(
+            "tenure_store_connections_in_use",
+            "Connections to the database at work",
+            self.connections_in_use.clone(),
+        );
+        registry.register(
+            "tenure_store_connections_max",
+            "Connections to the database that there may be",
+            self.connections_max.clone(),
+        );
+    }
+
+    /// Gives how many ends were restored since the last look.
+    fn note(&self, vitals: &Vitals) -> u64 {
+        let count = |connections: usize| i64::try_from(connections).unwrap_or(i64::MAX);
+        self.feed_live.set(i64::from(vitals.feed_live));
+        self.feed_age.set(vitals.feed_age.unwrap_or_default().as_secs_f64());
+        self.connections_in_use.set(count(vitals.connections_in_use));
+        self.connections_max.set(count(vitals.connections_max));
+        let seen = self.ends_restored_seen.fetch_max(vitals.ends_restored, Ordering::Relaxed);
+        let new = vitals.ends_restored.saturating_sub(seen);
+        self.ends_restored.inc_by(new);
+        new
     }
 }

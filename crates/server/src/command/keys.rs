@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 use serde_json::json;
 use tenure_domain::time::Timestamp;
-use tenure_store::{Keys as _, Store, StoredKey};
+use tenure_store::StoredKey;
 
 use super::place::now;
 use super::{Failure, Global, Outcome, print};
@@ -30,7 +30,7 @@ pub enum KeysVerb {
 }
 
 pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
-    let store = global.open_store()?;
+    let store = global.open_store().await?;
     match verb {
         KeysVerb::List => {
             let keys = store.key_list().await?;
@@ -45,8 +45,7 @@ pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
             let config = crate::config::Config::load(&sources)?;
             let secret = global.master_secret(&sources)?;
             let previous = Global::previous_secrets(&sources)?;
-            let shared = Arc::clone(&store) as Arc<dyn Store>;
-            let keys = Keys::new(shared, Arc::new(SystemEntropy), &secret, &previous);
+            let keys = Keys::new(Arc::clone(&store), Arc::new(SystemEntropy), &secret, &previous);
             // Refuses a secret that does not open the keys there are, before it seals another with it.
             keys.current().await?;
             let ahead = if at_once { std::time::Duration::ZERO } else { config.token.publish_ahead.0 };

@@ -6,9 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use tenure_domain::time::Timestamp;
-use tenure_store::{
-    ClientReport, ClientReportStats, ClientReports as _, REPORT_GROUPS_MAX, ReportNumber, ReportTally,
-};
+use tenure_store::{ClientReport, ClientReportStats, REPORT_GROUPS_MAX, ReportNumber, ReportTally};
 
 use super::place::now;
 use super::{Global, Outcome, print};
@@ -46,7 +44,7 @@ pub async fn run(global: &Global, verb: LogoutsVerb) -> Outcome {
 }
 
 async fn tail(global: &Global, span: Duration, follow: bool) -> Outcome {
-    let store = global.open_store()?;
+    let store = global.open_store().await?;
     let since = now() - span;
     let mut seen = ReportNumber::default();
     loop {
@@ -82,7 +80,7 @@ fn nothing(span: Duration) -> String {
 }
 
 async fn stats(global: &Global, span: Duration) -> Outcome {
-    let store = global.open_store()?;
+    let store = global.open_store().await?;
     let since = now() - span;
     let stats = store.client_report_stats(since).await?;
     print(global, &stats_row(&stats, since), || {

@@ -11,12 +11,16 @@ use tenure_domain::ends::Actor;
 use tenure_domain::id::UserId;
 use tenure_domain::secret::MasterSecret;
 use tenure_domain::time::Timestamp;
+use tenure_store::postgres::{self, PostgresOptions, PostgresStore};
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
-use tenure_store::{Entropy as _, Users as _};
+use tenure_store::{Entropy as _, Store, StoreError};
 
 use super::{Failure, Global};
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::config::{Config, Settled, Sources};
+
+/// Connections to PostgreSQL of a command that ends soon.
+const CONNECTIONS_OF_A_COMMAND: usize = 2;
 
 /// The master secret's file in the data folder, in development.
 const SECRET_FILE: &str = "secret";
@@ -30,25 +34,49 @@ impl Global {
         Ok(Config::load(sources)?.settle(self.dev)?)
     }
 
-    /// Where the database is. Needs no more than the one setting, so that commands work beside any server.
-    pub fn database(&self) -> Result<PathBuf, Failure> {
-        Ok(self.data.join(Config::load(&self.sources())?.store.sqlite))
-    }
-
-    /// Opens a database that must already be there: a mistyped folder is an error, not a fresh database.
-    pub fn open_store(&self) -> Result<Arc<SqliteStore>, Failure> {
-        let path = self.database()?;
-        if !path.is_file() {
-            let hint = "start `tenure serve` once, or name the folder with --data";
-            return Err(Failure::Unreachable(format!("no database at {}; {hint}", path.display())));
+    /// The configuration as far as it says where things are kept, so that commands work beside any server.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let config = Config::load(&self.sources())?;
+        match config.store_faults(self.dev) {
+            faults if faults.is_empty() => Ok(config),
+            faults => Err(Failure::Usage(faults.join("\n"))),
         }
-        open(path)
     }
 
-    /// Opens the database, and makes it if it is not there yet.
-    pub fn open_or_make_store(&self) -> Result<Arc<SqliteStore>, Failure> {
-        self.make_folder()?;
-        open(self.database()?)
+    /// The database's file, where the store is SQLite.
+    pub fn file(&self, config: &Config) -> PathBuf {
+        self.data.join(&config.store.sqlite)
+    }
+
+    /// Opens a database that must already be there: a mistyped folder is an error, not a fresh database. One on
+    /// PostgreSQL must be up to date too: to look at sessions is no reason to change a schema that others use.
+    pub async fn open_store(&self) -> Result<Arc<dyn Store>, Failure> {
+        let config = self.config()?;
+        if config.postgres.url.is_empty() {
+            let path = self.file(&config);
+            if !path.is_file() {
+                let hint = "start `tenure serve` once, or name the folder with --data";
+                return Err(Failure::Unreachable(format!("no database at {}; {hint}", path.display())));
+            }
+            return open_file(path);
+        }
+        if let Some(missing) = postgres::migrate::plan(&postgres_options(&config)).await?.first() {
+            let (url, number) = (&config.postgres.url, missing.number);
+            let hint = "start `tenure serve` once, or run `tenure migrate up`";
+            return Err(Failure::Unreachable(format!("{url} lacks migration {number:04}; {hint}")));
+        }
+        let mut options = postgres_options(&config);
+        options.connections = options.connections.min(CONNECTIONS_OF_A_COMMAND);
+        Ok(Arc::new(PostgresStore::new(options)?))
+    }
+
+    /// Opens the database, and makes or migrates it as needed. On PostgreSQL nothing is kept on this machine.
+    pub async fn open_or_make_store(&self, config: &Config) -> Result<Arc<dyn Store>, Failure> {
+        if config.postgres.url.is_empty() {
+            self.make_folder()?;
+            return open_file(self.file(config));
+        }
+        Ok(open_postgres(config).await?)
     }
 
     fn make_folder(&self) -> Result<(), Failure> {
@@ -99,7 +127,7 @@ pub fn now() -> Timestamp {
 }
 
 /// A user's id, by itself (they may be deleted, and their sessions still explain themselves) or by e-mail.
-pub async fn user_id(store: &SqliteStore, text: &str) -> Result<UserId, Failure> {
+pub async fn user_id(store: &dyn Store, text: &str) -> Result<UserId, Failure> {
     if text.starts_with("usr_") {
         return text.parse().map_err(|error| Failure::Usage(format!("{text}: {error}")));
     }
@@ -115,9 +143,27 @@ pub fn draw_secret() -> MasterSecret {
     MasterSecret::from_bytes(bytes)
 }
 
-fn open(path: PathBuf) -> Result<Arc<SqliteStore>, Failure> {
+fn open_file(path: PathBuf) -> Result<Arc<dyn Store>, Failure> {
     let options = SqliteOptions::new(path, Arc::new(SystemEntropy), now());
     Ok(Arc::new(SqliteStore::open(options)?))
+}
+
+/// Opens the database on PostgreSQL, and migrates it as needed.
+pub async fn open_postgres(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(PostgresStore::open(postgres_options(config)).await?))
+}
+
+/// How to reach PostgreSQL, from a configuration that says where it is.
+pub fn postgres_options(config: &Config) -> PostgresOptions {
+    let section = &config.postgres;
+    let mut options = PostgresOptions::new(section.url.expose().to_owned(), Arc::new(SystemEntropy), now());
+    options.connections = section.connections;
+    // Nobody waits longer for an answer than a request may take.
+    options.statement_timeout = section.statement_timeout.0.min(config.server.request_timeout.0);
+    options.connect_timeout = section.connect_timeout.0.min(config.server.request_timeout.0);
+    options.ca_file = Some(section.ca_file.clone()).filter(|path| !path.as_os_str().is_empty());
+    options.prepared = section.prepared;
+    options
 }
 
 fn parse_secret(name: &str, text: &str) -> Result<MasterSecret, Failure> {

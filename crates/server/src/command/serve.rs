@@ -8,18 +8,21 @@ use tenure_domain::email::Email;
 use tenure_domain::password::Password;
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::Role;
-use tenure_store::{NewUser, Store, UserCreated};
-use tokio::net::TcpListener;
+use tenure_store::{NewUser, UserCreated};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::place::now;
-use super::{Failure, Global, Outcome};
+use super::{Failure, Global, Outcome, patience};
 use crate::app::Parts;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::log::LogSink;
 use crate::pages::{self, DevUser};
 use crate::{App, jobs, serve};
+
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 1024;
 
 #[derive(Args)]
 pub struct ServeArgs {
@@ -43,17 +46,14 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
     let log = LogSink::stdout(settled.config.log.format);
     log.install_tracing(&settled.config.log);
 
-    let api = bind(settled.config.server.listen).await?;
-    let ops = match settled.ops_listen {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
+    let api = reserve(settled.config.server.listen)?;
+    let ops = settled.ops_listen.map(reserve).transpose()?;
     let address = api.local_addr().map_err(|error| Failure::Unreachable(error.to_string()))?;
     if settled.config.server.public_url.is_empty() {
         // Port 0 has become a real one only now.
         settled.public_url.authority = address.to_string();
     }
-    let store: Arc<dyn Store> = global.open_or_make_store()?;
+    let store = patience::open(global, &settled.config).await?;
     let dev_user = args.dev_user.as_deref().map(dev_user).transpose()?;
     let app = App::new(Parts {
         settled,
@@ -72,6 +72,9 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
     if let Some(user) = &dev_user {
         make_dev_user(&app, user).await?;
     }
+    jobs::measure_clock(&app).await;
+    let api = listen(api)?;
+    let ops = ops.map(listen).transpose()?;
     announce(&app, address, ops.as_ref().and_then(|ops| ops.local_addr().ok()), dev_user.as_ref());
 
     let (stopping, stop) = watch::channel(false);
@@ -94,16 +97,32 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
     Ok(())
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "; is another server running? choose another with --listen or --ops-listen"
-            }
-            _ => "",
-        };
-        Failure::Unreachable(format!("cannot listen on {address}: {error}{hint}"))
-    })
+/// Takes an address without listening on it yet. A port that is taken is told before anything is opened; and
+/// until the store is, connections are refused at once: every balancer and client knows what that means, while a
+/// connection that is accepted and not answered looks like a server that hangs.
+fn reserve(address: SocketAddr) -> Result<TcpSocket, Failure> {
+    let reserve = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    reserve().map_err(|error| cannot_listen(address, &error))
+}
+
+fn listen(socket: TcpSocket) -> Result<TcpListener, Failure> {
+    let address = socket.local_addr().map_err(|error| Failure::Unreachable(error.to_string()))?;
+    socket.listen(BACKLOG).map_err(|error| cannot_listen(address, &error))
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let hint = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; is another server running? choose another with --listen or --ops-listen"
+        }
+        _ => "",
+    };
+    Failure::Unreachable(format!("cannot listen on {address}: {error}{hint}"))
 }
 
 async fn wait_for_signal() {

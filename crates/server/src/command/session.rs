@@ -6,7 +6,7 @@ use tenure_domain::ends::EndReason;
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::time::Timestamp;
-use tenure_store::{EndOrder, Ended, Scope, SessionRecord, Sessions as _};
+use tenure_store::{EndOrder, Ended, Scope, SessionRecord, Store};
 
 use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print};
@@ -47,10 +47,10 @@ pub enum SessionVerb {
 }
 
 pub async fn run(global: &Global, verb: SessionVerb) -> Outcome {
-    let store = global.open_store()?;
+    let store = global.open_store().await?;
     match verb {
         SessionVerb::List { user, all } => {
-            let user = user_id(&store, &user).await?;
+            let user = user_id(&*store, &user).await?;
             let records = store.session_list(user, all, SESSIONS_LISTED_MAX, now()).await?;
             print(global, &json!(records.iter().map(row).collect::<Vec<_>>()), || {
                 records.iter().for_each(|record| println!("{}", line(record, now())));
@@ -67,13 +67,13 @@ pub async fn run(global: &Global, verb: SessionVerb) -> Outcome {
             end(global, &*store, Target { user, scope: Scope::One(session) }, reason, dry_run).await
         }
         SessionVerb::EndAll { user, reason, dry_run } => {
-            let user = user_id(&store, &user).await?;
+            let user = user_id(&*store, &user).await?;
             end(global, &*store, Target { user, scope: Scope::All }, reason, dry_run).await
         }
     }
 }
 
-async fn find(store: &dyn tenure_store::Sessions, id: SessionId) -> Result<SessionRecord, Failure> {
+async fn find(store: &dyn Store, id: SessionId) -> Result<SessionRecord, Failure> {
     store.session_find(id).await?.ok_or_else(|| Failure::Finding(format!("there is no session {id}")))
 }
 
@@ -82,13 +82,7 @@ struct Target {
     scope: Scope,
 }
 
-async fn end(
-    global: &Global,
-    store: &dyn tenure_store::Sessions,
-    target: Target,
-    note: String,
-    dry_run: bool,
-) -> Outcome {
+async fn end(global: &Global, store: &dyn Store, target: Target, note: String, dry_run: bool) -> Outcome {
     let Target { user, scope } = target;
     if dry_run {
         let live = store.session_list(user, false, SESSIONS_LISTED_MAX, now()).await?;

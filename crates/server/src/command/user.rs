@@ -1,7 +1,6 @@
 //! `tenure user`
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -11,8 +10,7 @@ use tenure_domain::id::UserId;
 use tenure_domain::password::{Password, PasswordHash, Scratch};
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::{DisplayName, Role};
-use tenure_store::sqlite::SqliteStore;
-use tenure_store::{EndOrder, Entropy as _, NewUser, PasswordChanged, User, UserCreated, Users as _};
+use tenure_store::{EndOrder, Entropy as _, NewUser, PasswordChanged, Store, User, UserCreated};
 
 use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print};
@@ -67,15 +65,16 @@ pub struct EndingArgs {
 
 pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
     let store = match verb {
-        UserVerb::Create { .. } => global.open_or_make_store()?,
-        _ => global.open_store()?,
+        UserVerb::Create { .. } => global.open_or_make_store(&global.config()?).await?,
+        _ => global.open_store().await?,
     };
+    let store = &*store;
     match verb {
         UserVerb::Create { email, name, role, no_password } => {
-            create(global, &store, &email, &name, role, no_password).await
+            create(global, store, &email, &name, role, no_password).await
         }
         UserVerb::Show { user } => {
-            let user = find(&store, &user).await?;
+            let user = find(store, &user).await?;
             print(global, &row(&user), || println!("{}", line(&user)));
             Ok(())
         }
@@ -87,20 +86,20 @@ pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
             Ok(())
         }
         UserVerb::Enable { user } => {
-            let user = find(&store, &user).await?;
+            let user = find(store, &user).await?;
             store.user_enable(user.id, now()).await?;
             print(global, &json!({ "enabled": user.id }), || println!("enabled {}", user.email));
             Ok(())
         }
-        UserVerb::Disable(args) => end(global, &store, args, Ending::Disable).await,
-        UserVerb::Delete(args) => end(global, &store, args, Ending::Delete).await,
-        UserVerb::SetPassword(args) => end(global, &store, args, Ending::SetPassword).await,
+        UserVerb::Disable(args) => end(global, store, args, Ending::Disable).await,
+        UserVerb::Delete(args) => end(global, store, args, Ending::Delete).await,
+        UserVerb::SetPassword(args) => end(global, store, args, Ending::SetPassword).await,
     }
 }
 
 async fn create(
     global: &Global,
-    store: &Arc<SqliteStore>,
+    store: &dyn Store,
     email: &str,
     name: &str,
     role: Role,
@@ -128,7 +127,7 @@ async fn create(
 }
 
 /// By id or by e-mail, whichever it looks like.
-async fn find(store: &SqliteStore, text: &str) -> Result<User, Failure> {
+async fn find(store: &dyn Store, text: &str) -> Result<User, Failure> {
     let id = user_id(store, text).await?;
     store.user_find(id).await?.ok_or_else(|| Failure::Finding(format!("there is no user {text}")))
 }
@@ -150,7 +149,7 @@ impl Ending {
     }
 }
 
-async fn end(global: &Global, store: &SqliteStore, args: EndingArgs, ending: Ending) -> Outcome {
+async fn end(global: &Global, store: &dyn Store, args: EndingArgs, ending: Ending) -> Outcome {
     let user = find(store, &args.user).await?;
     let (done, reason) = ending.words();
     if args.dry_run {

@@ -69,17 +69,24 @@ impl Sources {
             {
                 continue;
             }
+            let dotted = |key: &str| key.to_ascii_lowercase().replace("__", ".");
             let (key, value) = match key.strip_suffix("_FILE") {
-                Some(key) => (key, read_file_variable(name, value)?),
-                None => (key, value.clone()),
+                // `postgres.ca_file` is a setting, and not the file that holds one.
+                Some(file_of) if !is_setting(&dotted(key)) => (file_of, read_file_variable(name, value)?),
+                _ => (key, value.clone()),
             };
-            let dotted = key.to_ascii_lowercase().replace("__", ".");
+            let dotted = dotted(key);
             // Env's own reading of a value: numbers, booleans and lists as TOML writes them, else a string.
             let parsed = value.parse::<figment::value::Value>().unwrap_or_else(|_| value.clone().into());
             settings.push((dotted, parsed));
         }
         Ok(settings)
     }
+}
+
+/// Whether there is a setting of this dotted name.
+fn is_setting(dotted: &str) -> bool {
+    Figment::from(Toml::string(DEFAULTS)).contains(dotted)
 }
 
 fn read_file_variable(name: &str, path: &str) -> Result<String, ConfigError> {

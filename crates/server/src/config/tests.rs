@@ -103,3 +103,97 @@ fn loopback_is_told_by_the_whole_host() {
         assert!(!is_loopback_authority(no), "{no}");
     }
 }
+
+const URL: (&str, &str) = ("TENURE_SERVER__PUBLIC_URL", "https://id.example.com");
+
+#[test]
+fn a_store_that_is_unsafe_or_nonsense_is_one_clear_line() {
+    let cases = [
+        ("POSTGRES__URL", "mysql://u:hunter2@db/tenure", "is no address such as postgres://"),
+        ("POSTGRES__URL", "hunter2", "is no address such as postgres://"),
+        ("POSTGRES__URL", "postgres://u:hunter2@/tenure", "names no host"),
+        ("POSTGRES__URL", "postgres://u:hunter2@db.example.com?sslmode=require", "names no database"),
+        ("POSTGRES__URL", "postgres://u:hun@ter2@db/tenure?sslmode=require", "written as %40"),
+        ("POSTGRES__URL", "postgres://u:hun/ter2@db/tenure?sslmode=require", "written as %40"),
+        ("POSTGRES__URL", "postgres://u:hunter2@db.example.com/tenure", "without saying sslmode=require"),
+        ("POSTGRES__URL", "postgres://u:hunter2@db/tenure?sslmode=prefer", "without saying sslmode=require"),
+        ("POSTGRES__URL", "postgres://u:hunter2@localhost,db/tenure", "without saying sslmode=require"),
+        ("POSTGRES__URL", "postgres:///tenure?host=db&password=hunter2", "without saying sslmode=require"),
+        ("POSTGRES__URL", "postgres://u:hunter2@db/tenure?sslmode=verify-full", "is not known here"),
+        ("POSTGRES__CONNECTIONS", "0", "postgres.connections is 0"),
+        ("POSTGRES__STATEMENT_TIMEOUT", "0s", "postgres.statement_timeout is 0"),
+        ("POSTGRES__CA_FILE", "no-such-file.pem", "there is no file no-such-file.pem"),
+        ("STORE__SQLITE", "other.db", "store.sqlite and postgres.url are both set"),
+        ("REDIS__URL", "http://:hunter2@cache", "is no address such as rediss://"),
+        ("REDIS__TIMEOUT", "5s", "at most 1s"),
+    ];
+    for (name, value, expected) in cases {
+        let name = format!("TENURE_{name}");
+        let sound = [
+            ("TENURE_POSTGRES__URL", "postgres://u:hunter2@db/tenure?sslmode=require"),
+            ("TENURE_REDIS__URL", "rediss://:hunter2@cache:6379"),
+        ];
+        let mut environment = vec![URL, (name.as_str(), value)];
+        environment.extend(sound.iter().filter(|(known, _)| *known != name));
+        let message = error(&environment, false);
+        assert!(message.contains(expected), "{environment:?}: {message}");
+        assert_eq!(message.lines().count(), 1, "one line each: {message}");
+        assert!(!message.contains("hunter2") && !message.contains("ter2"), "{message}");
+    }
+}
+
+#[test]
+fn a_store_on_this_machine_or_said_to_be_on_a_private_network_is_taken() {
+    for url in [
+        "postgres://u:p@127.0.0.1:5432/tenure",
+        "postgresql://u@localhost/tenure",
+        "postgres://u@[::1]:5432/tenure",
+        "postgres:///tenure?host=/run/postgresql&user=tenure",
+        "postgres://u@%2Frun%2Fpostgresql/tenure",
+        "postgres://u:p@db/tenure?sslmode=disable",
+        "postgres://u:p@one:5432,two:5433/tenure?sslmode=require&target_session_attrs=read-write",
+    ] {
+        assert_eq!(settle(&[URL, ("TENURE_POSTGRES__URL", url)], false).map(drop), Ok(()), "{url}");
+    }
+    assert!(settle(&[("TENURE_POSTGRES__URL", "postgres://u:p@db/tenure")], true).is_ok(), "in development");
+}
+
+#[test]
+fn no_way_of_writing_a_password_is_shown() {
+    for (url, expected) in [
+        ("", ""),
+        ("hunter2", "***"),
+        (
+            "postgres://u:hunter2@db:5432/tenure?sslmode=require",
+            "postgres://u:***@db:5432/tenure?sslmode=require",
+        ),
+        ("postgres://u:hunter2@x/y?z@db/tenure", "postgres://u:***@db/tenure"),
+        ("postgres://db/tenure?password=hunter2&user=u", "postgres://db/tenure?password=***&user=u"),
+        ("redis://:hunter2@cache/0", "redis://:***@cache/0"),
+        ("redis+unix:///run/redis.sock?pass=hunter2", "redis+unix:///run/redis.sock?pass=***"),
+        ("postgres://u@db/tenure", "postgres://u@db/tenure"),
+    ] {
+        let secret = SecretUrl::from(url);
+        assert_eq!(secret.to_string(), expected);
+        assert_eq!(format!("{secret:?}"), format!("\"{expected}\""));
+        assert_eq!(secret.expose(), url);
+        for key in ["POSTGRES__URL", "REDIS__URL"] {
+            let sources = sources(&[(&format!("TENURE_{key}"), url)]);
+            assert!(!format!("{:?}", Config::print(&sources).unwrap()).contains("hunter2"));
+            assert!(!format!("{:?}", Config::load(&sources).unwrap()).contains("hunter2"));
+        }
+    }
+}
+
+#[test]
+fn an_address_is_read_from_a_file_like_any_other_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    std::fs::write(&file, "postgres://u:hunter2@localhost/tenure\n").unwrap();
+    let sources = sources(&[("TENURE_POSTGRES__URL_FILE", file.to_str().unwrap())]);
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(config.postgres.url.expose(), "postgres://u:hunter2@localhost/tenure");
+    let rows = Config::print(&sources).unwrap();
+    let (_, value, origin) = rows.iter().find(|(key, _, _)| key == "postgres.url").unwrap();
+    assert_eq!((value.as_str(), origin.as_str()), ("\"postgres://u:***@localhost/tenure\"", "environment"));
+}

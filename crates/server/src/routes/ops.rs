@@ -1,15 +1,16 @@
 //! The operators' listener: health and metrics, apart from what the public reaches.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{StatusCode, header};
+use axum::{Json, Router};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::json;
 
 use crate::App;
+use crate::readiness::Readiness;
 
 /// Also under the names that users of other servers look for.
 pub fn router(app: Arc<App>) -> Router {
@@ -30,25 +31,21 @@ async fn live() -> &'static str {
     "alive\n"
 }
 
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.draining.load(Ordering::Relaxed) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+/// A line for people, or JSON where it is asked for. Degraded is ready: sending people elsewhere helps nobody.
+async fn ready(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let readiness = Readiness::of(&app).await;
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepted.contains("application/json") {
+        let answer = json!({ "status": readiness.state(), "reasons": readiness.reasons() });
+        return (status, Json(answer)).into_response();
     }
-    match app.store.check().await {
-        Ok(()) => {
-            app.metrics.storage_up.set(1);
-            "ready\n".into_response()
-        }
-        Err(error) => {
-            app.metrics.storage_up.set(0);
-            (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response()
-        }
-    }
+    (status, format!("{readiness}\n")).into_response()
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], app.metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, kind)], app.metrics_page()).into_response()
 }
 
 async fn version() -> &'static str {

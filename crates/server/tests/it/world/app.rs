@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,25 +30,41 @@ use super::{Browser, Cli, Client, PASSWORD, Raw, pages};
 
 /// A clock that stands still until it is told to go on.
 #[derive(Clone)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock {
+    ms: Arc<AtomicI64>,
+    of_this_machine: Arc<AtomicBool>,
+}
 
 impl ManualClock {
+    fn starting(at: Timestamp) -> Self {
+        Self { ms: Arc::new(AtomicI64::new(at.as_ms())), of_this_machine: Arc::default() }
+    }
+
     pub fn get(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+        Timestamp::from_ms(self.ms.load(Ordering::SeqCst))
     }
 
     pub fn advance(&self, span: Duration) {
-        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+        self.ms.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
     pub fn set(&self, to: Timestamp) {
-        self.0.store(to.as_ms(), Ordering::SeqCst);
+        self.ms.store(to.as_ms(), Ordering::SeqCst);
+    }
+
+    /// From now on it is held against the database's.
+    pub fn pass_for_this_machines(&self) {
+        self.of_this_machine.store(true, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         self.get()
+    }
+
+    fn is_of_this_machine(&self) -> bool {
+        self.of_this_machine.load(Ordering::SeqCst)
     }
 }
 
@@ -150,7 +166,7 @@ impl Setup {
     }
 
     pub async fn start(self) -> TestApp {
-        let clock = ManualClock(Arc::new(AtomicI64::new(self.start.as_ms())));
+        let clock = ManualClock::starting(self.start);
         TestApp::start(self, Arc::new(tempfile::tempdir().unwrap()), clock, 1).await
     }
 }
@@ -340,7 +356,7 @@ impl TestApp {
 
     /// One sample of the metrics page, by its full name with labels.
     pub fn metric(&self, name: &str) -> f64 {
-        let page = self.app.metrics.render();
+        let page = self.app.metrics_page();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().unwrap())
     }

@@ -31,6 +31,10 @@ pub enum Fault {
 pub struct Faults {
     orders: Mutex<HashMap<&'static str, Fault>>,
     waiting: AtomicUsize,
+    /// What the database's clock says instead of the truth.
+    clock: Mutex<Option<Timestamp>>,
+    /// How the store says it is instead of the truth.
+    vitals: Mutex<Option<Vitals>>,
 }
 
 impl Faults {
@@ -40,6 +44,14 @@ impl Faults {
 
     pub fn clear(&self) {
         self.orders.lock().unwrap().clear();
+    }
+
+    pub fn set_clock(&self, at: Timestamp) {
+        *self.clock.lock().unwrap() = Some(at);
+    }
+
+    pub fn set_vitals(&self, vitals: Vitals) {
+        *self.vitals.lock().unwrap() = Some(vitals);
     }
 
     /// How many requests wait at a verb just now.
@@ -255,11 +267,12 @@ impl Store for FaultyStore {
     }
 
     async fn clock(&self) -> Result<Option<Timestamp>> {
-        self.inner.clock().await
+        let truth = verb!(self, clock())?;
+        Ok(self.faults.clock.lock().unwrap().or(truth))
     }
 
     fn vitals(&self) -> Vitals {
-        self.inner.vitals()
+        self.faults.vitals.lock().unwrap().unwrap_or_else(|| self.inner.vitals())
     }
 
     async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64> {
