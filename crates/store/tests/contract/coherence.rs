@@ -1,4 +1,5 @@
-//! The view: the very next `caller` after an answered write tells of it, whoever wrote.
+//! The view: the very next `caller` after an answered write tells of it, if this handle wrote; if another did, or a
+//! person, so does every `caller` after the backend's staleness.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,12 +9,9 @@ use tenure_domain::id::SessionId;
 use tenure_domain::time::Timestamp;
 use tenure_store::{Caller, Scope, User};
 
+use crate::backend::{Backend, Sqlite, backends};
 use crate::process::Puppet;
-use crate::world::{MINUTE, QUIET, SECOND, Seeded, Sqlite, T0, World, backends, device, hash, order};
-
-fn hex(id: SessionId) -> String {
-    id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
-}
+use crate::world::{MINUTE, QUIET, SECOND, Seeded, T0, World, device, hash, order};
 
 /// Who tells the view something: itself, another handle, or a person at the database's own shell.
 #[tokio::test]
@@ -29,50 +27,68 @@ async fn after_every_kind_of_write_by_either_handle_the_next_caller_is_right() {
 
 async fn check_every_write(reader: &World, writer: &World, name: &str) {
     let by_user = || order(EndReason::SignedOut);
+    let heard = || reader.hear_of(writer);
     let ada = writer.user(name).await;
     let one = writer.sign_in(&ada).await;
     let two = writer.sign_in_at(&ada, device("laptop"), T0).await;
+    heard().await;
     assert!(reader.stands(&one, &ada).await && reader.stands(&two, &ada).await);
     // A rotation changes nothing that the view keeps.
     let mut jar = writer.jar(&one);
     writer.served(&mut jar, T0 + QUIET).await;
+    heard().await;
     assert!(reader.stands(&one, &ada).await);
     // Replacement on the same device.
     let three = writer.sign_in_at(&ada, device("laptop"), T0).await;
+    heard().await;
     assert!(!reader.stands(&two, &ada).await && reader.stands(&three, &ada).await);
     // A sign-out by jar, by order, by reuse, by the clock.
     let rules = Arc::clone(&writer.rules);
     let tokens = vec![writer.read(&jar)];
     writer.store.session_end_presented(tokens, rules, by_user(), T0).await.unwrap();
+    heard().await;
     assert!(!reader.stands(&one, &ada).await && reader.stands(&three, &ada).await);
     writer.store.session_end(ada.id, Scope::One(three.id), false, by_user(), T0).await.unwrap();
+    heard().await;
     assert!(!reader.stands(&three, &ada).await);
     let four = writer.sign_in(&ada).await;
+    heard().await;
     assert!(reader.stands(&four, &ada).await);
     writer.refresh(&writer.jar(&four), four.expires_at + MINUTE).await;
+    heard().await;
     assert!(!reader.stands(&four, &ada).await);
     // The user's own state.
     let five = writer.sign_in(&ada).await;
+    heard().await;
     assert!(reader.stands(&five, &ada).await);
     writer.store.session_end(ada.id, Scope::AllBut(five.id), true, by_user(), T0).await.unwrap();
+    heard().await;
     assert!(!reader.stands(&five, &ada).await);
     let ada = writer.store.user_find(ada.id).await.unwrap().unwrap();
+    heard().await;
     assert!(reader.stands(&five, &ada).await);
     writer.store.user_set_password(ada.id, None, hash("x"), Some(five.id), by_user(), T0).await.unwrap();
+    heard().await;
     assert!(!reader.stands(&five, &ada).await);
     writer.store.user_rename(ada.id, "Renamed".into(), T0).await.unwrap();
+    heard().await;
     assert_eq!(reader.caller(&five).await.unwrap().person.name, "Renamed");
     writer.store.user_disable(ada.id, by_user(), T0).await.unwrap();
+    heard().await;
     assert!(reader.caller(&five).await.unwrap().standing.user_disabled);
     writer.store.user_enable(ada.id, T0).await.unwrap();
+    heard().await;
     assert!(!reader.caller(&five).await.unwrap().standing.user_disabled);
     // Rows that go.
     writer.store.sweep(T0 + MINUTE, 100).await.unwrap();
+    heard().await;
     assert!(reader.caller(&five).await.is_none());
     let ada = writer.store.user_find(ada.id).await.unwrap().unwrap();
     let six = writer.sign_in(&ada).await;
+    heard().await;
     assert!(reader.stands(&six, &ada).await);
     writer.store.user_delete(ada.id, by_user(), T0).await.unwrap();
+    heard().await;
     assert!(reader.caller(&six).await.is_none());
 }
 
@@ -87,52 +103,66 @@ async fn statements_typed_by_hand_are_noticed() {
             assert!(world.stands(&session, &ada).await);
             session
         };
+        let type_in = async |statements: &str| {
+            world.backend.sql(statements);
+            world.hear().await;
+        };
         let session = fresh().await;
-        let id = hex(session.id);
-        world.backend.sql(&format!("UPDATE session SET ended_at = 1 WHERE id = x'{id}'"));
+        type_in(&format!("UPDATE session SET ended_at = 1 WHERE id = {}", world.id(&session))).await;
         assert!(!world.stands(&session, &ada).await);
         let session = fresh().await;
-        world.backend.sql(&format!("DELETE FROM session WHERE id = x'{}'", hex(session.id)));
+        type_in(&format!("DELETE FROM session WHERE id = {}", world.id(&session))).await;
         assert!(world.caller(&session).await.is_none());
         let session = fresh().await;
-        world.backend.sql(&format!("UPDATE session SET expires_at = 7 WHERE id = x'{}'", hex(session.id)));
+        type_in(&format!("UPDATE session SET expires_at = 7 WHERE id = {}", world.id(&session))).await;
         assert_eq!(world.caller(&session).await.unwrap().standing.expires_at, Timestamp::from_ms(7));
-        // REPLACE deletes without firing a delete trigger.
         let session = fresh().await;
-        let id = hex(session.id);
-        world.backend.sql(&format!(
-            "CREATE TEMP TABLE copy AS SELECT * FROM session WHERE id = x'{id}'; \
-             UPDATE copy SET ended_at = 1; REPLACE INTO session SELECT * FROM copy"
-        ));
+        type_in(&replacing(&*world.backend, &world.id(&session))).await;
         assert!(!world.stands(&session, &ada).await);
         let session = fresh().await;
-        world.backend.sql("UPDATE user SET token_version = token_version + 1");
+        type_in("UPDATE \"user\" SET token_version = token_version + 1").await;
         assert!(!world.stands(&session, &ada).await);
-        world.backend.sql("UPDATE user SET token_version = token_version - 1");
+        type_in("UPDATE \"user\" SET token_version = token_version - 1").await;
         assert!(world.stands(&session, &ada).await);
         // Within a transaction of many statements, of which the last concerns us.
-        world.backend.sql(&format!(
-            "BEGIN; UPDATE user SET name = 'x'; UPDATE user SET name = 'ada'; \
-             UPDATE session SET ended_at = 1 WHERE id = x'{}'; COMMIT",
-            hex(session.id)
-        ));
+        type_in(&format!(
+            "BEGIN; UPDATE \"user\" SET name = 'x'; UPDATE \"user\" SET name = 'ada'; \
+             UPDATE session SET ended_at = 1 WHERE id = {}; COMMIT",
+            world.id(&session)
+        ))
+        .await;
         assert!(!world.stands(&session, &ada).await);
+    }
+}
+
+/// Statements that put an ended copy in the place of a session.
+fn replacing(backend: &dyn Backend, id: &str) -> String {
+    let copy = format!(
+        "CREATE TEMP TABLE copy AS SELECT * FROM session WHERE id = {id}; UPDATE copy SET ended_at = 1"
+    );
+    match backend.is_postgres() {
+        true => format!(
+            "{copy}; INSERT INTO session SELECT * FROM copy ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at"
+        ),
+        // It deletes without firing a delete trigger.
+        false => format!("{copy}; REPLACE INTO session SELECT * FROM copy"),
     }
 }
 
 #[tokio::test]
 async fn what_is_rolled_back_by_others_is_never_seen() {
-    for use_stamp in [true, false] {
-        let sqlite = Arc::new(Sqlite::fresh(use_stamp));
-        let world = World::of(sqlite.clone());
+    for world in World::each() {
         let ada = world.user("ada").await;
         let session = world.sign_in(&ada).await;
-        let conn = sqlite.connection();
-        conn.execute_batch("BEGIN IMMEDIATE; UPDATE session SET ended_at = 1").unwrap();
+        let shell = world.backend.shell();
+        shell("BEGIN; UPDATE session SET ended_at = 1");
+        world.hear().await;
         assert!(world.stands(&session, &ada).await);
-        conn.execute_batch("ROLLBACK").unwrap();
+        shell("ROLLBACK");
+        world.hear().await;
         assert!(world.stands(&session, &ada).await);
-        conn.execute_batch("BEGIN IMMEDIATE; UPDATE session SET ended_at = 1; COMMIT").unwrap();
+        shell("BEGIN; UPDATE session SET ended_at = 1; COMMIT");
+        world.hear().await;
         assert!(!world.stands(&session, &ada).await);
     }
 }
@@ -164,7 +194,8 @@ async fn a_log_truncated_by_another_connection_hides_nothing() {
 
 #[tokio::test]
 async fn a_view_whose_entries_were_pruned_starts_over() {
-    for world in World::each() {
+    for use_stamp in [true, false] {
+        let world = World::of(Arc::new(Sqlite::fresh(use_stamp)));
         let other = world.second_handle();
         let ada = world.user("ada").await;
         let session = world.sign_in(&ada).await;
@@ -176,18 +207,31 @@ async fn a_view_whose_entries_were_pruned_starts_over() {
             assert!(!world.stands(&session, &ada).await && !other.stands(&session, &ada).await);
             world.backend.sql("UPDATE session SET ended_at = NULL");
         }
-        // As many entries at once as nobody reads one by one.
+    }
+}
+
+#[tokio::test]
+async fn more_entries_than_are_read_one_by_one_and_entries_without_sense_hide_nothing() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let session = world.sign_in(&ada).await;
         assert!(world.stands(&session, &ada).await);
         world.backend.sql(
             "BEGIN; UPDATE session SET ended_at = 1; \
              WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
-             INSERT INTO change (keys) SELECT 0 FROM n; COMMIT",
+             INSERT INTO change (keys) SELECT false FROM n; COMMIT",
         );
+        world.hear().await;
         assert!(!world.stands(&session, &ada).await);
-        // An entry that makes no sense.
         world.backend.sql("UPDATE session SET ended_at = NULL");
+        world.hear().await;
         assert!(world.stands(&session, &ada).await);
-        world.backend.sql("INSERT INTO change (session_id, keys) VALUES (x'00', 9)");
+        let nonsense = match world.backend.is_postgres() {
+            true => "INSERT INTO change (session_id, user_id, keys) SELECT id, user_id, true FROM session",
+            false => "INSERT INTO change (session_id, keys) VALUES (x'00', 9)",
+        };
+        world.backend.sql(nonsense);
+        world.hear().await;
         assert!(world.stands(&session, &ada).await);
     }
 }
@@ -195,27 +239,29 @@ async fn a_view_whose_entries_were_pruned_starts_over() {
 /// The promise of the CLI: the very next request after a revoke by another process is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoke_by_a_real_other_process_is_seen_by_the_very_next_caller() {
-    for use_stamp in [true, false] {
-        let sqlite = Arc::new(Sqlite::fresh(use_stamp));
-        let world = World::of(sqlite.clone());
+    for world in World::each() {
         let ada = world.user("ada").await;
-        let mut puppet = Puppet::start(&sqlite.path());
+        let mut puppet = Puppet::start(&world.backend.address());
+        let mut tell = async |order: String| {
+            puppet.tell(&order);
+            world.hear().await;
+        };
         for _ in 0..30 {
             let session = world.sign_in(&ada).await;
             assert!(world.stands(&session, &ada).await);
-            puppet.tell(&format!("end {} {}", ada.id, session.id));
+            tell(format!("end {} {}", ada.id, session.id)).await;
             assert!(!world.stands(&session, &ada).await);
         }
         let session = world.sign_in(&ada).await;
         let epoch = world.store.key_epoch().await.unwrap();
         assert!(world.stands(&session, &ada).await);
-        puppet.tell("key a");
+        tell("key a".to_owned()).await;
         assert_ne!(world.store.key_epoch().await.unwrap(), epoch);
-        puppet.tell(&format!("bump {}", ada.id));
+        tell(format!("bump {}", ada.id)).await;
         assert!(!world.stands(&session, &ada).await);
-        puppet.tell(&format!("disable {}", ada.id));
+        tell(format!("disable {}", ada.id)).await;
         assert!(world.caller(&session).await.unwrap().standing.user_disabled);
-        puppet.tell(&format!("delete {}", ada.id));
+        tell(format!("delete {}", ada.id)).await;
         assert!(world.caller(&session).await.is_none());
     }
 }
@@ -276,13 +322,17 @@ async fn flip(
 ) {
     let mut sessions: Vec<(SessionId, bool)> = Vec::new();
     let mut disabled = false;
+    // Which handles need not know yet what the other has written.
+    let mut is_behind = [false; 2];
     for step in 0..steps {
-        let store = &worlds[random.below(2)].store;
+        let writer = random.below(2);
+        let store = &worlds[writer].store;
+        is_behind[1 - writer] = true;
         let by_user = order(EndReason::SignedOut);
         match random.below(8) {
             0..=2 if !disabled => {
                 let now = T0 + step as u32 * SECOND;
-                let session = worlds[random.below(2)].sign_in_at(&user, device(&step.to_string()), now).await;
+                let session = worlds[writer].sign_in_at(&user, device(&step.to_string()), now).await;
                 sessions.push((session.id, false));
                 all.lock().unwrap().push(session.id);
             }
@@ -313,7 +363,12 @@ async fn flip(
         }
         for _ in 0..3 {
             let Some((id, ended)) = sessions.get(random.below(sessions.len().max(1))) else { break };
-            let caller: Caller = worlds[random.below(2)].store.caller(*id).await.unwrap().unwrap();
+            let asked = random.below(2);
+            if is_behind[asked] {
+                worlds[asked].hear().await;
+                is_behind = [false; 2];
+            }
+            let caller: Caller = worlds[asked].store.caller(*id).await.unwrap().unwrap();
             let seen = (caller.standing.ended, caller.standing.token_version, caller.standing.user_disabled);
             assert_eq!(seen, (*ended, user.token_version, disabled), "step {step}");
         }

@@ -6,6 +6,27 @@ use tenure_store::{Refreshed, Scope, StoreError};
 use crate::world::{QUIET, SECOND, T0, World, device, name_of, names_of, order};
 
 /// What may have happened to a session's row, as assignments.
+const SESSION_DAMAGE_IN_POSTGRES: &[&str] = &[
+    "salt = '\\x00'",
+    "salt = ''",
+    "salt = decode(repeat('00', 4096), 'hex')",
+    "created_at = -1",
+    "expires_at = -1",
+    "expires_at = -9223372036854775808",
+    "base = -1",
+    "head = -1",
+    "head = 4294967296",
+    "base = 9, head = 9",
+    "base = 9, head = 3",
+    "handed_at = -5",
+    "contested_at = -5",
+    "ended_at = 1",
+    "ended_at = 1, end_reason = 'because', end_actor = 'user', receipt = 'R-0'",
+    "ended_at = 1, end_reason = 'signed_out', receipt = 'R-0'",
+    "ended_at = -1, end_reason = 'signed_out', end_actor = 'user', receipt = 'R-0'",
+];
+
+/// The same where a column takes values of any sense.
 const SESSION_DAMAGE: &[&str] = &[
     "salt = x'00'",
     "salt = x''",
@@ -36,11 +57,14 @@ const USER_DAMAGE: &[&str] = &[
     "role = 'root'",
     "token_version = -1",
     "token_version = 4294967296",
-    "email = CAST(x'ff' AS TEXT)",
-    "name = CAST(x'ff' AS TEXT)",
     "account_id = NULL, created_at = -1",
     "disabled_at = -1",
+    "email = CAST(x'ff' AS TEXT)",
+    "name = CAST(x'ff' AS TEXT)",
 ];
+
+/// How many of these PostgreSQL's types let through.
+const USER_DAMAGE_IN_POSTGRES: usize = 5;
 
 #[tokio::test]
 async fn a_damaged_session_is_unreadable_and_the_others_of_the_jar_and_the_batch_are_served() {
@@ -48,10 +72,13 @@ async fn a_damaged_session_is_unreadable_and_the_others_of_the_jar_and_the_batch
         let ada = world.user("ada").await;
         let (damaged, sound) = (world.sign_in(&ada).await, world.sign_in(&ada).await);
         let jars = (world.jar(&damaged), world.jar(&sound));
-        let hex: String = damaged.id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = world.id(&damaged);
         world.backend.sql("CREATE TABLE spare AS SELECT * FROM session");
-        for damage in SESSION_DAMAGE {
-            world.backend.sql(&format!("UPDATE session SET {damage} WHERE id = x'{hex}'"));
+        let postgres = world.backend.is_postgres();
+        for damage in if postgres { SESSION_DAMAGE_IN_POSTGRES } else { SESSION_DAMAGE } {
+            world.backend.sql(&format!("UPDATE session SET {damage} WHERE id = {id}"));
+            // One that has not the sound row in mind.
+            let world = world.second_handle();
             let before = world.backend.number("SELECT refresh_count FROM session ORDER BY id DESC LIMIT 1");
             let both = [&jars.0, &jars.1];
             let (alone, jar) =
@@ -79,10 +106,10 @@ async fn a_damaged_session_is_unreadable_and_the_others_of_the_jar_and_the_batch
             let now = world.backend.number("SELECT refresh_count FROM session ORDER BY id DESC LIMIT 1");
             assert!(now >= before, "{damage}");
             world.backend.sql(&format!(
-                "DELETE FROM session WHERE id = x'{hex}'; \
-                 INSERT INTO session SELECT * FROM spare WHERE id = x'{hex}'"
+                "DELETE FROM session WHERE id = {id}; INSERT INTO session SELECT * FROM spare WHERE id = {id}"
             ));
         }
+        world.hear().await;
         assert_eq!(name_of(&world.refresh(&jars.0, T0 + QUIET).await), "served");
     }
 }
@@ -93,9 +120,12 @@ async fn a_session_of_a_damaged_user_is_unreadable_until_it_is_mended() {
         let (ada, eve) = (world.user("ada").await, world.user("eve").await);
         let (damaged, sound) = (world.sign_in(&ada).await, world.sign_in(&eve).await);
         let jar = world.jar(&damaged);
-        world.backend.sql("CREATE TABLE spare AS SELECT * FROM user");
-        for damage in USER_DAMAGE {
-            world.backend.sql(&format!("UPDATE user SET {damage} WHERE email_key = 'ada@example.com'"));
+        world.backend.sql("CREATE TABLE spare AS SELECT * FROM \"user\"");
+        let damages = if world.backend.is_postgres() { USER_DAMAGE_IN_POSTGRES } else { USER_DAMAGE.len() };
+        for damage in &USER_DAMAGE[..damages] {
+            let ada_is = "WHERE email_key = 'ada@example.com'";
+            world.backend.sql(&format!("UPDATE \"user\" SET {damage} {ada_is}"));
+            world.hear().await;
             let outcome = world.refresh(&jar, T0 + QUIET).await;
             assert_eq!(name_of(&outcome), "unreadable", "{damage}");
             assert!(
@@ -107,11 +137,12 @@ async fn a_session_of_a_damaged_user_is_unreadable_until_it_is_mended() {
             let listed = world.store.user_list(None, 10).await.unwrap();
             assert_eq!(listed.iter().map(|user| user.id).collect::<Vec<_>>(), [eve.id], "{damage}");
             world.backend.sql(
-                "UPDATE user SET (role, token_version, email, name, account_id, created_at, disabled_at) = \
+                "UPDATE \"user\" SET (role, token_version, email, name, account_id, created_at, disabled_at) = \
                  (SELECT role, token_version, email, name, account_id, created_at, disabled_at \
-                  FROM spare WHERE spare.id = user.id)",
+                  FROM spare WHERE spare.id = \"user\".id)",
             );
         }
+        world.hear().await;
         assert_eq!(name_of(&world.refresh(&jar, T0 + QUIET).await), "served");
     }
 }
@@ -122,7 +153,8 @@ async fn everything_can_still_be_ended_beside_and_in_spite_of_damage() {
         let ada = world.user("ada").await;
         let first = world.sign_in_at(&ada, device("a"), T0).await;
         let second = world.sign_in_at(&ada, device("b"), T0 + SECOND).await;
-        world.backend.sql("UPDATE session SET salt = x'00', expires_at = -1, head = -1");
+        let salt = if world.backend.is_postgres() { "''" } else { "x'00'" };
+        world.backend.sql(&format!("UPDATE session SET salt = {salt}, expires_at = -1, head = -1"));
         let by_user = order(EndReason::SignedOut);
         let ended = world.store.session_end(ada.id, Scope::All, true, by_user, T0 + SECOND).await.unwrap();
         assert_eq!(ended.iter().map(|ended| ended.session_id).collect::<Vec<_>>(), [second.id, first.id]);

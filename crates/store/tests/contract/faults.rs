@@ -9,8 +9,9 @@ use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{Device, Scope, Store, StoreError, Users as _};
 use tokio::task::JoinSet;
 
+use crate::backend::{Backend as _, Sqlite};
 use crate::process::{MARK, again, database, hear};
-use crate::world::{QUIET, SECOND, Seeded, Sqlite, T0, World, device, name_of, new_session, new_user, order};
+use crate::world::{QUIET, SECOND, Seeded, T0, World, device, name_of, new_session, new_user, order};
 
 fn is_unavailable<T>(result: Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Unavailable(_)))
@@ -110,7 +111,8 @@ async fn a_failed_step_of_one_write_takes_back_that_write_alone() {
 
 #[tokio::test]
 async fn a_statement_that_undoes_the_whole_transaction_fails_its_batch_and_commits_none_of_it() {
-    for world in World::each() {
+    for use_stamp in [true, false] {
+        let world = World::of(Arc::new(Sqlite::fresh(use_stamp)));
         let (ada, eve) = (world.user("ada").await, world.user("eve").await);
         let session = world.sign_in(&ada).await;
         world.backend.sql(
@@ -238,7 +240,7 @@ async fn a_database_that_may_only_be_read_is_refused_with_a_reason() {
     };
     set_mode(&sqlite.path(), 0o444);
     set_mode(folder, 0o555);
-    let of_ours = again("faults::the_body_of_one_who_may_only_read", &sqlite.path());
+    let of_ours = again("faults::the_body_of_one_who_may_only_read", &sqlite.address());
     let mut command = std::process::Command::new(&binary);
     command.args(of_ours.get_args()).env(crate::process::DATABASE, sqlite.path());
     let is_root = std::fs::OpenOptions::new().append(true).open(sqlite.path()).is_ok();
@@ -261,7 +263,7 @@ async fn a_database_that_may_only_be_read_is_refused_with_a_reason() {
 #[test]
 fn the_body_of_one_who_may_only_read() {
     let Some(path) = database() else { return };
-    let options = SqliteOptions::new(path, Arc::new(Seeded::new(1)), T0);
+    let options = SqliteOptions::new(path.into(), Arc::new(Seeded::new(1)), T0);
     match SqliteStore::open(options) {
         Ok(_) => println!("{MARK}opened"),
         Err(error) => println!("{MARK}{error}"),

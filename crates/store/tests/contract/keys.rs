@@ -54,6 +54,7 @@ async fn the_epoch_moves_with_every_change_of_keys_by_anybody_and_with_nothing_e
         let other = world.second_handle();
         let mut last = world.store.key_epoch().await.unwrap();
         let mut moved = async || {
+            world.hear().await;
             let now = world.store.key_epoch().await.unwrap();
             std::mem::replace(&mut last, now) != now
         };

@@ -6,21 +6,20 @@
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write as _};
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tenure_domain::ends::EndReason;
 use tenure_domain::id::SessionId;
 use tenure_domain::rotation::Generation;
-use tenure_domain::session::Session;
-use tenure_domain::time::Timestamp;
-use tenure_store::{Device, Refreshed, Scope, User};
+use tenure_domain::session::{ReusePolicy, Session};
+use tenure_domain::time::{Freshness, Timestamp};
+use tenure_store::{RefreshRequest, Refreshed, Result, Scope, SessionCreated, Store, StoreError, User};
+use tokio::task::JoinSet;
 
+use crate::backend::{Backend, Postgres, Sqlite, at};
 use crate::process::{MARK, again, database, hear};
-use crate::world::{QUIET, Seeded, Sqlite, T0, World, name_of, order};
-
-const KILLS: u32 = 220;
+use crate::world::{QUIET, SECOND, Seeded, T0, World, jar_of, name_of, new_session, order, rules};
 
 /// Sessions that a child is given to go on with.
 const CARRIED_MAX: usize = 24;
@@ -59,32 +58,102 @@ fn time_of(round: u32) -> Timestamp {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_200_kills_no_sign_in_and_no_end_is_lost_nothing_is_revived_and_honest_tokens_are_served() {
-    let seed =
-        std::env::var("TENURE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_120);
-    println!("seed {seed} (TENURE_TEST_SEED)");
-    let random = Seeded::new(seed);
-    let sqlite = Arc::new(Sqlite::fresh(true));
-    let ada = World::of(sqlite.clone()).user("ada").await;
-    let mut known: HashMap<SessionId, Known> = HashMap::new();
-    let mut tally = Tally::default();
-    for round in 1..=KILLS {
-        let carried = carry(&known, &random);
-        let facts = let_live_and_kill(&sqlite.path(), round, &carried, &random);
-        note(&mut known, &mut tally, &facts);
-        let world = World::of(sqlite.clone());
+    after_kills_of_the_process(Arc::new(Sqlite::fresh(true)), 220).await;
+}
+
+/// Fewer, because here the database is not in the process that dies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_kills_of_a_process_on_postgres_its_answers_stand() {
+    after_kills_of_the_process(Arc::new(Postgres::fresh()), 40).await;
+}
+
+/// The database itself is killed under load, and everybody finds back by themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_kills_of_postgres_under_load_its_answers_stand_and_rotations_that_it_lost_are_healed() {
+    let server = tenure_rig::Postgres::start_durable();
+    let backend: Arc<dyn Backend> = Arc::new(Postgres::on(&server.server()));
+    let mut ledger = Ledger::new(backend).await;
+    let world = Arc::new(World::of(Arc::clone(&ledger.backend)));
+    for round in 1..=8 {
+        let carried = carry(&ledger.known, &ledger.random);
+        let facts: Arc<Mutex<Vec<Fact>>> = Arc::default();
+        let mut hands = JoinSet::new();
+        for hand in 0..HANDS {
+            let facts = Arc::clone(&facts);
+            let say = move |line: String| facts.lock().unwrap().push(read_fact(&line));
+            let mine = carried.iter().copied().skip(hand).step_by(HANDS).collect();
+            let work = Work::new(&world.store, &ledger.ada, round, hand, say);
+            hands.spawn(work.go_on(mine));
+        }
+        tokio::time::sleep(Duration::from_millis(100 + ledger.random.next() % 200)).await;
+        server.kill();
+        for broken in hands.join_all().await {
+            assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
+        }
+        server.start_again();
+        let back = async {
+            while world.store.check().await.is_err() || world.store.key_epoch().await.is_err() {
+                tokio::time::sleep(SECOND / 100).await;
+            }
+        };
+        tokio::time::timeout(5 * SECOND, back).await.expect("it does not find back");
+        let facts = std::mem::take(&mut *facts.lock().unwrap());
+        ledger.note(&facts);
+        let touched = carried.into_iter().chain(facts.iter().map(|fact| fact.id)).collect();
+        hold(&world, &ledger.ada, &mut ledger.known, touched, time_of(round) + QUIET).await;
+    }
+    ledger.hold_everything(&world, time_of(9)).await;
+    assert!(ledger.tally.signed_in > 50 && ledger.tally.served > 50, "{:?}", ledger.tally);
+}
+
+/// What is known of a database that is killed at.
+struct Ledger {
+    backend: Arc<dyn Backend>,
+    ada: User,
+    random: Seeded,
+    known: HashMap<SessionId, Known>,
+    tally: Tally,
+}
+
+async fn after_kills_of_the_process(backend: Arc<dyn Backend>, kills: u32) {
+    let mut ledger = Ledger::new(backend).await;
+    for round in 1..=kills {
+        let carried = carry(&ledger.known, &ledger.random);
+        let facts = let_live_and_kill(&ledger.backend.address(), round, &carried, &ledger.random);
+        ledger.note(&facts);
+        let world = World::of(Arc::clone(&ledger.backend));
         // Those this child could have touched; the others are all looked at in the end.
-        let touched: Vec<SessionId> = carried.into_iter().chain(facts.iter().map(|fact| fact.id)).collect();
-        hold(&world, &ada, &mut known, touched, time_of(round) + QUIET).await;
+        let touched = carried.into_iter().chain(facts.iter().map(|fact| fact.id)).collect();
+        hold(&world, &ledger.ada, &mut ledger.known, touched, time_of(round) + QUIET).await;
         world.store.close().await;
     }
-    let world = World::of(sqlite);
-    let everything = known.keys().copied().collect();
-    hold(&world, &ada, &mut known, everything, time_of(KILLS + 1)).await;
-    println!("{KILLS} kills, {} sessions: {tally:?}", known.len());
+    let world = World::of(Arc::clone(&ledger.backend));
+    ledger.hold_everything(&world, time_of(kills + 1)).await;
+    let (tally, kills) = (&ledger.tally, kills as usize);
     assert!(
-        tally.signed_in > 200 && tally.served > 200 && tally.ended > 50,
+        tally.signed_in > kills && tally.served > kills && tally.ended > kills / 4,
         "too little happened: {tally:?}"
     );
+}
+
+impl Ledger {
+    async fn new(backend: Arc<dyn Backend>) -> Self {
+        let seed = std::env::var("TENURE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or(20_261_120);
+        println!("seed {seed} (TENURE_TEST_SEED)");
+        let ada = World::of(Arc::clone(&backend)).user("ada").await;
+        Self { backend, ada, random: Seeded::new(seed), known: HashMap::new(), tally: Tally::default() }
+    }
+
+    fn note(&mut self, facts: &[Fact]) {
+        note(&mut self.known, &mut self.tally, facts);
+    }
+
+    async fn hold_everything(&mut self, world: &World, now: Timestamp) {
+        let everything = self.known.keys().copied().collect();
+        hold(world, &self.ada, &mut self.known, everything, now).await;
+        println!("{} sessions: {:?}", self.known.len(), self.tally);
+    }
 }
 
 /// Live sessions for a child to go on with, and one that has ended, to tempt it.
@@ -125,7 +194,7 @@ fn read_fact(line: &str) -> Fact {
     Fact { id, what }
 }
 
-fn let_live_and_kill(database: &Path, round: u32, carried: &[SessionId], random: &Seeded) -> Vec<Fact> {
+fn let_live_and_kill(database: &str, round: u32, carried: &[SessionId], random: &Seeded) -> Vec<Fact> {
     let mut command = again("kills::the_body_of_one_who_is_killed", database);
     let mut child = command.env("TENURE_TEST_ROUND", round.to_string()).spawn().unwrap();
     let mut ears = child.stdin.take().unwrap();
@@ -186,10 +255,10 @@ async fn hold(
     ids: Vec<SessionId>,
     now: Timestamp,
 ) {
-    assert_eq!(
-        world.backend.number("SELECT count(*) FROM pragma_integrity_check() WHERE integrity_check <> 'ok'"),
-        0
-    );
+    if !world.backend.is_postgres() {
+        let wrong = "SELECT count(*) FROM pragma_integrity_check() WHERE integrity_check <> 'ok'";
+        assert_eq!(world.backend.number(wrong), 0);
+    }
     let ids: std::collections::BTreeSet<_> = ids.into_iter().collect();
     let look = async |id: SessionId, known: Known| {
         let Some(record) = world.store.session_find(id).await.unwrap() else {
@@ -238,80 +307,98 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
     waiting.into_iter().filter_map(|(_, output)| output).collect()
 }
 
-// === The child ===
+// === The one who works until it is over ===
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_body_of_one_who_is_killed() {
-    let Some(path) = database() else { return };
+    let Some(address) = database() else { return };
     let round: u32 = std::env::var("TENURE_TEST_ROUND").unwrap().parse().unwrap();
-    let world = Arc::new(World::of(Arc::new(Existing(path, u64::from(round)))));
-    let ada = world.store.user_find_by_email("ada@example.com").await.unwrap().unwrap();
+    let store = at(&address, Seeded::new(u64::MAX / 2 + (u64::from(round) << 20))).unwrap();
+    let ada = store.user_find_by_email("ada@example.com").await.unwrap().unwrap();
     let mut carried = String::new();
     std::io::stdin().read_line(&mut carried).unwrap();
     let carried: Vec<SessionId> = carried.split_whitespace().map(|id| id.parse().unwrap()).collect();
-    let mut hands = tokio::task::JoinSet::new();
+    let mut hands = JoinSet::new();
     for hand in 0..HANDS {
         // Each session is in one hand, so that what is said of it is in order.
-        let mine: Vec<_> = carried.iter().copied().skip(hand).step_by(HANDS).collect();
-        let random = Seeded::new(u64::from(round) << 32 | hand as u64);
-        hands.spawn(work(Arc::clone(&world), ada.clone(), mine, random, time_of(round)));
+        let mine = carried.iter().copied().skip(hand).step_by(HANDS).collect();
+        let say = |line| println!("{MARK}{line}");
+        hands.spawn(Work::new(&store, &ada, round, hand, say).go_on(mine));
     }
-    hands.join_all().await;
+    for broken in hands.join_all().await {
+        broken.unwrap();
+    }
 }
 
-async fn work(world: Arc<World>, ada: User, mine: Vec<SessionId>, random: Seeded, now: Timestamp) {
-    let mut sessions: Vec<Session> = Vec::new();
-    for id in mine {
-        sessions.extend(world.store.session_find(id).await.unwrap().map(|record| record.session));
+/// A hand that signs in, refreshes and ends until the store breaks, and says what it was answered.
+struct Work<S> {
+    store: Arc<dyn Store>,
+    ada: User,
+    random: Seeded,
+    now: Timestamp,
+    say: S,
+}
+
+impl<S: Fn(String)> Work<S> {
+    fn new(store: &Arc<dyn Store>, ada: &User, round: u32, hand: usize, say: S) -> Self {
+        let random = Seeded::new(u64::from(round) << 32 | hand as u64);
+        Self { store: Arc::clone(store), ada: ada.clone(), random, now: time_of(round), say }
     }
-    loop {
-        let choice = random.below(10);
-        if sessions.len() < 3 || choice < 2 {
-            let session = world.sign_in_at(&ada, Device::default(), now - QUIET).await;
-            println!("{MARK}signed-in {}", session.id);
-            sessions.push(session);
-            continue;
+
+    async fn go_on(self, mine: Vec<SessionId>) -> Result<()> {
+        let mut sessions: Vec<Session> = Vec::new();
+        for id in mine {
+            sessions.extend(self.store.session_find(id).await?.map(|record| record.session));
         }
-        let chosen = random.below(sessions.len());
-        let session = &mut sessions[chosen];
-        if choice < 8 {
-            if let Refreshed::Served { session: after, .. } = world.refresh(&world.jar(session), now).await {
-                println!("{MARK}served {} {}", after.id, after.rotation.head.0);
-                *session = after;
+        loop {
+            let choice = self.random.below(10);
+            if sessions.len() < 3 || choice < 2 {
+                sessions.extend(self.sign_in().await?);
+                continue;
             }
-        } else {
-            println!("{MARK}ending {}", session.id);
-            let (one, by_user) = (Scope::One(session.id), order(EndReason::SignedOut));
-            let ended = world.store.session_end(ada.id, one, false, by_user, now).await.unwrap();
-            assert_eq!(ended.len(), 1);
-            println!("{MARK}ended {}", session.id);
+            let chosen = self.random.below(sessions.len());
+            if choice < 8 {
+                self.refresh(&mut sessions[chosen]).await?;
+                continue;
+            }
+            self.end(sessions[chosen].id).await?;
             // Now and then it goes on presenting what has ended, as a stale tab would.
             if choice == 9 {
                 sessions.swap_remove(chosen);
             }
         }
     }
-}
 
-/// The database that the parent has made.
-struct Existing(std::path::PathBuf, u64);
-
-impl crate::world::Backend for Existing {
-    fn name(&self) -> &'static str {
-        "sqlite"
+    async fn sign_in(&self) -> Result<Option<Session>> {
+        let (ada, at) = (&self.ada, self.now - QUIET);
+        match self.store.session_create(ada.id, ada.token_version, new_session(at), at).await? {
+            SessionCreated::Created { session, .. } => {
+                (self.say)(format!("signed-in {}", session.id));
+                Ok(Some(session))
+            }
+            _ => panic!("not signed in"),
+        }
     }
 
-    fn open(&self) -> tenure_store::Result<Arc<dyn tenure_store::Store>> {
-        let entropy = Arc::new(Seeded::new(u64::MAX / 2 + (self.1 << 20)));
-        let options = tenure_store::sqlite::SqliteOptions::new(self.0.clone(), entropy, T0);
-        Ok(Arc::new(tenure_store::sqlite::SqliteStore::open(options)?))
+    async fn refresh(&self, session: &mut Session) -> Result<()> {
+        let rules = rules(ReusePolicy::Revoke);
+        let tokens = vec![rules.keys.read(&jar_of(&rules, session, session.rotation.head).0).unwrap()];
+        let request = RefreshRequest { tokens, freshness: Freshness::Fresh, rules };
+        if let [Refreshed::Served { session: after, .. }] =
+            &self.store.session_refresh(request, self.now).await?[..]
+        {
+            (self.say)(format!("served {} {}", after.id, after.rotation.head.0));
+            *session = after.clone();
+        }
+        Ok(())
     }
 
-    fn sql(&self, _statement: &str) {
-        unreachable!()
-    }
-
-    fn number(&self, _query: &str) -> i64 {
-        unreachable!()
+    async fn end(&self, id: SessionId) -> Result<()> {
+        (self.say)(format!("ending {id}"));
+        let by_user = order(EndReason::SignedOut);
+        let ended = self.store.session_end(self.ada.id, Scope::One(id), false, by_user, self.now).await?;
+        assert_eq!(ended.len(), 1);
+        (self.say)(format!("ended {id}"));
+        Ok(())
     }
 }

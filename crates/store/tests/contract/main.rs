@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod backend;
 mod client_reports;
 mod coherence;
 mod damage;
@@ -9,6 +10,7 @@ mod faults;
 mod keys;
 mod kills;
 mod migrations;
+mod postgres;
 mod process;
 mod races;
 mod refreshes;

@@ -1,11 +1,12 @@
-//! Migrations: on a fresh database, again, at the same time, and on one from the future.
+//! Migrations of SQLite: on a fresh database, again, at the same time, and on one from the future.
 
 use std::sync::Arc;
 
 use tenure_store::StoreError;
 use tenure_store::sqlite::{SqliteStore, migrate};
 
-use crate::world::{Backend as _, MINUTE, Sqlite, T0, World, name_of};
+use crate::backend::{Backend as _, Sqlite};
+use crate::world::{MINUTE, T0, World, name_of};
 
 #[test]
 fn a_fresh_database_gets_everything_and_remembers_when() {

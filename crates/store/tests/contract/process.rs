@@ -1,14 +1,12 @@
 //! Real other processes: this very test binary, run again as one of them.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 
 use tenure_domain::ends::EndReason;
-use tenure_store::sqlite::{SqliteOptions, SqliteStore};
-use tenure_store::{Keys as _, Scope, Sessions as _, StoredKey, Users as _};
+use tenure_store::{Scope, StoredKey};
 
+use crate::backend;
 use crate::world::{Seeded, T0, order};
 
 /// Names the database to a process that is run again; its absence makes the body of a child a no-op.
@@ -18,16 +16,16 @@ pub const DATABASE: &str = "TENURE_TEST_DATABASE";
 pub const MARK: &str = "tenure> ";
 
 /// This binary again, to run only the named test, which is the child's body.
-pub fn again(body: &str, database: &Path) -> Command {
+pub fn again(body: &str, database: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", body, "--nocapture", "--test-threads=1"]);
     command.env(DATABASE, database).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     command
 }
 
-/// The database of the process that is a child.
-pub fn database() -> Option<PathBuf> {
-    std::env::var_os(DATABASE).map(PathBuf::from)
+/// Where the database of a process is that is a child.
+pub fn database() -> Option<String> {
+    std::env::var(DATABASE).ok()
 }
 
 /// The next thing a child says; none when it is gone. A line cut off by its death says nothing.
@@ -50,7 +48,7 @@ pub struct Puppet {
 }
 
 impl Puppet {
-    pub fn start(database: &Path) -> Self {
+    pub fn start(database: &str) -> Self {
         let mut child = again("process::the_body_of_a_puppet", database).spawn().unwrap();
         let ears = child.stdin.take().unwrap();
         let mouth = BufReader::new(child.stdout.take().unwrap());
@@ -73,9 +71,8 @@ impl Drop for Puppet {
 
 #[tokio::test]
 async fn the_body_of_a_puppet() {
-    let Some(path) = database() else { return };
-    let options = SqliteOptions::new(path, Arc::new(Seeded::new(1)), T0);
-    let store = SqliteStore::open(options).unwrap();
+    let Some(address) = database() else { return };
+    let store = backend::at(&address, Seeded::new(1)).unwrap();
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let words: Vec<_> = line.split(' ').collect();

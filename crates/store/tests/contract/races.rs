@@ -121,6 +121,7 @@ async fn an_end_that_races_refreshes_is_never_undone() {
                 let jar = worlds[0].jar_at(&stored, Generation(generation));
                 assert_eq!(name_of(&worlds[1].refresh(&jar, T0 + 2 * QUIET).await), "ended before");
             }
+            worlds[1].hear().await;
             assert!(worlds[1].caller(&session).await.unwrap().standing.ended);
         }
     }

@@ -190,16 +190,17 @@ async fn absence_is_no_end() {
         let ada = world.user("ada").await;
         let session = world.sign_in(&ada).await;
         let jar = world.jar(&session);
-        let hex: String = session.id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         // A user deleted by hand leaves a session with nobody to hand a token to.
-        world.backend.sql("DELETE FROM user");
+        world.backend.sql("DELETE FROM \"user\"");
+        world.hear().await;
         let outcome = world.refresh(&jar, T0 + QUIET).await;
         assert!(matches!(outcome, Refreshed::Missing { expires_at } if expires_at == session.expires_at));
         assert!(world.caller(&session).await.is_none());
         // Its end by the clock needs no user.
         let expired = session.expires_at + 60 * SECOND;
         assert_eq!(name_of(&world.refresh(&jar, expired).await), "ended now");
-        world.backend.sql(&format!("DELETE FROM session WHERE id = x'{hex}'"));
+        world.backend.sql(&format!("DELETE FROM session WHERE id = {}", world.id(&session)));
+        world.hear().await;
         assert_eq!(name_of(&world.refresh(&jar, T0).await), "missing");
         assert!(world.caller(&session).await.is_none());
     }
@@ -209,7 +210,7 @@ async fn absence_is_no_end() {
 async fn a_user_disabled_by_hand_keeps_no_session_alive() {
     for world in World::each() {
         let session = world.sign_in(&world.user("ada").await).await;
-        world.backend.sql("UPDATE user SET disabled_at = 1");
+        world.backend.sql("UPDATE \"user\" SET disabled_at = 1");
         let Refreshed::Ended { end, newly: true, .. } = world.refresh(&world.jar(&session), T0).await else {
             panic!("not ended");
         };

@@ -1,11 +1,9 @@
-//! The world of a test: a database of some backend, handles on it, and people with cookie jars.
+//! The world of a test: a handle on a database of some kind, and people with cookie jars.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::{PresentedToken, RefreshClaims, RefreshKeyRing, mint};
@@ -14,11 +12,12 @@ use tenure_domain::secret::MasterSecret;
 use tenure_domain::session::{RefreshRules, ReusePolicy, Session};
 use tenure_domain::time::{Freshness, TimeRules, Timestamp};
 use tenure_domain::user::Role;
-use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{
-    Caller, Device, EndOrder, Entropy, NewSession, NewUser, RefreshRequest, Refreshed, Result,
-    SessionCreated, Store, User, UserCreated,
+    Caller, Device, EndOrder, Entropy, NewSession, NewUser, RefreshRequest, Refreshed, SessionCreated, Store,
+    User, UserCreated,
 };
+
+use crate::backend::{Backend, backends};
 
 /// When every test begins.
 pub const T0: Timestamp = Timestamp::from_ms(1_795_000_000_000);
@@ -29,68 +28,6 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 
 /// Twice the settle time: long enough for a generation to have settled.
 pub const QUIET: Duration = Duration::from_secs(180);
-
-/// A database of a kind that Tenure supports. A new kind is added to [`backends`] and passes or does not.
-pub trait Backend: Send + Sync {
-    fn name(&self) -> &'static str;
-    /// A handle on the database, like a process has: a second one is another process in all but name.
-    fn open(&self) -> Result<Arc<dyn Store>>;
-    /// Runs a statement behind everybody's back, like a person at the database's own shell.
-    fn sql(&self, statement: &str);
-    /// Reads one number the same way.
-    fn number(&self, query: &str) -> i64;
-}
-
-/// A fresh database of every kind there is.
-pub fn backends() -> Vec<Arc<dyn Backend>> {
-    vec![Arc::new(Sqlite::fresh(true)), Arc::new(Sqlite::fresh(false))]
-}
-
-// === SQLite ===
-
-pub struct Sqlite {
-    pub folder: TempDir,
-    pub use_stamp: bool,
-}
-
-impl Sqlite {
-    pub fn fresh(use_stamp: bool) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), use_stamp }
-    }
-
-    pub fn path(&self) -> PathBuf {
-        self.folder.path().join("tenure.db")
-    }
-
-    pub fn options(&self) -> SqliteOptions {
-        let options = SqliteOptions::new(self.path(), Arc::new(Seeded::distinct()), T0);
-        SqliteOptions { use_stamp: self.use_stamp, ..options }
-    }
-
-    pub fn connection(&self) -> rusqlite::Connection {
-        let conn = rusqlite::Connection::open(self.path()).unwrap();
-        conn.busy_timeout(10 * SECOND).unwrap();
-        conn
-    }
-}
-
-impl Backend for Sqlite {
-    fn name(&self) -> &'static str {
-        if self.use_stamp { "sqlite" } else { "sqlite without stamps" }
-    }
-
-    fn open(&self) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(SqliteStore::open(self.options())?))
-    }
-
-    fn sql(&self, statement: &str) {
-        self.connection().execute_batch(statement).unwrap();
-    }
-
-    fn number(&self, query: &str) -> i64 {
-        self.connection().query_row(query, (), |row| row.get(0)).unwrap()
-    }
-}
 
 // === Randomness ===
 
@@ -153,6 +90,23 @@ impl World {
         Self { backend: Arc::clone(&self.backend), store, rules: Arc::clone(&self.rules) }
     }
 
+    /// Waits until this handle must know what other handles, or a person, have written.
+    pub async fn hear(&self) {
+        tokio::time::sleep(self.backend.staleness()).await;
+    }
+
+    /// The same, unless it was this handle that wrote.
+    pub async fn hear_of(&self, writer: &World) {
+        if !Arc::ptr_eq(&self.store, &writer.store) {
+            self.hear().await;
+        }
+    }
+
+    /// A session's id as SQL has it.
+    pub fn id(&self, session: &Session) -> String {
+        self.backend.id(session.id.as_bytes())
+    }
+
     /// A user called by this name, `<name>@example.com`.
     pub async fn user(&self, name: &str) -> User {
         match self.store.user_create(new_user(name), None, T0).await.unwrap() {
@@ -180,12 +134,7 @@ impl World {
     }
 
     pub fn jar_at(&self, session: &Session, generation: Generation) -> Jar {
-        static NONCE: AtomicU64 = AtomicU64::new(1);
-        let mut nonce = [0; 12];
-        nonce[..8].copy_from_slice(&NONCE.fetch_add(1, Ordering::Relaxed).to_le_bytes());
-        let expires_at = session.expires_at;
-        let claims = RefreshClaims { session_id: session.id, generation, expires_at, nonce };
-        Jar(mint(self.rules.keys.current(), &claims, &session.salt))
+        jar_of(&self.rules, session, generation)
     }
 
     pub fn read(&self, jar: &Jar) -> PresentedToken {
@@ -235,6 +184,15 @@ impl World {
 /// A cookie jar's one token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Jar(pub String);
+
+pub fn jar_of(rules: &RefreshRules, session: &Session, generation: Generation) -> Jar {
+    static NONCE: AtomicU64 = AtomicU64::new(1);
+    let mut nonce = [0; 12];
+    nonce[..8].copy_from_slice(&NONCE.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+    let expires_at = session.expires_at;
+    let claims = RefreshClaims { session_id: session.id, generation, expires_at, nonce };
+    Jar(mint(rules.keys.current(), &claims, &session.salt))
+}
 
 pub fn rules(reuse: ReusePolicy) -> Arc<RefreshRules> {
     let key = MasterSecret::from_bytes([42; 32]).refresh_key();

@@ -1,0 +1,1 @@
+//! What concerns PostgreSQL alone: that the machine between us fails in ways of its own, and that nodes come and go.
