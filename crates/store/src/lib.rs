@@ -413,7 +413,7 @@ pub trait Keys: Send + Sync {
 
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
-pub trait Store: Sessions + Users + Keys + ClientReports {
+pub trait Store: Sessions + Users + Keys + ClientReports + ConsoleSessions {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;
 

@@ -11,8 +11,8 @@ use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 
 use crate::{
-    ClientReport, Device, Person, ReportClaims, ReportNumber, Result, SessionRecord, StoreError, StoredKey,
-    User,
+    ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Device, Person, ReportClaims, ReportNumber,
+    Result, SessionRecord, StoreError, StoredKey, User,
 };
 
 /// The columns that [`session`] reads, of a table called `s`.
@@ -247,5 +247,22 @@ pub(crate) fn signing_key(columns: &mut impl Columns) -> Result<StoredKey> {
         created_at: columns.time(WHAT)?,
         activates_at: columns.time(WHAT)?,
         retires_at: columns.time_or_null(WHAT)?,
+    })
+}
+
+/// The columns that [`console_session`] reads.
+pub(crate) const CONSOLE_SESSION: &str = "key, user_id, payload, created_at, expires_at";
+
+pub(crate) fn console_session(columns: &mut impl Columns) -> Result<ConsoleSession> {
+    const WHAT: &str = "console session";
+    let key = ConsoleKey(columns.bytes(WHAT)?);
+    let user_id = UserId::from_bytes(columns.id(WHAT)?);
+    let payload = ConsolePayload::new(columns.blob(WHAT)?);
+    Ok(ConsoleSession {
+        key,
+        user_id,
+        payload: payload.ok_or_else(|| columns.corrupt(WHAT, "is too large"))?,
+        created_at: columns.time(WHAT)?,
+        expires_at: columns.time(WHAT)?,
     })
 }

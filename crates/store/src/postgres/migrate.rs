@@ -23,6 +23,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0002_client_reports.sql"),
     },
+    Step {
+        number: 3,
+        name: "console_sessions",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0003_console_sessions.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

@@ -9,6 +9,7 @@ pub mod migrate;
 
 mod client_report;
 mod connect;
+mod console_session;
 mod end;
 mod feed;
 mod heard;

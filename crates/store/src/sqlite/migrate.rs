@@ -22,6 +22,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0002_client_reports.sql"),
     },
+    Step {
+        number: 3,
+        name: "console_sessions",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0003_console_sessions.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

@@ -6,6 +6,7 @@
 pub mod migrate;
 
 mod client_report;
+mod console_session;
 mod end;
 mod feed;
 mod key;

@@ -5,6 +5,7 @@
 mod backend;
 mod client_reports;
 mod coherence;
+mod console_sessions;
 mod damage;
 mod faults;
 mod keys;
@@ -13,6 +14,7 @@ mod migrations;
 mod postgres;
 mod process;
 mod races;
+mod redis;
 mod refreshes;
 mod sessions;
 mod users;

@@ -11,9 +11,10 @@ use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::RefreshRules;
 use tenure_domain::time::Timestamp;
 use tenure_store::{
-    Caller, ClientReport, ClientReportStats, ClientReports, EndOrder, Ended, Keys, NewSession, NewUser,
-    PasswordChanged, Person, RefreshRequest, Refreshed, ReportNumber, Result, Scope, SessionCreated,
-    SessionRecord, Sessions, Store, StoreError, StoredKey, User, UserCreated, Users, Vitals,
+    Caller, ClientReport, ClientReportStats, ClientReports, ConsoleKey, ConsoleSession, ConsoleSessions,
+    EndOrder, Ended, Keys, NewSession, NewUser, PasswordChanged, Person, RefreshRequest, Refreshed,
+    ReportNumber, Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, User,
+    UserCreated, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -257,6 +258,38 @@ impl ClientReports for FaultyStore {
 
     async fn client_report_expire(&self, before: Timestamp, keep: u64, limit: usize) -> Result<u64> {
         verb!(self, client_report_expire(before, keep, limit))
+    }
+}
+
+#[async_trait]
+impl ConsoleSessions for FaultyStore {
+    async fn console_session_put(&self, session: ConsoleSession) -> Result<()> {
+        verb!(self, console_session_put(session))
+    }
+
+    async fn console_session_find(&self, key: ConsoleKey, now: Timestamp) -> Result<Option<ConsoleSession>> {
+        verb!(self, console_session_find(key, now))
+    }
+
+    async fn console_session_renew(
+        &self,
+        key: ConsoleKey,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        verb!(self, console_session_renew(key, expires_at, now))
+    }
+
+    async fn console_session_delete(&self, key: ConsoleKey) -> Result<()> {
+        verb!(self, console_session_delete(key))
+    }
+
+    async fn console_session_delete_of(&self, user_id: UserId) -> Result<()> {
+        verb!(self, console_session_delete_of(user_id))
+    }
+
+    async fn console_session_expire(&self, now: Timestamp, limit: usize) -> Result<u64> {
+        verb!(self, console_session_expire(now, limit))
     }
 }
 

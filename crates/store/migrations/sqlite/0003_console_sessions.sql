@@ -1,0 +1,13 @@
+-- Sign-ins to the administrators' console, where no Redis keeps them. Deleting all of them is safe at any time:
+-- administrators sign in again. `user_id` references nothing, like that of a user's session.
+CREATE TABLE console_session (
+    -- The SHA-256 of the secret in the cookie.
+    key        BLOB    NOT NULL PRIMARY KEY,
+    user_id    BLOB    NOT NULL,
+    payload    BLOB    NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX console_session_by_user ON console_session (user_id);
+CREATE INDEX console_session_by_expiry ON console_session (expires_at);
