@@ -5,7 +5,13 @@ import { faultsOf } from "./commands.js";
 import { blocksIn, compile, isCode } from "./snippets.js";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const PAGES = ["README.md", "docs/guide/**/*.md", "web/*/README.md"];
+const PAGES = [
+  "README.md",
+  "docs/guide/**/*.md",
+  "docs/operations.md",
+  "deploy/README.md",
+  "web/*/README.md",
+];
 
 const pages = globSync(PAGES, { cwd: ROOT }).sort();
 const blocks = pages.flatMap((page) => blocksIn(page, readFileSync(join(ROOT, page), "utf8")));
