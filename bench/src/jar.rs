@@ -66,6 +66,10 @@ impl JarPool {
         Self { jars: Arc::new(Mutex::new(jars)), rest }
     }
 
+    pub fn empty() -> Self {
+        Self::new([], Duration::ZERO)
+    }
+
     pub fn read(file: &Path, rest: Duration) -> Result<Self> {
         let text = std::fs::read_to_string(file).context(file.display())?;
         let mut jars: Vec<Jar> = text.lines().filter_map(Jar::parse).collect();
@@ -98,6 +102,19 @@ impl JarPool {
                 _ => return,
             }
         }
+    }
+
+    /// Takes this many out for a pool of their own.
+    pub fn split_off(&self, count: usize) -> Self {
+        let mut jars = self.jars.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = count.min(jars.len());
+        Self { jars: Arc::new(Mutex::new(jars.drain(..count).collect())), rest: self.rest }
+    }
+
+    /// Counts all of them as used at this moment.
+    pub fn count_as_used_at(&self, at: Instant) {
+        let mut jars = self.jars.lock().unwrap_or_else(PoisonError::into_inner);
+        jars.iter_mut().for_each(|resting| resting.used_at = Some(at));
     }
 
     pub fn put_back(&self, jar: Jar) {
@@ -172,6 +189,10 @@ mod tests {
         quick.wait_for_rested(5);
         assert_eq!((quick.take(), quick.take()), (Some(jar(2)), Some(jar(1))));
         quick.wait_for_rested(1);
+        let both = JarPool::new([jar(1), jar(2)], Duration::from_secs(3600));
+        let one = both.split_off(1);
+        one.count_as_used_at(clock::now());
+        assert_eq!((one.take(), both.take(), both.len()), (None, Some(jar(2)), 0));
         let tireless = JarPool::new([jar(1)], Duration::ZERO);
         tireless.put_back(tireless.take().unwrap());
         assert_eq!(tireless.take(), Some(jar(1)));

@@ -1,9 +1,11 @@
-//! Load generator, limits of the machine and the measured goals of Tenure. Talks HTTP only, to loopback only.
+//! Load generator, limits of the machine and the measured goals of Tenure. Talks to Tenure over HTTP only, and to
+//! loopback only.
 #![forbid(unsafe_code)]
 
 pub mod bare;
 pub mod clock;
 pub mod command;
+pub mod database;
 pub mod failure;
 pub mod jar;
 pub mod limit;

@@ -34,7 +34,8 @@ pub enum Verdict {
 /// How hard and how long users hammer.
 #[derive(Clone, Debug)]
 pub struct Load {
-    pub target: SocketAddr,
+    /// Users are dealt out among them, one after the other.
+    pub targets: Vec<SocketAddr>,
     /// Generator threads; users are dealt out among them.
     pub threads: usize,
     /// Answers during the warm-up are checked but their latencies are not counted.
@@ -48,7 +49,12 @@ pub struct Load {
 
 impl Load {
     pub fn new(target: SocketAddr, time: Duration) -> Self {
-        Self { target, threads: 1, warm_up: Duration::from_millis(300), time, rate: None }
+        Self::over(vec![target], time)
+    }
+
+    /// Over several servers.
+    pub fn over(targets: Vec<SocketAddr>, time: Duration) -> Self {
+        Self { targets, threads: 1, warm_up: Duration::from_millis(300), time, rate: None }
     }
 
     pub fn without_warm_up(self) -> Self {
@@ -63,12 +69,13 @@ impl Load {
     pub fn run(&self, users: Vec<Box<dyn User>>) -> Result<Summary> {
         let threads = self.threads.clamp(1, users.len().max(1));
         let pace = self.rate.map(|rate| Duration::from_secs_f64(users.len() as f64 / rate.max(0.001)));
-        let mut hands: Vec<Vec<(Box<dyn User>, Duration)>> = (0..threads).map(|_| Vec::new()).collect();
+        let mut hands: Vec<Vec<Guest>> = (0..threads).map(|_| Vec::new()).collect();
         let count = users.len();
         for (n, user) in users.into_iter().enumerate() {
             // Paced users start spread over one interval, so that they do not march in step.
             let offset = pace.map_or(Duration::ZERO, |pace| pace.mul_f64(n as f64 / count as f64));
-            hands[n % threads].push((user, offset));
+            let target = self.targets[n % self.targets.len()];
+            hands[n % threads].push(Guest { user, target, offset });
         }
         let start = clock::now();
         let from = start + self.warm_up;
@@ -76,7 +83,7 @@ impl Load {
         let stats = std::thread::scope(|scope| {
             let running: Vec<_> = hands
                 .into_iter()
-                .map(|hand| scope.spawn(move || run_thread(self.target, hand, pace, start, from, until)))
+                .map(|hand| scope.spawn(move || run_thread(hand, pace, start, from, until)))
                 .collect();
             let mut stats = Stats::default();
             for thread in running {
@@ -88,9 +95,16 @@ impl Load {
     }
 }
 
-fn run_thread(
+/// A user before it sits down.
+struct Guest {
+    user: Box<dyn User>,
     target: SocketAddr,
-    users: Vec<(Box<dyn User>, Duration)>,
+    /// When it begins, if it is paced.
+    offset: Duration,
+}
+
+fn run_thread(
+    guests: Vec<Guest>,
     pace: Option<Duration>,
     start: Instant,
     from: Instant,
@@ -99,7 +113,7 @@ fn run_thread(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("runtime")?;
     let stats = Rc::new(RefCell::new(Stats::default()));
     let local = tokio::task::LocalSet::new();
-    for (user, offset) in users {
+    for Guest { user, target, offset } in guests {
         let seat = Seat {
             connection: Connection::new(target),
             pace: pace.map(|interval| Pace { interval, next: start + offset }),

@@ -1,5 +1,6 @@
 //! What the kernel says of processes and of the whole machine.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -22,17 +23,21 @@ pub struct Memory {
 pub struct Cost {
     pub server_cpu_seconds: f64,
     pub generator_cpu_seconds: f64,
-    /// Part of all cores that went to neither of the two: other people's work, and work of the kernel
+    /// Of the database server and all its processes, where there is one.
+    pub database_cpu_seconds: f64,
+    /// Part of all cores that went to none of them: other people's work, and work of the kernel
     /// that it charges to nobody. A large one says that the numbers beside it mean little.
     pub foreign_share: f64,
 }
 
 /// Reads the counters at the start; [`Meter::stop`] gives the difference.
 pub struct Meter {
-    server: Option<u32>,
+    servers: Vec<u32>,
+    database: Option<u32>,
     began: Instant,
     server_seconds: f64,
     own_seconds: f64,
+    database_seconds: f64,
     machine_seconds: f64,
 }
 
@@ -72,22 +77,32 @@ pub fn machine() -> serde_json::Value {
 
 impl Meter {
     pub fn start(server: Option<u32>) -> Self {
+        Self::of(server.into_iter().collect(), None)
+    }
+
+    /// Of several servers, and of a database by the process that all of its own descend from.
+    pub fn of(servers: Vec<u32>, database: Option<u32>) -> Self {
         Self {
-            server,
             began: clock::now(),
-            server_seconds: server.map_or(0.0, process_seconds),
+            server_seconds: servers.iter().copied().map(process_seconds).sum(),
             own_seconds: process_seconds(std::process::id()),
+            database_seconds: database.map_or(0.0, family_seconds),
             machine_seconds: machine_seconds(),
+            servers,
+            database,
         }
     }
 
     pub fn stop(self) -> Cost {
-        let server_cpu_seconds = self.server.map_or(0.0, process_seconds) - self.server_seconds;
+        let server_cpu_seconds =
+            self.servers.iter().copied().map(process_seconds).sum::<f64>() - self.server_seconds;
         let generator_cpu_seconds = process_seconds(std::process::id()) - self.own_seconds;
+        let database_cpu_seconds = self.database.map_or(0.0, family_seconds) - self.database_seconds;
         let machine = machine_seconds() - self.machine_seconds;
         let available = clock::now().duration_since(self.began).as_secs_f64() * cores() as f64;
-        let foreign = (machine - server_cpu_seconds - generator_cpu_seconds).max(0.0);
-        Cost { server_cpu_seconds, generator_cpu_seconds, foreign_share: foreign / available.max(0.001) }
+        let ours = server_cpu_seconds + generator_cpu_seconds + database_cpu_seconds;
+        let foreign_share = (machine - ours).max(0.0) / available.max(0.001);
+        Cost { server_cpu_seconds, generator_cpu_seconds, database_cpu_seconds, foreign_share }
     }
 }
 
@@ -102,6 +117,23 @@ fn process_seconds(process: u32) -> f64 {
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
     ticks as f64 / ticks_per_second()
+}
+
+/// What a process and all that descend from it have used. What has ended meanwhile is not counted.
+fn family_seconds(eldest: u32) -> f64 {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parents: BTreeMap<u32, u32> = numbers.filter_map(|id| Some((id, parent(id)?))).collect();
+    let is_of_family = |id: u32| {
+        let mut line = std::iter::successors(Some(id), |id| parents.get(id).copied().filter(|id| *id > 1));
+        line.any(|ancestor| ancestor == eldest)
+    };
+    parents.keys().copied().filter(|id| is_of_family(*id)).map(process_seconds).sum()
+}
+
+fn parent(process: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Time that all cores were busy, including time that the machine's host gave to others.
@@ -121,12 +153,13 @@ mod tests {
     #[test]
     fn a_busy_process_is_seen_to_be_busy() {
         let own = std::process::id();
-        let meter = Meter::start(Some(own));
+        let meter = Meter::of(vec![own], parent(own));
         let until = clock::now() + std::time::Duration::from_millis(200);
         while clock::now() < until {}
         let cost = meter.stop();
         // A shared machine may have given us little of those 200 ms, but not nothing.
         assert!(cost.server_cpu_seconds > 0.0 && cost.server_cpu_seconds < 10.0);
+        assert!(cost.database_cpu_seconds > 0.0, "a child counts for its parent's family");
         let memory = memory(own).unwrap();
         assert!(memory.rss_bytes > 500_000 && memory.peak_rss_bytes >= memory.rss_bytes);
         assert!(memory.anonymous_bytes <= memory.rss_bytes);

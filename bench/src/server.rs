@@ -26,6 +26,8 @@ pub struct Server {
 pub struct Tenure<'a> {
     pub binary: &'a Path,
     pub data: &'a Path,
+    /// The URL of its database; none: SQLite in its folder.
+    pub postgres: Option<&'a str>,
 }
 
 // === impl Tenure ===
@@ -33,10 +35,6 @@ pub struct Tenure<'a> {
 impl Tenure<'_> {
     pub fn database(&self) -> PathBuf {
         self.data.join("tenure.db")
-    }
-
-    pub fn secret(&self) -> PathBuf {
-        self.data.join("secret")
     }
 
     /// Starts it as an operator would, with its log on disk (that is part of its cost), and with limits that
@@ -50,6 +48,9 @@ impl Tenure<'_> {
             if name.to_string_lossy().starts_with("TENURE_") {
                 command.env_remove(name);
             }
+        }
+        if let Some(url) = self.postgres {
+            command.env("TENURE_POSTGRES__URL", url);
         }
         for limit in ["SIGN_IN_PER_ACCOUNT", "SIGN_IN_PER_ADDRESS", "REFRESH_PER_SESSION"] {
             command.env(format!("TENURE_LIMITS__{limit}_PER_MINUTE"), "1000000");

@@ -3,10 +3,12 @@
 mod password;
 mod rotation;
 mod signature;
+mod updates;
 
 pub use password::{hash_for_seed, hashes_per_second};
 pub use rotation::Rotations;
 pub use signature::signatures_per_second;
+pub use updates::{Batches, Updates};
 
 use std::time::Duration;
 

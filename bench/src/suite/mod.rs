@@ -6,7 +6,9 @@
 
 mod flood;
 mod judge;
+mod postgres;
 mod ready;
+mod run;
 mod scale;
 mod table;
 mod throughput;
@@ -39,7 +41,13 @@ pub struct SuiteArgs {
     /// The `seed` example of tenure-store.
     #[arg(long)]
     seed: PathBuf,
-    /// Fewer and shorter rounds, and a hundred thousand sessions instead of a million.
+    /// Where the product keeps its sessions.
+    #[arg(long, value_enum, default_value_t = Store::Sqlite)]
+    store: Store,
+    /// The `tenure-rig` program, which starts PostgreSQL.
+    #[arg(long)]
+    rig: Option<PathBuf>,
+    /// Fewer and shorter rounds, and a tenth of the sessions.
     #[arg(long)]
     quick: bool,
     /// Where the report goes besides standard output.
@@ -60,11 +68,19 @@ pub struct SuiteArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Store {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Throughput,
     Flood,
     Scale,
     Ready,
+    Batches,
+    Revocation,
 }
 
 /// What every part needs to know.
@@ -86,23 +102,34 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
     let suite =
         Suite { args, folder: folder.path().to_owned(), password_hash: limit::hash_for_seed(PASSWORD)? };
     let machine = proc::machine();
+    if let Some(part) = args.only.iter().find(|part| !part.stores().contains(&args.store)) {
+        return Err(Failure(format!("{part:?} is not measured on {:?}", args.store)));
+    }
+    let findings = match args.store {
+        Store::Sqlite => on_sqlite(&suite)?,
+        Store::Postgres => postgres::measure(&suite)?,
+    };
+    suite.report(&machine, &findings)
+}
+
+fn on_sqlite(suite: &Suite<'_>) -> Result<Vec<Findings>> {
     let mut findings = Vec::new();
     if suite.wants(Part::Ready) {
-        findings.push(ready::measure(&suite)?);
+        findings.push(ready::measure(suite)?);
     }
     if suite.wants(Part::Throughput) || suite.wants(Part::Flood) {
         let (tenure, pool) = suite.seeded("busy", suite.busy_sessions())?;
         if suite.wants(Part::Throughput) {
-            findings.push(throughput::measure(&suite, &tenure, &pool)?);
+            findings.push(throughput::measure(suite, &tenure, &pool)?);
         }
         if suite.wants(Part::Flood) {
-            findings.push(flood::measure(&suite, &tenure, &pool)?);
+            findings.push(flood::measure(suite, &tenure, &pool)?);
         }
     }
     if suite.wants(Part::Scale) {
-        findings.push(scale::measure(&suite)?);
+        findings.push(scale::measure(suite)?);
     }
-    suite.report(&machine, &findings)
+    Ok(findings)
 }
 
 /// A scratch folder that is removed at the end.
@@ -111,6 +138,18 @@ pub fn scratch(dir: Option<&Path>) -> Result<tempfile::TempDir> {
     match dir {
         Some(dir) => builder().tempdir_in(dir).context(dir.display()),
         None => builder().tempdir().context("a scratch folder"),
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    fn stores(self) -> &'static [Store] {
+        match self {
+            Self::Flood | Self::Ready => &[Store::Sqlite],
+            Self::Batches | Self::Revocation => &[Store::Postgres],
+            Self::Throughput | Self::Scale => &[Store::Sqlite, Store::Postgres],
+        }
     }
 }
 
@@ -143,16 +182,23 @@ impl Suite<'_> {
         let data = self.folder.join(name);
         std::fs::create_dir_all(&data).context(data.display())?;
         let seeded = Seeded { binary: self.args.server.clone(), data };
-        let file = seeded.data.join("jars");
         let tenure = seeded.tenure();
         // The first start makes the secret that the seeded tokens are signed under.
         tenure.start()?.stop()?;
+        let mut seed = Command::new(&self.args.seed);
+        seed.arg("--db").arg(tenure.database());
+        let pool = self.seed(seed, &seeded.data, sessions, jars)?;
+        Ok((seeded, pool))
+    }
+
+    /// Lets the seed tool, which was told into which database, write sessions and so many jars of them. The secret
+    /// is in `data`, and the jars' file comes there.
+    fn seed(&self, mut seed: Command, data: &Path, sessions: usize, jars: usize) -> Result<JarPool> {
         note(&format!("seeding {sessions} sessions"));
-        let status = Command::new(&self.args.seed)
-            .arg("--db")
-            .arg(tenure.database())
+        let file = data.join("jars");
+        let status = seed
             .arg("--secret-file")
-            .arg(tenure.secret())
+            .arg(data.join("secret"))
             .args(["--sessions", &sessions.to_string()])
             .arg("--jars")
             .arg(&file)
@@ -169,7 +215,7 @@ impl Suite<'_> {
         if pool.len() < jars {
             return Err(Failure(format!("the seed tool wrote {} jars instead of {jars}", pool.len())));
         }
-        Ok((seeded, pool))
+        Ok(pool)
     }
 
     fn report(&self, machine: &Value, findings: &[Findings]) -> Result<()> {
@@ -203,7 +249,7 @@ struct Seeded {
 
 impl Seeded {
     fn tenure(&self) -> Tenure<'_> {
-        Tenure { binary: &self.binary, data: &self.data }
+        Tenure { binary: &self.binary, data: &self.data, postgres: None }
     }
 }
 

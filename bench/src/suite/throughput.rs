@@ -6,15 +6,15 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::judge::{Goal, Rounds};
+use super::run::{Run, run};
 use super::{Findings, PASSWORD, Seeded, Suite, note, rest};
 use crate::clock;
 use crate::failure::Result;
 use crate::jar::JarPool;
 use crate::limit::{self, Rotations};
-use crate::load::{Load, User};
-use crate::proc::{Cost, Meter, cores};
+use crate::load::Load;
+use crate::proc::{Meter, cores};
 use crate::server::Server;
-use crate::stats::Summary;
 use crate::user::{CheckUser, ConstantUser, LoginUser, Logins, MixedUser, People, RefreshUser, crowd};
 
 /// Enough to keep every hashing thread busy, and below the queue at which sign-ins are shed.
@@ -23,17 +23,6 @@ const LOGIN_CONNECTIONS: usize = 8;
 const PEOPLE: usize = 1_000;
 /// Bare axum's rate from which the absolute refresh goal is judged (issue 2, section 5).
 const BARE_FOR_ABSOLUTE: f64 = 90_000.0;
-
-/// One run of one scenario.
-#[derive(Serialize)]
-struct Run {
-    #[serde(flatten)]
-    summary: Summary,
-    #[serde(flatten)]
-    cost: Cost,
-    server_us_per_operation: f64,
-    generator_us_per_operation: f64,
-}
 
 #[derive(Serialize)]
 struct Round {
@@ -101,21 +90,6 @@ pub fn measure(suite: &Suite<'_>, seeded: &Seeded, pool: &JarPool) -> Result<Fin
     Ok(Findings { name: "throughput", data, goals })
 }
 
-fn run(server: &Server, load: Load, users: Vec<Box<dyn User>>) -> Result<Run> {
-    let meter = Meter::start(Some(server.id()));
-    let summary = load.run(users)?;
-    let cost = meter.stop();
-    // The processor time includes the warm-up, the operations do not.
-    let operations = summary.per_second * (summary.seconds + load.warm_up.as_secs_f64());
-    let per_operation = |seconds: f64| seconds * 1e6 / operations.max(1.0);
-    Ok(Run {
-        server_us_per_operation: per_operation(cost.server_cpu_seconds),
-        generator_us_per_operation: per_operation(cost.generator_cpu_seconds),
-        summary,
-        cost,
-    })
-}
-
 fn alone(time: Duration, limit: impl FnOnce(Duration) -> Result<f64>) -> Result<Alone> {
     let meter = Meter::start(None);
     let began = clock::now();
@@ -123,13 +97,6 @@ fn alone(time: Duration, limit: impl FnOnce(Duration) -> Result<f64>) -> Result<
     let elapsed = (clock::now() - began).as_secs_f64();
     let us_per_operation = meter.stop().generator_cpu_seconds * 1e6 / (per_second * elapsed).max(1.0);
     Ok(Alone { per_second, us_per_operation })
-}
-
-impl Run {
-    /// Processor time of both sides, which share the cores.
-    fn us_per_operation(&self) -> f64 {
-        self.server_us_per_operation + self.generator_us_per_operation
-    }
 }
 
 /// The combined limit, and the refresh rate, of a machine that nobody else uses, by processor time: rates

@@ -9,13 +9,16 @@ use std::process::ExitCode;
 use tenure_rig::{Postgres, Redis};
 
 fn main() -> ExitCode {
-    let what: Vec<String> = std::env::args().skip(1).collect();
+    let what: &'static [String] = std::env::args().skip(1).collect::<Vec<_>>().leak();
     match what.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["postgres"] => serve(&Postgres::start(), |server| server.url("postgres")),
         ["postgres", "--durable"] => serve(&Postgres::start_durable(), |server| server.url("postgres")),
+        ["postgres", "--durable", ref settings @ ..] => {
+            serve(&Postgres::with(settings), |server| server.url("postgres"))
+        }
         ["redis"] => serve(&Redis::start(), Redis::url),
         _ => {
-            eprintln!("tenure-rig postgres [--durable] | redis");
+            eprintln!("tenure-rig postgres [--durable [name=value ...]] | redis");
             ExitCode::from(2)
         }
     }

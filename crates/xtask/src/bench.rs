@@ -15,6 +15,10 @@ pub fn bench(repo: &Repo, args: &[String]) -> Result<ExitCode> {
     let mut bench = repo.command(repo.built("release", "tenure-bench")?);
     bench.arg("suite").arg("--server").arg(repo.built("release", "tenure")?);
     bench.arg("--seed").arg(repo.built("release/examples", "seed")?);
+    if args.iter().any(|arg| arg.contains("postgres")) {
+        process::run(&mut repo.cargo(&["build", "--release", "-p", "tenure-rig", "--bins"]))?;
+        bench.arg("--rig").arg(repo.built("release", "tenure-rig")?);
+    }
     bench.args(args.iter().filter(|arg| *arg != "--"));
     process::run(&mut bench)?;
     Ok(ExitCode::SUCCESS)
