@@ -57,8 +57,10 @@ pub async fn audit(world: &World) -> Sums {
         }
     }
     check_keepers(world).await;
-    let dead = world.server.metric("tenure_dead_token_total").await;
-    assert!(dead == 0.0, "seed {}: {dead} dead tokens were presented", world.seed);
+    for node in &world.nodes {
+        let dead = node.metric("tenure_dead_token_total").await;
+        assert!(dead == 0.0, "seed {}: {dead} dead tokens were presented", world.seed);
+    }
     ledger.assert_kept(world.seed);
     sums
 }
@@ -68,7 +70,7 @@ async fn rows(world: &World, facts: &[(String, Fact)]) -> BTreeMap<String, Value
     let users: BTreeSet<_> = facts.iter().map(|(_, fact)| fact.user.as_str()).collect();
     let mut rows = BTreeMap::new();
     for user in users {
-        let list = world.server.installation.ask(&["session", "list", user, "--all"]).await;
+        let list = world.nodes[0].installation.ask(&["session", "list", user, "--all"]).await;
         for row in list.as_array().unwrap() {
             rows.insert(row["id"].as_str().unwrap().to_owned(), row.clone());
         }
@@ -123,7 +125,7 @@ async fn check_alive(world: &World, id: &str, fact: &Fact) {
 }
 
 /// The network is well now, but the machine may be slow: a stale or lost request is sent again.
-async fn patiently(browser: &Browser, ask: impl Fn() -> Ask) -> (std::time::Instant, Answer) {
+pub async fn patiently(browser: &Browser, ask: impl Fn() -> Ask) -> (std::time::Instant, Answer) {
     for _ in 0..20 {
         match browser.send(ask()).await {
             (_, Answer::Lost) => {}

@@ -37,7 +37,7 @@ struct Clock {
 pub enum Cookies {
     None,
     Jar,
-    /// This one alone, from outside any jar; the answer's cookies are not kept.
+    /// This one alone, from outside any jar; the answer's cookies are told and not kept.
     Only(String),
 }
 
@@ -170,21 +170,33 @@ impl Browser {
         if crate::now() > deadline {
             return (sent, Answer::Lost);
         }
-        let headers = if keeps_cookies { response.headers().clone() } else { HeaderMap::new() };
+        let headers = response.headers().clone();
         let status = response.status().as_u16();
         // Cookies are kept as soon as the head is there, even if the body never comes. A sign-in is the
         // exception: what was not answered whole is not in anybody's ledger.
-        let early = if is_refresh { self.apply(&headers) } else { String::new() };
+        let early = if is_refresh { self.apply(&headers, keeps_cookies) } else { String::new() };
         let body = match timeout_at(deadline.into(), response.bytes()).await {
             Ok(Ok(body)) => body,
             _ => return (sent, Answer::Lost),
         };
-        let cookie = if is_refresh { early } else { self.apply(&headers) };
+        let cookie = if is_refresh { early } else { self.apply(&headers, keeps_cookies) };
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if let Some(server_time) = body["server_time"].as_i64() {
             self.learn(server_time, sent, body["code"] == "request_stale");
         }
         (sent, read(status, body, cookie))
+    }
+
+    /// Sends a request again that was lost or, by a clock not yet learned, stale: the machine may be slow.
+    pub async fn answered(&self, ask: impl Fn() -> Ask) -> Answer {
+        for _ in 0..20 {
+            match self.send(ask()).await.1 {
+                Answer::Lost => {}
+                Answer::Refused(refusal) if refusal.code == "request_stale" => {}
+                answer => return answer,
+            }
+        }
+        Answer::Lost
     }
 
     fn request(&self, ask: Ask, is_refresh: bool) -> reqwest::RequestBuilder {
@@ -209,17 +221,20 @@ impl Browser {
         }
     }
 
-    /// Sets and deletes by name. Returns the cookie that was set.
-    fn apply(&self, headers: &HeaderMap) -> String {
+    /// Sets and deletes by name, if the jar is to change. Returns the cookie that was set.
+    fn apply(&self, headers: &HeaderMap, keeps: bool) -> String {
         let mut set = String::new();
         for line in headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok()) {
             let pair = line.split(';').next().unwrap_or_default();
             let Some((name, value)) = pair.split_once('=') else { continue };
-            if line.contains("Max-Age=0") {
-                self.jar().remove(name);
-            } else {
-                self.jar().insert(name.to_owned(), value.to_owned());
+            let deleted = line.contains("Max-Age=0");
+            if !deleted {
                 set = pair.to_owned();
+            }
+            match keeps {
+                true if deleted => drop(self.jar().remove(name)),
+                true => drop(self.jar().insert(name.to_owned(), value.to_owned())),
+                false => {}
             }
         }
         set

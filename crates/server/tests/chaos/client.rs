@@ -13,13 +13,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::browser::{Answer, Ask, Browser, Cookies, LOGIN, REFRESH, Refusal, SignedIn};
-use crate::ledger::{Ledger, SIGNED_OUT};
+use crate::ledger::{Fact, Ledger, SIGNED_OUT};
 use crate::random::Random;
 
 pub const PASSWORD: &str = "correct horse battery staple";
-
-/// Whatever a client wants, it gets within this time, however often it has to ask.
-const PROGRESS: Duration = Duration::from_secs(60);
 
 /// Sign-ins of one user; the command line lists at most 200 sessions of one.
 const SIGN_INS_PER_USER: u32 = 120;
@@ -246,7 +243,7 @@ impl Client {
 
     fn assert_not_ended_before(&self, sent: Instant, current: &SignedIn) {
         let ended = self.ledger.fact(&current.session).and_then(|fact| fact.ended);
-        if ended.is_some_and(|ended| ended < sent) {
+        if ended.is_some_and(|ended| ended + self.ledger.promise.staleness < sent) {
             self.ledger
                 .violation(&current.session, "REVIVED: an access token worked after its session's end");
         }
@@ -309,11 +306,9 @@ impl Client {
     /// The sessions that the jar's cookies name, as far as they were ever answered to this client.
     fn sessions_in_jar(&self) -> Vec<String> {
         let names: Vec<_> = self.browser.cookies().iter().map(|cookie| name_of(cookie).to_owned()).collect();
-        let facts = self.ledger.facts().into_iter();
-        let mine = facts.filter(|(_, fact)| {
-            fact.client == self.number && names.iter().any(|name| name == name_of(&fact.cookie))
-        });
-        mine.map(|(session, _)| session).collect()
+        let mine = self.ledger.facts_of(self.number).into_iter();
+        let in_jar = mine.filter(|(_, fact)| names.iter().any(|name| name == name_of(&fact.cookie)));
+        in_jar.map(|(session, _)| session).collect()
     }
 
     /// Anything that is neither an answer nor transport is a defect of the server or of this client.
@@ -335,13 +330,21 @@ fn name_of(cookie: &str) -> &str {
 /// Presents the session's last cookie and access token until both have been refused for its end.
 pub async fn assert_refused(client: usize, browser: &Browser, ledger: &Ledger, session: &str) {
     let Some(fact) = ledger.fact(session) else { return };
-    let give_up_at = crate::now() + PROGRESS;
-    let asks = [(|fact: &crate::ledger::Fact| Ask::refresh_with(&fact.cookie)) as fn(&_) -> Ask, |fact| {
-        Ask::profile(&fact.access_token)
-    }];
-    for ask in asks {
+    let give_up_at = crate::now() + ledger.promise.progress;
+    // A refresh is refused at once wherever it arrives; an access token as soon as the node has heard.
+    type Make = fn(&Fact) -> Ask;
+    let asks: [(Make, Duration); 2] = [
+        (|fact| Ask::refresh_with(&fact.cookie), Duration::ZERO),
+        (|fact| Ask::profile(&fact.access_token), ledger.promise.staleness),
+    ];
+    for (ask, staleness) in asks {
         loop {
-            match browser.send(ask(&fact)).await.1 {
+            let (sent, answer) = browser.send(ask(&fact)).await;
+            match answer {
+                Answer::Done(_) if fact.ended.is_some_and(|ended| sent <= ended + staleness) => {
+                    sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
                 Answer::Done(_) => ledger.violation(session, "REVIVED: served after its acknowledged end"),
                 Answer::Refused(refusal) if refusal.refuses_access_token() => {}
                 Answer::Refused(refusal) if refusal.ends_session() => {
@@ -354,7 +357,7 @@ pub async fn assert_refused(client: usize, browser: &Browser, ledger: &Ledger, s
                     sleep(Duration::from_millis(20)).await;
                     continue;
                 }
-                other => ledger.violation(session, &format!("no answer for a minute, then {other:?}")),
+                other => ledger.violation(session, &format!("no answer for very long, then {other:?}")),
             }
             break;
         }
@@ -378,9 +381,10 @@ impl<'a> Retry<'a> {
     async fn wait(&mut self) {
         let cap = (33_u64 << self.attempts.min(6)).min(2_000);
         self.attempts += 1;
-        if self.began.elapsed() > PROGRESS {
+        let progress = self.client.ledger.promise.progress;
+        if self.began.elapsed() > progress {
             let session = self.client.current().map(|current| current.session).unwrap_or_default();
-            let what = format!("no {} within {PROGRESS:?} and {} attempts", self.what, self.attempts);
+            let what = format!("no {} within {progress:?} and {} attempts", self.what, self.attempts);
             self.client.ledger.violation(&session, &what);
             self.began = crate::now();
         }

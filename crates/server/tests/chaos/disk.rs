@@ -35,8 +35,8 @@ async fn a_full_disk_refuses_what_must_be_written_and_ends_nothing() {
     // The first one's answer is lost on purpose: each time its old cookie comes back, one row is written.
     let lost = world.clients[0].browser.cookies().concat();
     expect_done(&world.clients[0].browser, "a refresh", Ask::refresh).await;
-    assert!(world.server.terminate().await.success());
-    world.server.start_with_files_limited_to(BLOCKS).await;
+    assert!(world.nodes[0].terminate().await.success());
+    world.nodes[0].start_with_files_limited_to(BLOCKS).await;
 
     let (young, young_browser) = fill_the_disk(&world).await;
     fill_the_last_room(&young_browser, &lost).await;
@@ -53,8 +53,8 @@ async fn a_full_disk_refuses_what_must_be_written_and_ends_nothing() {
     let refreshed = expect_done(&young_browser, "a refresh that moves nothing", Ask::refresh).await;
     assert_eq!(refreshed.session, young.session);
 
-    world.server.kill();
-    world.server.start().await;
+    world.nodes[0].kill();
+    world.nodes[0].start().await;
     let refreshed = expect_done(&young_browser, "a refresh after the trouble", Ask::refresh).await;
     assert_eq!((refreshed.session, refreshed.expires_at), (young.session, young.expires_at));
     let sums = audit(&world).await;
@@ -68,7 +68,7 @@ async fn fill_the_disk(world: &World) -> (SignedIn, Browser) {
         let browser = Browser::new(world.proxy.url(), 0);
         let body = json!({ "email": "client-0-1@tenure.example", "password": PASSWORD, "remember_me": true });
         let ask = || Ask { body: Some(body.clone()), ..Ask::new(Method::POST, LOGIN) };
-        match answered(&browser, ask).await {
+        match browser.answered(ask).await {
             Answer::Done(done) => last = Some((done.signed_in(), browser)),
             Answer::Refused(refusal) if refusal.code == "storage_unavailable" => {
                 return last.expect("room for one sign-in at least");
@@ -82,7 +82,7 @@ async fn fill_the_disk(world: &World) -> (SignedIn, Browser) {
 /// Writes one row at a time until not even that is possible.
 async fn fill_the_last_room(browser: &Browser, old_cookie: &str) {
     for _ in 0..SIGN_INS_MAX {
-        match answered(browser, || Ask::refresh_with(old_cookie)).await {
+        match browser.answered(|| Ask::refresh_with(old_cookie)).await {
             Answer::Done(_) => {}
             Answer::Refused(refusal) if refusal.code == "storage_unavailable" => return,
             other => panic!("a refresh on a full disk was answered {other:?}"),
@@ -91,27 +91,15 @@ async fn fill_the_last_room(browser: &Browser, old_cookie: &str) {
     panic!("{SIGN_INS_MAX} rows fitted where no sign-in did");
 }
 
-/// The machine may be slow: what was not answered in time is asked again.
-async fn answered(browser: &Browser, ask: impl Fn() -> Ask) -> Answer {
-    for _ in 0..20 {
-        match browser.send(ask()).await.1 {
-            Answer::Lost => {}
-            Answer::Refused(refusal) if refusal.code == "request_stale" => {}
-            answer => return answer,
-        }
-    }
-    Answer::Lost
-}
-
 async fn expect_503(browser: &Browser, what: &str, ask: impl Fn() -> Ask) {
-    match answered(browser, ask).await {
+    match browser.answered(ask).await {
         Answer::Refused(refusal) if refusal.code == "storage_unavailable" && refusal.status == 503 => {}
         other => panic!("{what} on a full disk was answered {other:?}"),
     }
 }
 
 async fn expect_done(browser: &Browser, what: &str, ask: impl Fn() -> Ask) -> SignedIn {
-    match answered(browser, ask).await {
+    match browser.answered(ask).await {
         Answer::Done(done) => done.signed_in(),
         other => panic!("{what} was answered {other:?}"),
     }

@@ -20,7 +20,7 @@ async fn rotating_and_retiring_signing_keys_under_load_and_across_restarts_signs
     let mut retired = 0;
     for round in 0..ROUNDS {
         sleep(random.ms(300, 1_500)).await;
-        let installation = &world.server.installation;
+        let installation = &world.nodes[0].installation;
         let added = installation.ask(&["keys", "rotate", "--now"]).await;
         assert_eq!(added["state"], "signs", "{added}");
         sleep(random.ms(0, 600)).await;
@@ -33,19 +33,19 @@ async fn rotating_and_retiring_signing_keys_under_load_and_across_restarts_signs
         }
         sleep(random.ms(0, 600)).await;
         if random.chance(50) {
-            world.server.kill();
+            world.nodes[0].kill();
         } else {
-            let status = world.server.terminate().await;
+            let status = world.nodes[0].terminate().await;
             assert!(status.success(), "after SIGTERM the server exited with {status}");
         }
-        world.server.start().await;
+        world.nodes[0].start().await;
         world.ledger.assert_kept(world.seed);
     }
     sleep(Duration::from_secs(1)).await;
     world.settle_down().await;
     let sums = audit(&world).await;
     println!("{retired} keys retired; {:?}; {sums:?}", world.ledger.counts());
-    let keys = world.server.installation.ask(&["keys", "list"]).await;
+    let keys = world.nodes[0].installation.ask(&["keys", "list"]).await;
     assert_eq!(in_state(&keys, "signs").len(), 1, "{keys}");
     assert_eq!(in_state(&keys, "retired").len(), retired, "{keys}");
     assert!(retired >= ROUNDS - 1, "every other round retires what the rounds before it added");
@@ -58,5 +58,5 @@ fn in_state(keys: &Value, state: &str) -> Vec<String> {
 }
 
 fn secret(world: &World) -> Vec<u8> {
-    std::fs::read(world.server.installation.data.join("secret")).unwrap()
+    std::fs::read(world.nodes[0].installation.data.join("secret")).unwrap()
 }

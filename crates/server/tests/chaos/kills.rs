@@ -48,13 +48,13 @@ async fn a_first_start_that_is_killed_at_any_moment_does_not_hinder_the_next() {
         // Migrations, the master secret and the first signing key are made here, or half made.
         let mut world = World::prepare(1, seed).await;
         world.proxy.set_faulty(false);
-        world.server.start_unawaited();
+        world.nodes[0].start_unawaited();
         sleep(random.ms(0, 150)).await;
-        world.server.kill();
-        world.server.start().await;
+        world.nodes[0].kill();
+        world.nodes[0].start().await;
         world.clients[0].sign_in().await;
-        world.server.kill();
-        world.server.start().await;
+        world.nodes[0].kill();
+        world.nodes[0].start().await;
         let sums = audit(&world).await;
         assert_eq!((sums.alive, sums.ended), (1, 0), "seed {seed}");
     }
@@ -78,29 +78,29 @@ async fn trouble(world: &mut World, kills: u64, span: Duration) -> Troubles {
         match random.below(100) {
             0..5 => {
                 troubles.terminations += 1;
-                let status = world.server.terminate().await;
+                let status = world.nodes[0].terminate().await;
                 assert!(status.success(), "after SIGTERM the server exited with {status}");
-                world.server.start().await;
+                world.nodes[0].start().await;
                 continue;
             }
             5..10 => {
                 // And then killed where it woke up, or while it was still held.
                 troubles.pauses += 1;
                 let pause = random.ms(50, 1_500);
-                world.server.pause(pause).await;
+                world.nodes[0].pause(pause).await;
             }
             10..20 => {
-                world.server.kill();
-                world.server.start_unawaited();
+                world.nodes[0].kill();
+                world.nodes[0].start_unawaited();
                 sleep(random.ms(0, 120)).await;
                 troubles.kills += 1;
                 troubles.kills_at_start += 1;
             }
             _ => {}
         }
-        world.server.kill();
+        world.nodes[0].kill();
         troubles.kills += 1;
-        world.server.start().await;
+        world.nodes[0].start().await;
         world.ledger.assert_kept(world.seed);
     }
     troubles

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
 
 use crate::browser::SignedIn;
-use crate::server::Log;
+use crate::log::Log;
 
 pub const SIGNED_OUT: &str = "signed_out";
 pub const ADMIN_REVOKED: &str = "admin_revoked";
@@ -17,7 +19,22 @@ pub const REPLACED: &str = "replaced_by_sign_in";
 const STORIES_MAX: usize = 5;
 const EVENTS_TOLD: usize = 20;
 
+/// What is promised where the ledger is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Promise {
+    /// Whatever a client wants, it gets within this time, however often it has to ask.
+    pub progress: Duration,
+    /// For how long after the answer to an end a node may still take its access tokens.
+    pub staleness: Duration,
+}
+
+impl Promise {
+    /// One server on one database of its own.
+    pub const ONE_MACHINE: Self = Self { progress: Duration::from_secs(60), staleness: Duration::ZERO };
+}
+
 pub struct Ledger {
+    pub promise: Promise,
     started: Instant,
     log: Arc<Log>,
     state: Mutex<State>,
@@ -29,6 +46,8 @@ struct State {
     events: Vec<Event>,
     violations: Vec<String>,
     counts: Counts,
+    /// Who hears of every end that was answered.
+    ends: Option<mpsc::UnboundedSender<String>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,8 +84,20 @@ struct Event {
 }
 
 impl Ledger {
-    pub fn new(log: Arc<Log>) -> Self {
-        Self { started: crate::now(), log, state: Mutex::default() }
+    pub fn new(promise: Promise, log: Arc<Log>) -> Self {
+        Self { promise, started: crate::now(), log, state: Mutex::default() }
+    }
+
+    /// Every end from now on, as soon as it has been answered.
+    pub fn follow_ends(&self) -> mpsc::UnboundedReceiver<String> {
+        let (tell, hear) = mpsc::unbounded_channel();
+        self.state().ends = Some(tell);
+        hear
+    }
+
+    /// No more ends are told.
+    pub fn close_ends(&self) {
+        self.state().ends = None;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -158,6 +189,9 @@ impl Ledger {
         if let Some(fact) = state.sessions.get_mut(session) {
             fact.ended.get_or_insert(crate::now());
         }
+        if let Some(ends) = &state.ends {
+            let _ = ends.send(session.to_owned());
+        }
     }
 
     /// A client was told that its session has ended. Without a cause that is the thing that must never happen.
@@ -176,6 +210,13 @@ impl Ledger {
 
     pub fn fact(&self, session: &str) -> Option<Fact> {
         self.state().sessions.get(session).cloned()
+    }
+
+    /// The sign-ins that this client was answered.
+    pub fn facts_of(&self, client: usize) -> Vec<(String, Fact)> {
+        let state = self.state();
+        let mine = state.sessions.iter().filter(|(_, fact)| fact.client == client);
+        mine.map(|(id, fact)| (id.clone(), fact.clone())).collect()
     }
 
     /// Every sign-in that was ever answered.

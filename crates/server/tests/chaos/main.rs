@@ -17,12 +17,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod audit;
+mod backends;
 mod browser;
+mod calm;
 mod client;
+mod cluster;
+mod database;
 mod disk;
+mod everywhere;
+mod failover;
+mod feed;
 mod keys;
 mod kills;
 mod ledger;
+mod log;
 mod pauses;
 mod proxy;
 mod random;

@@ -19,12 +19,12 @@ async fn a_server_held_for_twelve_seconds_amid_refreshes_signs_nobody_out() {
     world.proxy.set_faulty(false);
     world.let_clients_live();
     sleep(Duration::from_secs(4)).await;
-    world.server.pause(PAUSE).await;
+    world.nodes[0].pause(PAUSE).await;
     sleep(Duration::from_secs(3)).await;
     world.settle_down().await;
     let sums = audit(&world).await;
     println!("{:?}; {sums:?}", world.ledger.counts());
-    let stragglers = world.server.installation.log.about("request_stale", 1_000).lines().count();
+    let stragglers = world.nodes[0].installation.log.about("request_stale", 1_000).lines().count();
     assert!(
         stragglers >= 12,
         "only {stragglers} refreshes that had waited out the pause were refused as stale"

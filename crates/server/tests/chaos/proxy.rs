@@ -1,8 +1,9 @@
 //! A network that misbehaves: between the clients and the server, one fate per request.
 //!
 //! It speaks just enough HTTP/1.1 to see where a request ends, and sends each to the server on a connection
-//! of its own. It follows the server across restarts: whoever starts one tells it where it listens, and that
-//! it is gone. A port is thus never reserved, and never somebody else's.
+//! of its own: where there are several, to the next one that is up. It follows the servers across restarts:
+//! whoever starts one tells it where it listens, and that it is gone. A port is thus never reserved, and never
+//! somebody else's.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,9 @@ use crate::random::Random;
 /// A hop that has not answered by then is given up, so that no task outlives its test.
 const HOP_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Where one server listens now, if it runs.
+pub type Upstream = watch::Receiver<Option<SocketAddr>>;
+
 pub struct Proxy {
     pub address: SocketAddr,
     pub state: Arc<State>,
@@ -28,7 +32,8 @@ pub struct Proxy {
 }
 
 pub struct State {
-    upstream: watch::Receiver<Option<SocketAddr>>,
+    upstreams: Vec<Upstream>,
+    next: AtomicUsize,
     seed: u64,
     faulty: AtomicBool,
     requests: AtomicUsize,
@@ -80,11 +85,12 @@ fn delay(random: &mut Random) -> Duration {
 }
 
 impl Proxy {
-    pub async fn start(seed: u64, upstream: watch::Receiver<Option<SocketAddr>>) -> Self {
+    pub async fn start(seed: u64, upstreams: Vec<Upstream>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
-            upstream,
+            upstreams,
+            next: AtomicUsize::new(0),
             seed,
             faulty: AtomicBool::new(true),
             requests: AtomicUsize::new(0),
@@ -185,11 +191,8 @@ impl State {
     /// One request and its whole answer, on a connection of its own. A server that dies half way leaves half
     /// an answer, or none.
     async fn forward(&self, request: &[u8]) -> io::Result<Vec<u8>> {
-        let Some(address) = *self.upstream.borrow() else {
-            return Err(io::ErrorKind::ConnectionRefused.into());
-        };
         let exchange = async {
-            let mut server = TcpStream::connect(address).await?;
+            let mut server = self.connect().await?;
             let _ = server.set_nodelay(true);
             server.write_all(request).await?;
             let mut answer = Vec::with_capacity(4096);
@@ -197,6 +200,20 @@ impl State {
             Ok(answer)
         };
         timeout(HOP_TIMEOUT, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// To the next server in turn that takes connections; one that is held takes them and says nothing.
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        for number in 0..self.upstreams.len() {
+            let upstream = &self.upstreams[(turn + number) % self.upstreams.len()];
+            let address = *upstream.borrow();
+            let Some(address) = address else { continue };
+            if let Ok(server) = TcpStream::connect(address).await {
+                return Ok(server);
+            }
+        }
+        Err(io::ErrorKind::ConnectionRefused.into())
     }
 }
 

@@ -1,11 +1,9 @@
-//! The server as a process: started, killed, paused, asked by its own command line; and what it had to say.
+//! The server as a process: started, killed, paused, asked by its own command line.
 
-use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,29 +11,18 @@ use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::log::{Log, Serving};
+
 const BINARY: &str = env!("CARGO_BIN_EXE_tenure");
 
 /// A start on a machine that has much else to do.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// With a database that is held for half a minute, and killed after that.
+const SUPERVISED_START_TIMEOUT: Duration = Duration::from_secs(150);
+
 /// The server's own grace for running requests is 10 s.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Log lines kept for failure messages.
-const LINES_KEPT: usize = 200_000;
-
-/// Must not stand in the log while every client is honest: each says that the rule, the store or the server
-/// failed somebody.
-const ALARMING: [&str; 8] = [
-    "token_reuse",
-    "refresh_superseded",
-    "session_superseded",
-    "session_not_found",
-    "session_unverifiable",
-    "internal_error",
-    "\"rewound\"",
-    "panicked",
-];
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The smallest constants that the server accepts, so that generations move in seconds: F = 1 s, C = 0, hence
 /// S = 3 (F + 5 s) + C = 18 s instead of 90 s. Clients abort their refreshes at the same F. Sign-ins cost next
@@ -55,12 +42,16 @@ const ENVIRONMENT: [(&str, &str); 10] = [
     ("TENURE_LOG__FORMAT", "json"),
 ];
 
-/// How to run the server and its command line on one data folder.
+/// How to run the server and its command line: one machine of one, or one of several.
 #[derive(Clone)]
 pub struct Installation {
+    /// As lines of its log are labelled.
+    pub name: String,
     pub data: PathBuf,
     /// What browsers see: the proxy.
     pub public_url: String,
+    /// Settings of its own, as in `TENURE_POSTGRES__URL`.
+    pub environment: Vec<(&'static str, String)>,
     pub log: Arc<Log>,
 }
 
@@ -68,6 +59,7 @@ impl Installation {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(ENVIRONMENT).env("TENURE_SERVER__PUBLIC_URL", &self.public_url);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("TENURE_DATA", &self.data).stdin(Stdio::null());
         command
     }
@@ -121,6 +113,24 @@ impl Server {
         self.wait_until_serving(serving).await;
     }
 
+    /// Starts it again and again, as a supervisor does, until it serves: what it needs may not be there yet.
+    pub async fn start_supervised(&mut self) {
+        let give_up_at = crate::now() + SUPERVISED_START_TIMEOUT;
+        loop {
+            let serving = self.spawn(None);
+            if let Ok(Ok(at)) = timeout(START_TIMEOUT, serving).await {
+                return self.serves(at);
+            }
+            drop(self.process.take());
+            assert!(
+                crate::now() < give_up_at,
+                "the server did not start:\n{}",
+                self.installation.log.about("", 30)
+            );
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Starts it with files limited to this many blocks of 512 bytes: what goes beyond fails like a full disk.
     pub async fn start_with_files_limited_to(&mut self, blocks: u32) {
         let serving = self.spawn(Some(blocks));
@@ -148,8 +158,9 @@ impl Server {
         command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (say, serving) = oneshot::channel();
-        self.installation.log.follow(self.runs, child.stdout.take().unwrap(), Some(say));
-        self.installation.log.follow(self.runs, child.stderr.take().unwrap(), None);
+        let (log, label) = (&self.installation.log, format!("{} run {}", self.installation.name, self.runs));
+        log.follow(label.clone(), child.stdout.take().unwrap(), Some(say));
+        log.follow(label, child.stderr.take().unwrap(), None);
         self.process = Some(Process { child, ops: None });
         serving
     }
@@ -158,6 +169,10 @@ impl Server {
         let Ok(Ok(at)) = timeout(START_TIMEOUT, serving).await else {
             panic!("the server did not start:\n{}", self.installation.log.about("", 30));
         };
+        self.serves(at);
+    }
+
+    fn serves(&mut self, at: Serving) {
         if let Some(process) = &mut self.process {
             process.ops = at.ops;
         }
@@ -208,73 +223,5 @@ impl Server {
         let page = http.get(format!("http://{ops}/metrics")).send().await.unwrap().text().await.unwrap();
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         value.unwrap_or_else(|| panic!("no {name} in\n{page}"))
-    }
-}
-
-/// Where a run listens, from its first line.
-struct Serving {
-    listen: SocketAddr,
-    ops: Option<SocketAddr>,
-}
-
-impl Serving {
-    fn read(line: &str) -> Option<Self> {
-        let line: Value = serde_json::from_str(line).ok()?;
-        let address = |name: &str| line[name].as_str()?.parse().ok();
-        (line["message"] == "serving").then_some(())?;
-        Some(Self { listen: address("listen")?, ops: address("ops") })
-    }
-}
-
-/// What all runs of a server wrote.
-#[derive(Default)]
-pub struct Log {
-    lines: Mutex<VecDeque<(usize, String)>>,
-    alarms: Mutex<Vec<String>>,
-}
-
-impl Log {
-    fn follow(
-        self: &Arc<Self>,
-        run: usize,
-        from: impl Read + Send + 'static,
-        mut say: Option<oneshot::Sender<Serving>>,
-    ) {
-        let log = Arc::clone(self);
-        std::thread::spawn(move || {
-            for line in BufReader::new(from).lines().map_while(Result::ok) {
-                if let Some(serving) = say.as_ref().and_then(|_| Serving::read(&line)) {
-                    let _ = say.take().map(|say| say.send(serving));
-                }
-                log.keep(run, line);
-            }
-        });
-    }
-
-    fn keep(&self, run: usize, line: String) {
-        if ALARMING.iter().any(|word| line.contains(word)) {
-            let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
-            if alarms.len() < 20 {
-                alarms.push(format!("run {run}: {line}"));
-            }
-        }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() >= LINES_KEPT {
-            lines.pop_front();
-        }
-        lines.push_back((run, line));
-    }
-
-    pub fn alarms(&self) -> Vec<String> {
-        self.alarms.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The last lines that contain this.
-    pub fn about(&self, what: &str, most: usize) -> String {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = lines.iter().rev().filter(|(_, line)| line.contains(what)).take(most);
-        let mut found: Vec<_> = found.map(|(run, line)| format!("    run {run}: {line}\n")).collect();
-        found.reverse();
-        found.concat()
     }
 }

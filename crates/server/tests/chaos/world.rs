@@ -1,4 +1,4 @@
-//! One test's world: a data folder, a server, the network in front of it, and the clients behind that.
+//! One test's world: a server or several, the network in front of them, and the clients behind that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,20 +11,24 @@ use tokio::time::timeout;
 
 use crate::browser::Browser;
 use crate::client::{Client, assert_refused};
-use crate::ledger::{ADMIN_REVOKED, Ledger};
-use crate::proxy::Proxy;
+use crate::ledger::{ADMIN_REVOKED, Ledger, Promise};
+use crate::log::Log;
+use crate::proxy::{Proxy, Upstream};
 use crate::random::Random;
-use crate::server::{Installation, Log, Server};
+use crate::server::{Installation, Server};
 
 /// Whoever is in the middle of something when the trouble ends has this long to finish it.
 const SETTLE_DOWN: Duration = Duration::from_secs(90);
 
 /// The number under which the ledger keeps what the command line did.
-pub const COMMAND_LINE: usize = 99;
+pub const COMMAND_LINE: usize = 9_999;
 
 pub struct World {
     pub seed: u64,
-    pub server: Server,
+    /// One with a database of its own, or several that share one.
+    pub nodes: Vec<Server>,
+    /// Where each of them listens.
+    pub upstreams: Vec<Upstream>,
     pub proxy: Proxy,
     pub ledger: Arc<Ledger>,
     pub clients: Vec<Arc<Client>>,
@@ -33,31 +37,62 @@ pub struct World {
     _folder: TempDir,
 }
 
+/// What a world consists of.
+pub struct Plan {
+    pub clients: usize,
+    /// How many times faster than usual the clients live.
+    pub haste: u64,
+    pub promise: Promise,
+    /// The settings of each server.
+    pub environments: Vec<Vec<(&'static str, String)>>,
+    pub log: Log,
+}
+
 impl World {
     /// The server is up, and the clients have not begun yet.
     pub async fn start(clients: usize) -> Self {
         let seed = seed();
         println!("CHAOS_SEED={seed}");
         let mut world = Self::prepare(clients, seed).await;
-        world.server.start().await;
+        world.nodes[0].start().await;
         world
     }
 
     /// The server has never run.
     pub async fn prepare(clients: usize, seed: u64) -> Self {
+        let plan = Plan {
+            clients,
+            haste: 1,
+            promise: Promise::ONE_MACHINE,
+            environments: vec![vec![]],
+            log: Log::default(),
+        };
+        Self::build(plan, seed).await
+    }
+
+    /// No server has ever run.
+    pub async fn build(plan: Plan, seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (upstream, follow) = watch::channel(None);
-        let proxy = Proxy::start(seed, follow).await;
-        let log = Arc::new(Log::default());
-        let data = folder.path().join("data");
-        let installation = Installation { data, public_url: proxy.url(), log: Arc::clone(&log) };
-        let ledger = Arc::new(Ledger::new(log));
+        let (says, upstreams): (Vec<_>, Vec<Upstream>) =
+            plan.environments.iter().map(|_| watch::channel(None)).unzip();
+        let proxy = Proxy::start(seed, upstreams.clone()).await;
+        let log = Arc::new(plan.log);
+        let mut nodes = vec![];
+        for (number, (environment, upstream)) in plan.environments.into_iter().zip(says).enumerate() {
+            let name = format!("node {number}");
+            let data = folder.path().join(&name);
+            let (public_url, log) = (proxy.url(), Arc::clone(&log));
+            nodes.push(Server::new(Installation { name, data, public_url, environment, log }, upstream));
+        }
+        let ledger = Arc::new(Ledger::new(plan.promise, log));
         let stop = Arc::new(AtomicBool::new(false));
-        let client =
-            |number| Arc::new(Client::new(number, proxy.url(), Arc::clone(&ledger), seed, Arc::clone(&stop)));
-        let clients = (0..clients).map(client).collect();
-        let server = Server::new(installation, upstream);
-        Self { seed, server, proxy, ledger, clients, living: JoinSet::new(), stop, _folder: folder }
+        let client = |number| {
+            let mut client = Client::new(number, proxy.url(), Arc::clone(&ledger), seed, Arc::clone(&stop));
+            client.habits.rest_ms /= plan.haste;
+            Arc::new(client)
+        };
+        let clients = (0..plan.clients).map(client).collect();
+        Self { seed, nodes, upstreams, proxy, ledger, clients, living: JoinSet::new(), stop, _folder: folder }
     }
 
     pub fn random(&self, purpose: &str) -> Random {
@@ -73,7 +108,7 @@ impl World {
     /// Ends sessions by the command line, one after the other, until the clients are told to stop.
     pub fn let_an_operator_end_sessions(&mut self) {
         let mut random = self.random("operator");
-        let (installation, ledger) = (self.server.installation.clone(), Arc::clone(&self.ledger));
+        let (installation, ledger) = (self.nodes[0].installation.clone(), Arc::clone(&self.ledger));
         let (stop, clients) = (Arc::clone(&self.stop), self.clients.clone());
         let browser = Browser::new(self.proxy.url(), 0);
         self.living.spawn(async move {
@@ -84,14 +119,15 @@ impl World {
                 let Some(victim) = random.pick(&sessions) else { continue };
                 let id = victim.session.as_str();
                 ledger.may_end(COMMAND_LINE, id, ADMIN_REVOKED);
-                let ended = installation.cli(&["session", "end", id, "--reason", "chaos"]).await;
-                if !ended.status.success() {
-                    let why = String::from_utf8_lossy(&ended.stderr);
-                    ledger.violation(id, &format!("the command line could not end it: {why}"));
-                    continue;
+                match end_by_command_line(&installation, &ledger, id).await {
+                    Ok(()) => {
+                        ledger.ended(COMMAND_LINE, id);
+                        assert_refused(COMMAND_LINE, &browser, &ledger, id).await;
+                    }
+                    Err(why) => {
+                        ledger.violation(id, &format!("the command line could not end it: {why}"));
+                    }
                 }
-                ledger.ended(COMMAND_LINE, id);
-                assert_refused(COMMAND_LINE, &browser, &ledger, id).await;
             }
         });
     }
@@ -100,7 +136,7 @@ impl World {
     pub async fn settle_down(&mut self) {
         self.proxy.set_faulty(false);
         self.stop.store(true, Ordering::Relaxed);
-        let finished = timeout(SETTLE_DOWN, async {
+        let finished = timeout(SETTLE_DOWN.max(self.ledger.promise.progress), async {
             while let Some(lived) = self.living.join_next().await {
                 lived.unwrap();
             }
@@ -109,6 +145,21 @@ impl World {
             self.ledger.violation("", "clients did not finish although the trouble was over");
         }
         self.ledger.assert_kept(self.seed);
+    }
+}
+
+/// A database of its own always takes an end; one that may be away takes it when it is back.
+async fn end_by_command_line(installation: &Installation, ledger: &Ledger, id: &str) -> Result<(), String> {
+    let give_up_at = crate::now() + ledger.promise.progress;
+    loop {
+        let ended = installation.cli(&["session", "end", id, "--reason", "chaos"]).await;
+        if ended.status.success() {
+            return Ok(());
+        }
+        if ledger.promise.staleness.is_zero() || crate::now() > give_up_at {
+            return Err(String::from_utf8_lossy(&ended.stderr).into_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
