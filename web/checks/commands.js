@@ -24,8 +24,11 @@ function parts(line) {
   return line.replace(/(^|\s)#\s.*$/, "").split(/\s(?:&&|\|)\s/);
 }
 
+/** One of our programs where a command begins; elsewhere the word is the name of a database or a role. */
+const PROGRAM = /^\s*(?:\$ )?(?:\w+=\S*\s+)*(?:\S*\/)?(tenure|cargo xtask|npm run)\s+(\S.*)$/;
+
 function fault(command) {
-  const [, program, rest] = /(?:^|\s|\/)(tenure|cargo xtask|npm run)\s+(\S.*)$/.exec(command) ?? [];
+  const [, program, rest] = PROGRAM.exec(command) ?? [];
   if (!program) return [];
   const words = rest.match(/"[^"]*"|\S+/g) ?? [];
   if (program === "npm run")

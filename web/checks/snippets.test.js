@@ -63,6 +63,7 @@ test("a wrong command is told with its page and line", () => {
     "target/debug/tenure logouts tail --folow # tenure fly",
     "tenure logouts count",
     "npm run fly",
+    "createuser --pwprompt tenure fly",
     "```",
     "```console",
     "$ tenure sesion list",
@@ -70,5 +71,5 @@ test("a wrong command is told with its page and line", () => {
     "```",
   ].join("\n");
   const places = blocksIn("page.md", text).flatMap(faultsOf);
-  expect(places.map((line) => line.split(": ")[0])).toEqual([2, 4, 5, 6, 9].map((line) => `page.md:${line}`));
+  expect(places.map((line) => line.split(": ")[0])).toEqual([2, 4, 5, 6, 10].map((line) => `page.md:${line}`));
 });
