@@ -1,7 +1,7 @@
 // The commands on our pages: each is looked up in the source of the program that it calls. Flags are known by the file
 // of their noun, not by their verb; that is as much as can be had without building anything.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -43,7 +43,8 @@ function tenureFaults(words) {
   const file = `crates/server/src/command/${noun}.rs`;
   const wrong = known("command of tenure", noun, variants(main, "Verb"));
   if (wrong.length || !existsSync(join(ROOT, file))) return wrong;
-  const own = read(file);
+  const verbFiles = globSync(`crates/server/src/command/${noun}/*.rs`, { cwd: ROOT });
+  const own = [file, ...verbFiles].map(read).join("\n");
   const verbs = variants(own, `${noun[0].toUpperCase()}${noun.slice(1)}Verb`);
   const flags = words.filter((word) => word.startsWith("--")).map((word) => word.split("=")[0]);
   return [
@@ -60,10 +61,13 @@ function xtaskVerbs() {
   return [...read("crates/xtask/src/main.rs").matchAll(/^ {8}"(\w+)" =>/gm)].map((match) => match[1]);
 }
 
-/** The variants of an enum of clap's, as they are typed. */
+/** The variants of an enum of clap's, as they are typed; those of an enum that is flattened into it among them. */
 function variants(source, name) {
   const [, body] = new RegExp(`enum ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
-  return [...(body ?? "").matchAll(/^ {4}([A-Z]\w*)/gm)].map((match) => typed(match[1]));
+  const found = (body ?? "").matchAll(/(#\[command\(flatten\)\]\s+)?^ {4}([A-Z]\w*)(?:\((\w+)\))?/gm);
+  return [...found].flatMap(([, flattened, variant, type]) =>
+    flattened ? variants(source, type) : [typed(variant)],
+  );
 }
 
 function longFlags(source) {

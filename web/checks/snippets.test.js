@@ -71,5 +71,7 @@ test("a wrong command is told with its page and line", () => {
     "```",
   ].join("\n");
   const places = blocksIn("page.md", text).flatMap(faultsOf);
-  expect(places.map((line) => line.split(": ")[0])).toEqual([2, 4, 5, 6, 10].map((line) => `page.md:${line}`));
+  expect(places.map((line) => line.split(": ")[0])).toEqual(
+    [2, 4, 5, 6, 10].map((line) => `page.md:${line}`),
+  );
 });
