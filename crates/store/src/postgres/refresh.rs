@@ -254,7 +254,14 @@ impl Presentation<'_> {
             return Ok(Step::Again(Some(row)));
         }
         let columns = &mut Fields::of(&row);
-        let (person, _) = person(columns.go_to(LEADING_COLUMNS + SESSION_COLUMNS))?;
+        let person = match person(columns.go_to(LEADING_COLUMNS + SESSION_COLUMNS)) {
+            Ok((person, _)) => person,
+            // What was written is as good as an answer that was lost.
+            Err(StoreError::Corrupt { cause, .. }) => {
+                return Ok(Step::Done(Refreshed::Unreadable { session_id: was.id, cause }));
+            }
+            Err(error) => return Err(error),
+        };
         let session = Session { rotation: to, ..was };
         self.store.rows.keep(&session);
         Ok(Step::Done(Refreshed::Served { session, person, rewound, written: true }))

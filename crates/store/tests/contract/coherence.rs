@@ -25,7 +25,7 @@ async fn after_every_kind_of_write_by_either_handle_the_next_caller_is_right() {
     }
 }
 
-async fn check_every_write(reader: &World, writer: &World, name: &str) {
+pub async fn check_every_write(reader: &World, writer: &World, name: &str) {
     let by_user = || order(EndReason::SignedOut);
     let heard = || reader.hear_of(writer);
     let ada = writer.user(name).await;

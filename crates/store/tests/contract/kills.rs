@@ -70,11 +70,12 @@ async fn after_kills_of_a_process_on_postgres_its_answers_stand() {
 /// The database itself is killed under load, and everybody finds back by themselves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_kills_of_postgres_under_load_its_answers_stand_and_rotations_that_it_lost_are_healed() {
-    let server = tenure_rig::Postgres::start_durable();
+    // What it has written, the system keeps; what it has not, is lost with it.
+    let server = tenure_rig::Postgres::start();
     let backend: Arc<dyn Backend> = Arc::new(Postgres::on(&server.server()));
     let mut ledger = Ledger::new(backend).await;
     let world = Arc::new(World::of(Arc::clone(&ledger.backend)));
-    for round in 1..=8 {
+    for round in 1..=6 {
         let carried = carry(&ledger.known, &ledger.random);
         let facts: Arc<Mutex<Vec<Fact>>> = Arc::default();
         let mut hands = JoinSet::new();
@@ -85,7 +86,11 @@ async fn after_kills_of_postgres_under_load_its_answers_stand_and_rotations_that
             let work = Work::new(&world.store, &ledger.ada, round, hand, say);
             hands.spawn(work.go_on(mine));
         }
-        tokio::time::sleep(Duration::from_millis(100 + ledger.random.next() % 200)).await;
+        let enough = 20 + ledger.random.below(40);
+        while facts.lock().unwrap().len() < enough {
+            tokio::time::sleep(SECOND / 200).await;
+        }
+        tokio::time::sleep(Duration::from_micros(ledger.random.next() % 20_000)).await;
         server.kill();
         for broken in hands.join_all().await {
             assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
@@ -102,8 +107,8 @@ async fn after_kills_of_postgres_under_load_its_answers_stand_and_rotations_that
         let touched = carried.into_iter().chain(facts.iter().map(|fact| fact.id)).collect();
         hold(&world, &ledger.ada, &mut ledger.known, touched, time_of(round) + QUIET).await;
     }
-    ledger.hold_everything(&world, time_of(9)).await;
-    assert!(ledger.tally.signed_in > 50 && ledger.tally.served > 50, "{:?}", ledger.tally);
+    ledger.hold_everything(&world, time_of(7)).await;
+    assert!(ledger.tally.served > 20 && ledger.tally.ended > 10, "{:?}", ledger.tally);
 }
 
 /// What is known of a database that is killed at.

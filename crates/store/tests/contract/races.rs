@@ -12,7 +12,12 @@ use tokio::task::JoinSet;
 use crate::world::{Jar, QUIET, SECOND, T0, World, name_of, new_session, order};
 
 /// Presents one token many times at once, over both handles by turns.
-async fn present_at_once(worlds: &[Arc<World>], jar: &Jar, times: usize, now: Timestamp) -> Vec<Refreshed> {
+pub async fn present_at_once(
+    worlds: &[Arc<World>],
+    jar: &Jar,
+    times: usize,
+    now: Timestamp,
+) -> Vec<Refreshed> {
     let mut racers = JoinSet::new();
     for i in 0..times {
         let (world, jar) = (Arc::clone(&worlds[i % worlds.len()]), jar.clone());
@@ -21,7 +26,7 @@ async fn present_at_once(worlds: &[Arc<World>], jar: &Jar, times: usize, now: Ti
     racers.join_all().await
 }
 
-fn heads(outcomes: &[Refreshed]) -> Vec<Generation> {
+pub fn heads(outcomes: &[Refreshed]) -> Vec<Generation> {
     let head = |outcome: &Refreshed| match outcome {
         Refreshed::Served { session, .. } => session.rotation.head,
         other => panic!("not served but {}", name_of(other)),
@@ -30,7 +35,7 @@ fn heads(outcomes: &[Refreshed]) -> Vec<Generation> {
 }
 
 /// Two handles on one database: two processes in all but name.
-fn pair(world: World) -> [Arc<World>; 2] {
+pub fn pair(world: World) -> [Arc<World>; 2] {
     let second = world.second_handle();
     [Arc::new(world), Arc::new(second)]
 }

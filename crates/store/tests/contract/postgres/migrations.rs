@@ -1,0 +1,135 @@
+//! Migrations on PostgreSQL: on a fresh database, again, by many at once, and under the feet of those who serve.
+
+use std::sync::Arc;
+
+use tenure_rig::postgres_for_tests;
+use tenure_store::StoreError;
+use tenure_store::postgres::{PostgresStore, migrate};
+use tokio::task::JoinSet;
+
+use crate::backend::{Backend as _, Postgres};
+use crate::world::{MINUTE, QUIET, T0, World, name_of};
+
+fn empty() -> Arc<Postgres> {
+    Arc::new(Postgres::empty(&postgres_for_tests()))
+}
+
+#[tokio::test]
+async fn a_fresh_database_gets_everything_and_remembers_when_and_what_it_needs() {
+    let postgres = empty();
+    let options = postgres.options();
+    let planned = migrate::plan(&options).await.unwrap();
+    assert!(!planned.is_empty() && planned.iter().all(|step| step.applied_at.is_none()));
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(postgres.number(tables), 0, "asking must not create anything");
+    assert_eq!(migrate::up(&options).await.unwrap(), planned);
+    let status = migrate::status(&options).await.unwrap();
+    assert!(status.iter().all(|step| step.applied_at == Some(T0)));
+    let numbers: Vec<_> = status.iter().map(|step| step.number).collect();
+    assert_eq!(numbers, (1..=planned.len() as u32).collect::<Vec<_>>());
+    assert_eq!(
+        postgres.number("SELECT count(*) FROM migration WHERE needs BETWEEN 1 AND number"),
+        numbers.len() as i64
+    );
+    assert!(migrate::plan(&options).await.unwrap().is_empty());
+    let later = tenure_store::postgres::PostgresOptions { now: T0 + MINUTE, ..postgres.options() };
+    assert!(migrate::up(&later).await.unwrap().is_empty());
+    assert!(migrate::status(&options).await.unwrap().iter().all(|step| step.applied_at == Some(T0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_eight_that_start_at_once_one_migrates_and_all_open() {
+    for _ in 0..3 {
+        let postgres = empty();
+        let mut starts = JoinSet::new();
+        for _ in 0..8 {
+            let options = postgres.options();
+            starts.spawn(async move { PostgresStore::open(options).await.map(drop) });
+        }
+        for started in starts.join_all().await {
+            started.unwrap();
+        }
+        let known = migrate::status(&postgres.options()).await.unwrap().len();
+        assert_eq!(postgres.number("SELECT count(*) FROM migration") as usize, known);
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_fails_leaves_the_database_as_it_was() {
+    let postgres = empty();
+    // In the way of the second step.
+    postgres.sql("CREATE TABLE client_report (n int)");
+    assert!(migrate::up(&postgres.options()).await.is_err());
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(postgres.number(tables), 1);
+    postgres.sql("DROP TABLE client_report");
+    assert!(!migrate::up(&postgres.options()).await.unwrap().is_empty());
+}
+
+/// What a later version's steps would do: one that adds, and, when no old version runs any more, one that takes away.
+const EXPAND: &str = "ALTER TABLE session ADD COLUMN place text NOT NULL DEFAULT 'nowhere'; \
+     ALTER TABLE \"user\" ADD COLUMN nickname text; \
+     CREATE TABLE passkey (id uuid PRIMARY KEY, user_id uuid NOT NULL REFERENCES \"user\" (id) ON DELETE CASCADE); \
+     CREATE INDEX session_by_place ON session (place) WHERE place <> 'nowhere'; \
+     INSERT INTO migration (number, name, applied_at, needs) VALUES (9001, 'expand', 1, 1)";
+const CONTRACT: &str = "ALTER TABLE \"user\" DROP COLUMN name; \
+     INSERT INTO migration (number, name, applied_at, needs) VALUES (9002, 'contract', 1, 9001)";
+
+/// The way of an upgrade: this version serves all along the first step, and starts after it, as on the way back. After
+/// the second, which needs what it does not know, it starts no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_version_before_serves_while_a_database_is_expanded_and_is_refused_when_it_is_contracted() {
+    let postgres = Arc::new(Postgres::fresh());
+    let before = Arc::new(World::of(postgres.clone()));
+    let ada = before.user("ada").await;
+    let mut jar = before.jar(&before.sign_in(&ada).await);
+    before.served(&mut jar, T0 + QUIET).await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(serve_until(Arc::clone(&before), ada.clone(), stopped));
+    postgres.sql(&format!("BEGIN; {EXPAND}; COMMIT"));
+    // A node of this version that starts now, as when an upgrade is taken back.
+    let status = migrate::status(&postgres.options()).await.unwrap();
+    assert!(status.iter().all(|step| step.number < 9001 && step.applied_at.is_some()));
+    assert!(migrate::up(&postgres.options()).await.unwrap().is_empty());
+    PostgresStore::open(postgres.options()).await.unwrap();
+    let joined = before.second_handle();
+    for step in 2..6 {
+        let by = if step % 2 == 0 { &joined } else { &*before };
+        by.served(&mut jar, T0 + step * QUIET).await;
+    }
+    let eve = joined.user("eve").await;
+    let session = joined.sign_in(&eve).await;
+    before.hear().await;
+    assert!(before.stands(&session, &eve).await);
+    let _ = stop.send(());
+    assert!(serving.await.unwrap() > 3, "it served all along");
+    postgres.sql(&format!("BEGIN; {CONTRACT}; COMMIT"));
+    let refusals = [
+        PostgresStore::open(postgres.options()).await.map(drop),
+        migrate::up(&postgres.options()).await.map(drop),
+        migrate::status(&postgres.options()).await.map(drop),
+    ];
+    for refusal in refusals {
+        let error = refusal.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains("9002") && error.to_string().contains("9001"), "{error}");
+    }
+}
+
+/// Signs in, refreshes and signs out without a failure; gives how often.
+async fn serve_until(
+    world: Arc<World>,
+    user: tenure_store::User,
+    mut stopped: tokio::sync::oneshot::Receiver<()>,
+) -> u32 {
+    let mut rounds = 0;
+    while stopped.try_recv().is_err() || rounds < 5 {
+        let session = world.sign_in_at(&user, crate::world::device("robot"), T0 + rounds * QUIET).await;
+        let mut jar = world.jar(&session);
+        world.served(&mut jar, T0 + (rounds + 1) * QUIET).await;
+        assert!(world.stands(&session, &user).await);
+        assert_eq!(name_of(&world.refresh(&jar, T0 + (rounds + 1) * QUIET).await), "served");
+        rounds += 1;
+    }
+    rounds
+}
