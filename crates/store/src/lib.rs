@@ -13,6 +13,7 @@
 
 mod client_report;
 mod console_session;
+pub mod copy;
 pub mod ephemeral;
 mod migration;
 pub mod postgres;
@@ -336,7 +337,8 @@ pub trait Sessions: Send + Sync {
     /// None if there is no such session or its user is gone.
     async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>>;
 
-    /// How many sessions are neither ended nor expired.
+    /// How many sessions are neither ended nor expired. On PostgreSQL an estimate where there are more than a
+    /// hundred thousand.
     async fn session_count(&self, now: Timestamp) -> Result<u64>;
 }
 

@@ -10,6 +10,7 @@ pub mod migrate;
 mod client_report;
 mod connect;
 mod console_session;
+pub(crate) mod copy;
 mod end;
 mod feed;
 mod heard;

@@ -83,8 +83,22 @@ fn has_needs(conn: &Connection) -> Result<bool> {
     Ok(row::one(conn, column, (), |_| Ok(()))?.is_some())
 }
 
-/// What the database remembers.
+/// Refuses a database that has not had everything that this program knows.
+pub(super) fn must_be_current(conn: &Connection) -> Result<()> {
+    match migration::missing(migration::judge(STEPS, &applied(conn)?)?).first() {
+        None => Ok(()),
+        Some(missing) => Err(StoreError::Unavailable(format!(
+            "the database lacks migration {:04}; start `tenure serve` on it once, or run `tenure migrate up`",
+            missing.number
+        ))),
+    }
+}
+
+/// What the database remembers. One that has moved elsewhere is refused, whatever it remembers.
 fn applied(conn: &Connection) -> Result<Vec<Applied>> {
+    if let Some(mark) = super::copy::mark(conn)? {
+        return Err(mark.refusal());
+    }
     let table = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migration'";
     if row::one(conn, table, (), |_| Ok(()))?.is_none() {
         return Ok(Vec::new());

@@ -7,6 +7,7 @@ pub mod migrate;
 
 mod client_report;
 mod console_session;
+pub(crate) mod copy;
 mod end;
 mod feed;
 mod key;
@@ -161,14 +162,21 @@ fn set_wal_mode(conn: &Connection) -> Result<()> {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        StoreError::Unavailable(error.to_string())
+        let told = error.to_string();
+        match told.starts_with("no such table") {
+            // The tables of a database that is in use do not vanish in any other way.
+            true => StoreError::Unavailable(format!("{told}; has it moved? `tenure migrate status` tells")),
+            false => StoreError::Unavailable(told),
+        }
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn check(&self) -> Result<()> {
-        self.readers.read(|conn| Ok(conn.query_row("SELECT 1", (), |_| Ok(()))?)).await?;
+        // Of a table, because a database that has moved elsewhere has none.
+        let any = "SELECT EXISTS (SELECT 1 FROM session)";
+        self.readers.read(|conn| Ok(conn.query_row(any, (), |_| Ok(()))?)).await?;
         // Through the queue and an empty commit, which flushes nothing.
         self.writer.write(|_| Ok(())).await
     }

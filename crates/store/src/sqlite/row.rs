@@ -53,7 +53,7 @@ pub(super) struct Fields<'r> {
 }
 
 impl<'r> Fields<'r> {
-    fn of(row: &'r Row) -> Self {
+    pub fn of(row: &'r Row) -> Self {
         Self { row, next: 0 }
     }
 

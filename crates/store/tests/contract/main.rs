@@ -6,6 +6,7 @@ mod backend;
 mod client_reports;
 mod coherence;
 mod console_sessions;
+mod copy;
 mod damage;
 mod faults;
 mod keys;
