@@ -7,6 +7,7 @@ use tenure_domain::refresh_token::RefreshKeyRing;
 use tenure_domain::rotation::RotationRules;
 use tenure_domain::secret::{MasterSecret, PseudonymKey};
 use tenure_domain::session::RefreshRules;
+use tenure_store::ephemeral::Redis;
 use tenure_store::{Entropy, Store};
 
 use crate::clock::Clock;
@@ -25,6 +26,8 @@ use crate::pages::{DevUser, Find, Pages};
 pub struct Parts {
     pub settled: Settled,
     pub store: Arc<dyn Store>,
+    /// What nodes share and may lose, if they have one.
+    pub redis: Option<Redis>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub log: LogSink,
@@ -42,6 +45,7 @@ pub struct App {
     issuer: String,
     request_ids: AtomicU64,
     pub store: Arc<dyn Store>,
+    pub redis: Option<Redis>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub log: LogSink,
@@ -61,7 +65,8 @@ pub struct App {
 
 impl App {
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { settled, store, clock, entropy, log, secret, previous_secrets, pages, dev_user } = parts;
+        let Parts { settled, store, redis, clock, entropy, log, secret, previous_secrets, pages, dev_user } =
+            parts;
         let metrics = Metrics::default();
         let mut first_request = [0; 8];
         entropy.fill(&mut first_request);
@@ -76,7 +81,7 @@ impl App {
         Arc::new(Self {
             keys: Keys::new(Arc::clone(&store), Arc::clone(&entropy), &secret, &previous_secrets),
             hasher: Hasher::start(&settled, Arc::clone(&entropy), metrics.password.clone()),
-            limits: Limits::new(&settled.config.limits, Arc::clone(&clock)),
+            limits: Limits::new(&settled.config.limits, Arc::clone(&clock), redis.clone()),
             pages: Pages::new(pages, dev_user.as_ref(), &settled, &origins),
             origins,
             cookies: CookieShape::new(&settled.public_url),
@@ -88,6 +93,7 @@ impl App {
             issuer: settled.public_url.to_string(),
             settled,
             store,
+            redis,
             clock,
             entropy,
             log,
@@ -103,6 +109,9 @@ impl App {
     /// The page of metrics, with what is only known by asking brought up to date.
     pub fn metrics_page(&self) -> String {
         self.metrics.note_vitals(&self.store.vitals());
+        if let Some(redis) = &self.redis {
+            self.metrics.note_redis(redis.is_up(), redis.timeouts());
+        }
         if let Some(offset) = self.node_clock.offset() {
             self.metrics.clock_offset.set(offset.as_seconds());
         }

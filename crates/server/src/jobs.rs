@@ -67,7 +67,9 @@ async fn chores(app: &App) -> Result<(), StoreError> {
     if swept > 0 {
         tracing::info!(swept, "rows of long-ended sessions deleted");
     }
-    expire_client_reports(app, now).await
+    expire_client_reports(app, now).await?;
+    while app.store.console_session_expire(now, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
+    Ok(())
 }
 
 /// Deletes old reports and those beyond the bound, all of them, in steps that let others write in between.

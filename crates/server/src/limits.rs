@@ -1,4 +1,9 @@
-//! Rate limits of this process. They answer 429 and never end anything.
+//! Rate limits. They answer 429 and never end anything.
+//!
+//! Each node counts everything for itself. Where nodes share a Redis, what is counted of people and addresses is
+//! counted there too, and refused if either refuses: with Redis gone or emptied, a limit is as wide as there are
+//! nodes, but never away. Refreshes are this node's alone, so that none of them ever waits for Redis
+//! (docs/decisions/0012-limits-that-nodes-share.md).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +15,7 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use tenure_domain::id::SessionId;
+use tenure_store::ephemeral::{Counted, Redis, Tally};
 
 use crate::clock::Clock;
 use crate::config;
@@ -63,52 +69,48 @@ pub struct Limited {
     pub retry_after: Duration,
 }
 
+/// The span that quotas are given for.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A limit on people or addresses, by pseudonyms: this node's count, and what it is called where nodes share one.
+struct Shareable {
+    kind: &'static str,
+    per_minute: u32,
+    here: Keyed<u64>,
+}
+
 pub struct Limits {
     clock: LimitClock,
-    accounts: Keyed<u64>,
-    addresses: Keyed<u64>,
+    accounts: Shareable,
+    addresses: Shareable,
     sessions: Keyed<SessionId>,
-    reporters: Keyed<u64>,
+    reporters: Shareable,
+    shared: Option<Redis>,
 }
 
 impl Limits {
-    pub fn new(config: &config::Limits, clock: Arc<dyn Clock>) -> Self {
+    /// Limits of this node, and of all nodes that have the same `shared`.
+    pub fn new(config: &config::Limits, clock: Arc<dyn Clock>, shared: Option<Redis>) -> Self {
         let clock = LimitClock::new(clock);
-        let quota =
-            |per_minute: u32| Quota::per_minute(per_minute.try_into().unwrap_or(std::num::NonZeroU32::MIN));
+        let shareable = |kind, per_minute| Shareable { kind, per_minute, here: keyed(per_minute, &clock) };
         Self {
-            accounts: RateLimiter::new(
-                quota(config.sign_in_per_account_per_minute),
-                DashMapStateStore::default(),
-                clock.clone(),
-            ),
-            addresses: RateLimiter::new(
-                quota(config.sign_in_per_address_per_minute),
-                DashMapStateStore::default(),
-                clock.clone(),
-            ),
-            sessions: RateLimiter::new(
-                quota(config.refresh_per_session_per_minute),
-                DashMapStateStore::default(),
-                clock.clone(),
-            ),
-            reporters: RateLimiter::new(
-                quota(config.client_report_per_address_per_minute),
-                DashMapStateStore::default(),
-                clock.clone(),
-            ),
+            accounts: shareable("account", config.sign_in_per_account_per_minute),
+            addresses: shareable("address", config.sign_in_per_address_per_minute),
+            sessions: keyed(config.refresh_per_session_per_minute, &clock),
+            reporters: shareable("reporter", config.client_report_per_address_per_minute),
             clock,
+            shared,
         }
     }
 
-    /// One attempt to sign in to an account, by whomever. `account` is a pseudonym.
-    pub fn sign_in_account(&self, account: u64) -> Result<(), Limited> {
-        self.judge(&self.accounts, &account)
-    }
-
-    /// One attempt to sign in or register from an address. `address` is a pseudonym.
-    pub fn sign_in_address(&self, address: u64) -> Result<(), Limited> {
-        self.judge(&self.addresses, &address)
+    /// One attempt to sign in or register from an address, and to an account if it is to one. Both are
+    /// pseudonyms.
+    pub async fn sign_in(&self, address: u64, account: Option<u64>) -> Result<(), Limited> {
+        let address = (&self.addresses, address);
+        match account {
+            Some(account) => self.judge_everywhere(&[address, (&self.accounts, account)]).await,
+            None => self.judge_everywhere(&[address]).await,
+        }
     }
 
     /// One refresh of a session: generous, and of no other session.
@@ -117,8 +119,26 @@ impl Limits {
     }
 
     /// One report of a sign-out from an address. `address` is a pseudonym.
-    pub fn client_report(&self, address: u64) -> Result<(), Limited> {
-        self.judge(&self.reporters, &address)
+    pub async fn client_report(&self, address: u64) -> Result<(), Limited> {
+        self.judge_everywhere(&[(&self.reporters, address)]).await
+    }
+
+    /// Here first, so that what is refused here costs no exchange with Redis; and there in one exchange for all.
+    async fn judge_everywhere(&self, counts: &[(&Shareable, u64)]) -> Result<(), Limited> {
+        for (limit, subject) in counts {
+            self.judge(&limit.here, subject)?;
+        }
+        let Some(shared) = &self.shared else { return Ok(()) };
+        let tally = |(limit, subject): &(&Shareable, u64)| Tally {
+            kind: limit.kind,
+            subject: *subject,
+            most: limit.per_minute,
+        };
+        let tallies: Vec<_> = counts.iter().map(tally).collect();
+        match shared.count(&tallies, MINUTE).await {
+            Some(Counted::Beyond { resets_in }) => Err(Limited { retry_after: resets_in }),
+            Some(Counted::Within) | None => Ok(()),
+        }
     }
 
     fn judge<K: std::hash::Hash + Eq + Clone>(&self, limiter: &Keyed<K>, key: &K) -> Result<(), Limited> {
@@ -130,9 +150,14 @@ impl Limits {
 
     /// Forgets keys whose buckets are full again.
     pub fn tidy(&self) {
-        self.accounts.retain_recent();
-        self.addresses.retain_recent();
+        self.accounts.here.retain_recent();
+        self.addresses.here.retain_recent();
         self.sessions.retain_recent();
-        self.reporters.retain_recent();
+        self.reporters.here.retain_recent();
     }
+}
+
+fn keyed<K: std::hash::Hash + Eq + Clone>(per_minute: u32, clock: &LimitClock) -> Keyed<K> {
+    let quota = Quota::per_minute(per_minute.try_into().unwrap_or(std::num::NonZeroU32::MIN));
+    RateLimiter::new(quota, DashMapStateStore::default(), clock.clone())
 }

@@ -91,6 +91,9 @@ pub struct Metrics {
     pub signing_key_age: Gauge<f64, AtomicU64>,
     pub clock_offset: Gauge<f64, AtomicU64>,
     store: StoreMetrics,
+    redis_up: Gauge,
+    redis_timeouts: Counter,
+    redis_timeouts_seen: AtomicU64,
 }
 
 /// What a store tells of itself, as of the last look.
@@ -126,6 +129,9 @@ impl Default for Metrics {
             signing_key_age: Gauge::default(),
             clock_offset: Gauge::default(),
             store: StoreMetrics::default(),
+            redis_up: Gauge::default(),
+            redis_timeouts: Counter::default(),
+            redis_timeouts_seen: AtomicU64::default(),
         };
         metrics.registered()
     }
@@ -201,6 +207,16 @@ impl Metrics {
             "How far this machine's clock is ahead of the database's: not ready beyond 10 either way",
             self.clock_offset.clone(),
         );
+        registry.register(
+            "tenure_redis_up",
+            "Whether Redis answers; 0 too where none is used",
+            self.redis_up.clone(),
+        );
+        registry.register(
+            "tenure_redis_timeouts",
+            "Calls to Redis that were given up because its time-out had passed",
+            self.redis_timeouts.clone(),
+        );
         self.store.register(&mut self.registry);
         self
     }
@@ -209,6 +225,13 @@ impl Metrics {
     pub fn note_vitals(&self, vitals: &Vitals) {
         let restored = self.store.note(vitals);
         self.rewound.inc_by(restored);
+    }
+
+    /// How Redis is, and how often it has made somebody wait for nothing so far.
+    pub fn note_redis(&self, is_up: bool, timeouts: u64) {
+        self.redis_up.set(i64::from(is_up));
+        let seen = self.redis_timeouts_seen.fetch_max(timeouts, Ordering::Relaxed);
+        self.redis_timeouts.inc_by(timeouts.saturating_sub(seen));
     }
 
     pub fn render(&self) -> String {

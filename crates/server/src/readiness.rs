@@ -38,6 +38,9 @@ impl Readiness {
                 .degraded
                 .push("feed: the changes of other nodes are not heard; every check asks the database".into());
         }
+        if app.redis.as_ref().is_some_and(|redis| !redis.is_up()) {
+            readiness.degraded.push("redis: it does not answer; each node counts its limits alone".into());
+        }
         readiness
     }
 

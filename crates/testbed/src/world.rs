@@ -191,6 +191,7 @@ impl Plan {
         let app = App::new(Parts {
             settled: self.settled.clone(),
             store: Arc::new(store),
+            redis: None,
             clock: Arc::clone(&self.front.clock) as Arc<dyn tenure::Clock>,
             entropy,
             log,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tenure_store::ephemeral::Redis;
 use tenure_store::{Entropy as _, Store, StoreError};
 use tokio::time::Instant;
 
@@ -17,7 +18,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Opens the store, and makes or migrates it as needed. PostgreSQL is tried for `postgres.start_timeout`; a file
 /// that cannot be opened now will not be by waiting.
-pub async fn open(global: &Global, config: &Config) -> Result<Arc<dyn Store>, Failure> {
+///
+/// `redis` is not waited for.
+pub async fn open(
+    global: &Global,
+    config: &Config,
+    redis: Option<&Redis>,
+) -> Result<Arc<dyn Store>, Failure> {
     if config.postgres.url.is_empty() {
         return global.open_or_make_store(config).await;
     }
@@ -25,7 +32,7 @@ pub async fn open(global: &Global, config: &Config) -> Result<Arc<dyn Store>, Fa
     let begun = Instant::now();
     let mut attempt = 0;
     loop {
-        let error = match open_postgres(config).await {
+        let error = match open_postgres(config, redis).await {
             Ok(store) => return Ok(store),
             // A schema that this version cannot work on does not change by waiting.
             Err(error @ StoreError::Corrupt { .. }) => return Err(error.into()),

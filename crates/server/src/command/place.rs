@@ -11,9 +11,10 @@ use tenure_domain::ends::Actor;
 use tenure_domain::id::UserId;
 use tenure_domain::secret::MasterSecret;
 use tenure_domain::time::Timestamp;
+use tenure_store::ephemeral::Redis;
 use tenure_store::postgres::{self, PostgresOptions, PostgresStore};
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
-use tenure_store::{Entropy as _, Store, StoreError};
+use tenure_store::{Entropy as _, Fanout, Store, StoreError};
 
 use super::{Failure, Global};
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
@@ -76,7 +77,7 @@ impl Global {
             self.make_folder()?;
             return open_file(self.file(config));
         }
-        Ok(open_postgres(config).await?)
+        Ok(open_postgres(config, None).await?)
     }
 
     fn make_folder(&self) -> Result<(), Failure> {
@@ -149,8 +150,22 @@ fn open_file(path: PathBuf) -> Result<Arc<dyn Store>, Failure> {
 }
 
 /// Opens the database on PostgreSQL, and migrates it as needed.
-pub async fn open_postgres(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(PostgresStore::open(postgres_options(config)).await?))
+///
+/// `redis` wakes the other nodes, besides the database's own way.
+pub async fn open_postgres(config: &Config, redis: Option<&Redis>) -> Result<Arc<dyn Store>, StoreError> {
+    let mut options = postgres_options(config);
+    options.fanout = redis.map(|redis| Arc::new(redis.clone()) as Arc<dyn Fanout>);
+    Ok(Arc::new(PostgresStore::open(options).await?))
+}
+
+/// What nodes share and may lose, if the configuration says where it is. Connects to nothing yet.
+pub fn redis(config: &Config) -> Result<Option<Redis>, Failure> {
+    let section = &config.redis;
+    if section.url.is_empty() {
+        return Ok(None);
+    }
+    let redis = Redis::new(section.url.expose(), section.timeout.0);
+    redis.map(Some).map_err(|error| Failure::Usage(format!("redis.url {error}")))
 }
 
 /// How to reach PostgreSQL, from a configuration that says where it is.

@@ -53,11 +53,13 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
         // Port 0 has become a real one only now.
         settled.public_url.authority = address.to_string();
     }
-    let store = patience::open(global, &settled.config).await?;
+    let redis = super::place::redis(&settled.config)?;
+    let store = patience::open(global, &settled.config, redis.as_ref()).await?;
     let dev_user = args.dev_user.as_deref().map(dev_user).transpose()?;
     let app = App::new(Parts {
         settled,
         store: Arc::clone(&store),
+        redis,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         log,

@@ -235,12 +235,10 @@ impl SignInOptions {
 }
 
 /// Counts sign-in attempts against their buckets before any work is done for them.
-fn limit_sign_in(app: &App, arrival: &Arrival, email_key: Option<&str>) -> Result<(), Problem> {
-    app.limits.sign_in_address(app.pseudonyms.of(&arrival.network().to_string()))?;
-    if let Some(key) = email_key {
-        app.limits.sign_in_account(app.pseudonyms.of(key))?;
-    }
-    Ok(())
+async fn limit_sign_in(app: &App, arrival: &Arrival, email_key: Option<&str>) -> Result<(), Problem> {
+    let address = app.pseudonyms.of(&arrival.network().to_string());
+    let account = email_key.map(|key| app.pseudonyms.of(key));
+    Ok(app.limits.sign_in(address, account).await?)
 }
 
 /// Counts ends that were written just now.

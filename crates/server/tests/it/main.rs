@@ -13,6 +13,7 @@ mod hostile;
 mod protocol;
 mod routes;
 mod secrets;
+mod shared_limits;
 mod shutdown;
 mod store_trouble;
 mod throttle;

@@ -353,6 +353,20 @@ async fn a_dropped_handle_leaves_no_connection() {
     until("nobody listens", || server.ask("PUBLISH tenure:change x").as_deref() == Some(":0")).await;
 }
 
+#[tokio::test]
+async fn an_encrypted_connection_is_tried_again_and_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let redis = handle(&format!("rediss://{}/", listener.local_addr().unwrap()), PATIENT);
+    for _ in 0..2 {
+        let (stream, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        // A handshake of TLS, and no word in the clear.
+        let mut first = [0];
+        stream.readable().await.unwrap();
+        assert_eq!((stream.try_read(&mut first).unwrap(), first), (1, [0x16]));
+    }
+    assert!(!redis.is_up());
+}
+
 #[test]
 fn an_address_that_cannot_be_read_is_refused_without_repeating_it() {
     for wrong in

@@ -68,7 +68,7 @@ async fn sign_in(
     reply: Reply<'_>,
 ) -> Result<Response, Problem> {
     let email = Email::parse(&request.email).ok();
-    limit_sign_in(app, arrival, email.as_ref().map(Email::key))?;
+    limit_sign_in(app, arrival, email.as_ref().map(Email::key)).await?;
     // Two rounds: if the password is changed between check and sign-in, it is checked once more.
     for _ in 0..2 {
         let user = verified_user(app, email.as_ref(), &request.password).await?;

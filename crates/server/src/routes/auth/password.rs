@@ -53,7 +53,7 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     // Guessing the current password with a stolen access token is as good as guessing it at sign-in.
     let key = Email::parse(&person.email).map(|email| email.key().to_owned()).unwrap_or_default();
-    limit_sign_in(&app, &arrival, Some(&key))?;
+    limit_sign_in(&app, &arrival, Some(&key)).await?;
     let current = check_current(&app, &person, &request.current_password).await?;
     let chosen = Password::chosen(&request.new_password, &key).map_err(|error| {
         let message = error.to_string();

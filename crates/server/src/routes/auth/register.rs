@@ -67,7 +67,7 @@ pub(crate) async fn create(
     if !app.settled.config.registration.open {
         return Err(Problem::new(Code::RegistrationClosed, "New users are added by an administrator here."));
     }
-    limit_sign_in(app, arrival, None)?;
+    limit_sign_in(app, arrival, None).await?;
     let (email, name, password) = validate(&request)?;
     let hash = app.hasher.hash(password).await?.map_err(|error| {
         Problem::new(Code::InternalError, "The password could not be hashed.").with_cause(error)

@@ -19,6 +19,7 @@ use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
 use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
+use tenure_store::ephemeral::Redis;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{Entropy, NewUser, Store, UserCreated};
 use tokio::net::TcpListener;
@@ -234,8 +235,15 @@ impl TestApp {
         let faults = Arc::new(Faults::default());
         let (mut sink, log) = LogSink::kept();
         sink.human = setup.human_log;
+        let redis = {
+            let _runtime = runtime.enter();
+            let section = &settled.config.redis;
+            let url = section.url.expose();
+            (!url.is_empty()).then(|| Redis::new(url, section.timeout.0).unwrap())
+        };
         let app = App::new(Parts {
             settled,
+            redis,
             store: Arc::new(FaultyStore { inner: Arc::new(opened), faults: Arc::clone(&faults) }),
             clock: Arc::new(clock.clone()),
             entropy,
