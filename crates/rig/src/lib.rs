@@ -19,6 +19,7 @@ mod server;
 pub use client::{Client, Pending, Row};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{DataCopy, Postgres};
+pub use program::{Account, Program, find, free_port, wait_until};
 pub use proxy::{Network, Proxy};
 pub use redis::Redis;
 pub use server::{Database, POSTGRES_VARIABLE, Server, postgres_for_tests};

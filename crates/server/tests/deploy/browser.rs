@@ -1,0 +1,117 @@
+//! Somebody outside: TLS to the proxy by its name, from an address that is not the proxy's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::nodes::SITE;
+use crate::proxies::Front;
+
+/// Where it calls from.
+pub const OUTSIDE: &str = "127.0.0.9";
+
+/// A client gives up after this long.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+pub struct Browser {
+    proxy: SocketAddr,
+    tls: TlsConnector,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Browser {
+    pub fn of(front: &Front) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&front.certificate).unwrap()).unwrap();
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        Self { proxy: front.address, tls: TlsConnector::from(Arc::new(config)) }
+    }
+
+    /// A new user, signed in.
+    pub async fn register(&self, email: &str) -> Answer {
+        let password = "correct horse battery staple";
+        let body = json!({ "email": email, "name": "Ada", "password": password, "remember_me": true });
+        let headers = [("content-type", "application/json"), ("x-forwarded-for", "203.0.113.7")];
+        let answer = self.ask("POST", "/api/v1/auth/register", &headers, &body.to_string()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer
+    }
+
+    /// One request on a connection of its own. No answer within a client's patience is status 0.
+    pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let asked = async {
+            let stream = connect(self.proxy).await;
+            let name = ServerName::try_from(SITE).unwrap();
+            send(self.tls.connect(name, stream).await.unwrap(), method, path, headers, body).await
+        };
+        let none = |_| Answer { status: 0, headers: HeaderMap::new(), body: Bytes::new() };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(none)
+    }
+
+    /// Straight to a node, in clear text.
+    pub async fn past_the_proxy(&self, node: SocketAddr, headers: &[(&str, &str)]) -> Answer {
+        send(connect(node).await, "GET", "/api/v1/system/ping", headers, "").await
+    }
+}
+
+async fn connect(to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(OUTSIDE.parse().unwrap(), 0)).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+async fn send(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut request = Request::builder().method(method).uri(path).header("host", SITE);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
+    let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+impl Answer {
+    /// All values of a header, as they arrived.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    /// The cookie to send back.
+    pub fn cookie(&self) -> String {
+        self.all("set-cookie")[0].split(';').next().unwrap().to_owned()
+    }
+
+    /// The code of a refusal.
+    pub fn code(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
