@@ -7,6 +7,7 @@
 mod apt;
 mod backends;
 mod bench;
+mod chaos;
 mod ci;
 mod generate;
 mod process;
@@ -35,6 +36,11 @@ cargo xtask <verb>
   gen  [--check]              write the committed generated files, or say which of them are stale
   tidy                        the rules no compiler checks: sizes, arrows, paths, licences, reasons
   bench [--quick] [-- ARGS]   build for release and measure beside the limits of this machine
+  chaos [OPTIONS]             three nodes, PostgreSQL and Redis, killed and held at random: nobody is signed out
+         --minutes N          how long (10)
+         --clients N          how many browsers (64)
+         --haste N            how many times faster than usual they live (6)
+         --seed N             the same draws again
 ";
 
 /// 0 is well, 1 is findings or failures, 2 is a command line we do not understand.
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
         "gen" => generate::Mode::parse(&args).and_then(|mode| generate::generate(&repo, mode)),
         "tidy" => nothing_else(&args).and_then(|()| tidy::tidy(&repo)),
         "bench" => bench::bench(&repo, &args),
+        "chaos" => chaos::Request::parse(&args).and_then(|request| chaos::chaos(&repo, &request)),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

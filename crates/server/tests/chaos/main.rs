@@ -11,7 +11,9 @@
 //! ```
 //!
 //! `CHAOS_KILLS` (200) is how often the server is killed with SIGKILL, `CHAOS_SECONDS` (80) over how long.
-//! Nextest ends a test after ten minutes; `cargo test` does not.
+//! Nextest ends a test after ten minutes; `cargo test` does not. `cargo xtask chaos` runs the test of several nodes
+//! for as long as it is told to (`CHAOS_MINUTES`, `CHAOS_CLIENTS`, `CHAOS_HASTE`).
+//!
 //! The clock is real, so the run uses the smallest time constants that the server accepts: see `server.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
