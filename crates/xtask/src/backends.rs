@@ -17,12 +17,13 @@ use crate::{Result, apt};
 pub const POSTGRES_VARIABLE: &str = "TENURE_TEST_POSTGRES";
 
 /// The programs that tests start, with the Debian package that brings each.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("initdb", "postgresql"),
     ("redis-server", "redis-server"),
     ("pgbouncer", "pgbouncer"),
     ("nginx", "nginx"),
     ("caddy", "caddy"),
+    ("openssl", "openssl"),
 ];
 
 /// Has everything installed that tests start. What cannot be had is an error: no test is skipped for want of it.
