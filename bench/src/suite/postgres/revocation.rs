@@ -64,8 +64,11 @@ pub fn measure(suite: &Suite<'_>, cluster: &Cluster<'_>) -> Result<Findings> {
     Ok(Findings { name: "revocation", data, goals })
 }
 
+/// Users, and how they load.
+type Crowd = (Load, Vec<Box<dyn User>>);
+
 /// Light work for all nodes, so that what they do for an end is not all they do.
-fn beside(targets: &[SocketAddr], pool: &JarPool, time: Duration) -> Result<Vec<(Load, Vec<Box<dyn User>>)>> {
+fn beside(targets: &[SocketAddr], pool: &JarPool, time: Duration) -> Result<Vec<Crowd>> {
     const USERS: usize = 12;
     let at = |n: usize| targets[n % targets.len()];
     let people = People::meet(at(0), pool, 300)?;
