@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::backend::{Backend, Postgres, Sqlite, at};
 use crate::process::{MARK, again, database, hear};
-use crate::world::{QUIET, SECOND, Seeded, T0, World, jar_of, name_of, new_session, order, rules};
+use crate::world::{QUIET, SECOND, Seeded, T0, World, jar_of, join_all, name_of, new_session, order, rules};
 
 /// Sessions that a child is given to go on with.
 const CARRIED_MAX: usize = 24;
@@ -291,25 +291,6 @@ async fn hold(
     for (id, now_known) in join_all(looks).await {
         known.insert(id, now_known);
     }
-}
-
-/// Runs futures side by side on this task.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<_> = futures.map(|future| (Some(Box::pin(future)), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut all_done = true;
-        for (future, output) in &mut waiting {
-            if let Some(running) = future {
-                match running.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => (*future, *output) = (None, Some(value)),
-                    std::task::Poll::Pending => all_done = false,
-                }
-            }
-        }
-        if all_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    waiting.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 // === The one who works until it is over ===

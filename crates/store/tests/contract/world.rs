@@ -253,3 +253,22 @@ pub fn name_of(refreshed: &Refreshed) -> &'static str {
 pub fn names_of(refreshed: &[Refreshed]) -> Vec<&'static str> {
     refreshed.iter().map(name_of).collect()
 }
+
+/// Runs futures side by side on this task.
+pub async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.map(|future| (Some(Box::pin(future)), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut all_done = true;
+        for (future, output) in &mut waiting {
+            if let Some(running) = future {
+                match running.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => (*future, *output) = (None, Some(value)),
+                    std::task::Poll::Pending => all_done = false,
+                }
+            }
+        }
+        if all_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, output)| output).collect()
+}

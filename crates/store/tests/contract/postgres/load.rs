@@ -180,6 +180,9 @@ async fn a_chore_that_another_node_is_at_is_left_to_it() {
     assert_eq!(world.store.sweep(late, 10).await.unwrap(), 0);
     assert_eq!(world.store.client_report_expire(late, 0, 10).await.unwrap(), 0);
     shell("ROLLBACK");
+    postgres.sql("UPDATE change SET at = at - interval '1 hour'");
     assert_eq!(world.store.sweep(late, 10).await.unwrap(), 1);
+    let old = "SELECT count(*) FROM change WHERE at < clock_timestamp() - interval '30 minutes'";
+    assert_eq!(postgres.number(old), 0, "the feed is kept short");
     assert_eq!(world.store.client_report_expire(late, 0, 10).await.unwrap(), 1);
 }

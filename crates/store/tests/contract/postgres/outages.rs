@@ -106,6 +106,37 @@ async fn ends_that_the_database_lost_stay_ended_and_tokens_ahead_of_it_are_serve
     assert_eq!(restored, 2);
 }
 
+/// A crash may have lost the very rotation that restarted the quiet time (protocol.md section 4).
+#[tokio::test]
+async fn to_a_database_that_has_just_come_up_nothing_is_quiet() {
+    let server = tenure_rig::Postgres::start();
+    let postgres = Arc::new(Postgres::on(&server.server()));
+    let node = || {
+        world_with(&postgres, |options| tenure_store::postgres::PostgresOptions {
+            opened_at: None,
+            ..options
+        })
+    };
+    let an_hour_passes = || {
+        postgres.database.sql("UPDATE opening SET at = at - interval '1 hour'");
+        node()
+    };
+    let world = node();
+    let session = world.sign_in(&world.user("ada").await).await;
+    let mut jar = world.jar(&session);
+    let head = |session: tenure_domain::session::Session| session.rotation.head;
+    assert_eq!(head(world.served(&mut jar, T0 + QUIET).await), Generation(1));
+    let world = an_hour_passes();
+    assert_eq!(head(world.served(&mut jar, T0 + 2 * QUIET).await), Generation(2));
+    server.kill();
+    server.start_again();
+    recovers("a refresh", async || world.store.session_refresh(world.request(&[&jar]), T0 + 4 * QUIET).await)
+        .await;
+    assert_eq!(head(world.served(&mut jar, T0 + 5 * QUIET).await), Generation(2));
+    let world = an_hour_passes();
+    assert_eq!(head(world.served(&mut jar, T0 + 6 * QUIET).await), Generation(3));
+}
+
 #[tokio::test]
 async fn the_databases_clock_is_told() {
     let world = World::of(Arc::new(Postgres::fresh()));
