@@ -8,6 +8,7 @@
 
 mod authz_table;
 mod command;
+mod deploy_files;
 mod field_reports;
 mod hostile;
 mod protocol;
