@@ -91,16 +91,37 @@ pub struct Metrics {
     pub signing_key_age: Gauge<f64, AtomicU64>,
     pub clock_offset: Gauge<f64, AtomicU64>,
     store: StoreMetrics,
-    redis_up: Gauge,
-    redis_timeouts: Counter,
-    redis_timeouts_seen: AtomicU64,
+    redis: RedisMetrics,
+}
+
+/// Something that is counted elsewhere, from nothing upwards.
+#[derive(Default)]
+struct Mirror {
+    counter: Counter,
+    seen: AtomicU64,
+}
+
+impl Mirror {
+    /// Gives how many there are more than at the last look.
+    fn note(&self, total: u64) -> u64 {
+        let new = total.saturating_sub(self.seen.fetch_max(total, Ordering::Relaxed));
+        self.counter.inc_by(new);
+        new
+    }
+}
+
+/// A family without labels: it has no value until there is one to tell, so that no alarm is raised over a Redis
+/// that nobody has.
+#[derive(Default)]
+struct RedisMetrics {
+    up: Family<[(String, String); 0], Gauge>,
+    timeouts: Mirror,
 }
 
 /// What a store tells of itself, as of the last look.
 #[derive(Default)]
 struct StoreMetrics {
-    ends_restored: Counter,
-    ends_restored_seen: AtomicU64,
+    ends_restored: Mirror,
     feed_live: Gauge,
     feed_age: Gauge<f64, AtomicU64>,
     connections_in_use: Gauge,
@@ -129,9 +150,7 @@ impl Default for Metrics {
             signing_key_age: Gauge::default(),
             clock_offset: Gauge::default(),
             store: StoreMetrics::default(),
-            redis_up: Gauge::default(),
-            redis_timeouts: Counter::default(),
-            redis_timeouts_seen: AtomicU64::default(),
+            redis: RedisMetrics::default(),
         };
         metrics.registered()
     }
@@ -209,29 +228,28 @@ impl Metrics {
         );
         registry.register(
             "tenure_redis_up",
-            "Whether Redis answers; 0 too where none is used",
-            self.redis_up.clone(),
+            "Whether Redis answers, where one is configured: limits are local while it does not",
+            self.redis.up.clone(),
         );
         registry.register(
             "tenure_redis_timeouts",
             "Calls to Redis that were given up because its time-out had passed",
-            self.redis_timeouts.clone(),
+            self.redis.timeouts.counter.clone(),
         );
         self.store.register(&mut self.registry);
         self
+    }
+
+    /// Brings what is known of Redis up to date.
+    pub fn note_redis(&self, is_up: bool, timeouts: u64) {
+        self.redis.up.get_or_create(&[]).set(i64::from(is_up));
+        self.redis.timeouts.note(timeouts);
     }
 
     /// Brings what the store tells of itself up to date.
     pub fn note_vitals(&self, vitals: &Vitals) {
         let restored = self.store.note(vitals);
         self.rewound.inc_by(restored);
-    }
-
-    /// How Redis is, and how often it has made somebody wait for nothing so far.
-    pub fn note_redis(&self, is_up: bool, timeouts: u64) {
-        self.redis_up.set(i64::from(is_up));
-        let seen = self.redis_timeouts_seen.fetch_max(timeouts, Ordering::Relaxed);
-        self.redis_timeouts.inc_by(timeouts.saturating_sub(seen));
     }
 
     pub fn render(&self) -> String {
@@ -251,7 +269,7 @@ impl StoreMetrics {
         registry.register(
             "tenure_store_ends_restored",
             "Ends that the store had lost in a fail-over and that this node wrote again",
-            self.ends_restored.clone(),
+            self.ends_restored.counter.clone(),
         );
         registry.register(
             "tenure_store_feed_live",
@@ -282,9 +300,6 @@ impl StoreMetrics {
         self.feed_age.set(vitals.feed_age.unwrap_or_default().as_secs_f64());
         self.connections_in_use.set(count(vitals.connections_in_use));
         self.connections_max.set(count(vitals.connections_max));
-        let seen = self.ends_restored_seen.fetch_max(vitals.ends_restored, Ordering::Relaxed);
-        let new = vitals.ends_restored.saturating_sub(seen);
-        self.ends_restored.inc_by(new);
-        new
+        self.ends_restored.note(vitals.ends_restored)
     }
 }

@@ -19,6 +19,13 @@ const SUITES: &[Suite] = &[
         count: tally::rust_tests,
     },
     Suite {
+        name: "rust-postgres",
+        what: "the server's integration tests once more, on PostgreSQL",
+        prepare: rust_needs,
+        command: rust_tests_on_postgres,
+        count: tally::rust_tests,
+    },
+    Suite {
         name: "doc",
         what: "the examples in the documentation of every crate",
         prepare: Repo::need_compiler,
@@ -140,11 +147,22 @@ fn rust_needs(repo: &Repo) -> Result {
 ///
 /// Always the whole workspace: a single package has another set of features and is compiled again.
 fn rust_tests(repo: &Repo, request: &Request) -> Result<Command> {
+    rust_runner(repo, request, "--tests")
+}
+
+/// Those that ask a server rather than a store; the store's contract is held against both in the suite before.
+fn rust_tests_on_postgres(repo: &Repo, request: &Request) -> Result<Command> {
+    let mut command = rust_runner(repo, request, "--test=it")?;
+    command.env("TENURE_TEST_STORE", "postgres");
+    Ok(command)
+}
+
+fn rust_runner(repo: &Repo, request: &Request, targets: &str) -> Result<Command> {
     let nextest = !request.plain && process::succeeds(&mut repo.cargo(&["nextest", "--version"]));
     let mut command = if nextest {
-        repo.cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"])
+        repo.cargo(&["nextest", "run", "--workspace", targets, "--no-fail-fast", "--no-tests", "pass"])
     } else {
-        repo.cargo(&["test", "--workspace", "--tests", "--no-fail-fast"])
+        repo.cargo(&["test", "--workspace", targets, "--no-fail-fast"])
     };
     command.args(request.filter.as_deref());
     command.env(backends::POSTGRES_VARIABLE, backends::postgres(repo)?);

@@ -134,7 +134,7 @@ async fn with_redis_killed_limits_are_this_servers_and_nothing_else_changes() {
     redis.kill();
     until("the loss is told", async || ready(&one).await == DEGRADED && ready(&other).await == DEGRADED)
         .await;
-    assert_eq!(one.metric("tenure_redis_up"), 0.0);
+    assert_eq!(one.metric("tenure_redis_up{}"), 0.0);
     assert_eq!(looked_at(&one, "ada").await, 3);
     assert_eq!(looked_at(&other, "ada").await, 3);
     browser.refresh().await.expect(200);
@@ -143,7 +143,7 @@ async fn with_redis_killed_limits_are_this_servers_and_nothing_else_changes() {
     assert_eq!(one.metric("tenure_redis_timeouts_total"), 0.0);
     redis.start_again();
     until("Redis is back", async || ready(&one).await == "ready\n" && ready(&other).await == "ready\n").await;
-    assert_eq!(one.metric("tenure_redis_up"), 1.0);
+    assert_eq!(one.metric("tenure_redis_up{}"), 1.0);
     assert_eq!(looked_at(&one, "bob").await, 3);
     assert_eq!(looked_at(&other, "bob").await, 0);
 }

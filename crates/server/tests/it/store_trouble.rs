@@ -51,7 +51,7 @@ async fn in_production_absence_is_no_end_unless_the_operator_says_so() {
 async fn a_user_gone_without_a_trace_is_no_end_either() {
     let app = unavailable().start().await;
     let browser = app.signed_in(&app.user("ada").await).await;
-    app.sql("PRAGMA foreign_keys = OFF; DELETE FROM user");
+    app.sql("DELETE FROM \"user\"");
     app.expect_failure("session_unverifiable");
     browser.send_refresh().await.expect(503).without_cookies().problem("session_unverifiable");
 }
@@ -275,12 +275,12 @@ async fn c16_a_damaged_row_concerns_its_session_alone_and_heals_when_restored() 
     let user = app.user("ada").await;
     let (mut damaged, mut other) = (app.signed_in(&user).await, app.signed_in(&user).await);
     app.expect_failure("storage_unavailable");
-    let id = damaged.session[4..].to_owned();
+    let id = app.row_of(&damaged.session);
     app.sql("CREATE TABLE aside AS SELECT * FROM session");
     for damage in
         ["salt = x'00'", "head = -1", "ended_at = 1, end_reason = 'nonsense', end_actor = 'x', receipt = 'R'"]
     {
-        app.sql(&format!("UPDATE session SET {damage} WHERE hex(id) = upper('{id}')"));
+        app.sql(&format!("UPDATE session SET {damage} WHERE id = {id}"));
         damaged.refresh().await.expect(503).without_cookies().problem("storage_unavailable");
         other.refresh().await.expect(200);
         other.profile().await.expect(200);

@@ -5,6 +5,7 @@ mod app;
 mod browser;
 mod cli;
 mod client;
+mod database;
 mod faults;
 mod jar;
 pub mod pages;

@@ -74,7 +74,7 @@ async fn tail_reads_on_until_there_is_no_more() {
     app.sql(
         "INSERT INTO client_report (received_at, address, browser, kind) \
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) \
-         SELECT r.received_at, r.address, r.browser, iif(i = 7, 'DAMAGED', r.kind) FROM n, client_report r",
+         SELECT r.received_at, r.address, r.browser, CASE i WHEN 7 THEN 'DAMAGED' ELSE r.kind END FROM n, client_report r",
     );
     assert_eq!(objects(&cli.run(&["logouts", "tail", "--json"]).expect(0).out).len(), 1_200);
 }
@@ -89,6 +89,7 @@ impl Following {
     fn start(app: &TestApp) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
         command.env_clear().args(["logouts", "tail", "--follow", "--json", "--data"]).arg(app.folder());
+        command.envs(app.database().environment());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (heard, lines) = unbounded_channel();

@@ -51,7 +51,7 @@ async fn a_user_disabled_by_hand_in_the_database_is_out_as_well() {
     let app = TestApp::new().await;
     let mut browser = app.signed_in(&app.user("ada").await).await;
     browser.profile().await.expect(200);
-    app.sql("UPDATE user SET disabled_at = 1");
+    app.sql("UPDATE \"user\" SET disabled_at = 1");
     browser.profile().await.expect(401).problem("access_token_revoked");
     assert_eq!(browser.refresh().await.expect(401).json()["reason"], "user_disabled");
 }

@@ -352,17 +352,15 @@ async fn every_refusal(app: &TestApp, user: &crate::world::User) -> Vec<(Answer,
     keep(dead.send_refresh().await, &dead);
 
     let salted = app.signed_in(user).await;
-    app.sql(&format!(
-        "UPDATE session SET salt = zeroblob(16) WHERE hex(id) = upper('{}')",
-        &salted.session[4..]
-    ));
+    let zeros = "00".repeat(16);
+    app.sql(&format!("UPDATE session SET salt = x'{zeros}' WHERE id = {}", app.row_of(&salted.session)));
     keep(salted.send_refresh().await, &salted);
     app.expect_failure("session_unverifiable");
     let missing = app.signed_in(user).await;
-    app.sql(&format!("DELETE FROM session WHERE hex(id) = upper('{}')", &missing.session[4..]));
+    app.sql(&format!("DELETE FROM session WHERE id = {}", app.row_of(&missing.session)));
     keep(missing.send_refresh().await, &missing);
     let damaged = app.signed_in(user).await;
-    app.sql(&format!("UPDATE session SET salt = x'00' WHERE hex(id) = upper('{}')", &damaged.session[4..]));
+    app.sql(&format!("UPDATE session SET salt = x'00' WHERE id = {}", app.row_of(&damaged.session)));
     keep(damaged.send_refresh().await, &damaged);
     let empty = app.browser();
     keep(empty.send_refresh().await, &empty);

@@ -20,12 +20,12 @@ use tenure_domain::secret::{MasterSecret, SecretText};
 use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
 use tenure_store::ephemeral::Redis;
-use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{Entropy, NewUser, Store, UserCreated};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::database::Database;
 use super::faults::{Faults, FaultyStore};
 use super::{Browser, Cli, Client, PASSWORD, Raw, pages};
 
@@ -168,7 +168,9 @@ impl Setup {
 
     pub async fn start(self) -> TestApp {
         let clock = ManualClock::starting(self.start);
-        TestApp::start(self, Arc::new(tempfile::tempdir().unwrap()), clock, 1).await
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let database = Arc::new(Database::new(folder.path()));
+        TestApp::start(self, Place { folder, database }, clock, 1).await
     }
 }
 
@@ -179,6 +181,13 @@ pub struct User {
     pub email: String,
 }
 
+/// What stays when the server is started again.
+#[derive(Clone)]
+struct Place {
+    folder: Arc<tempfile::TempDir>,
+    database: Arc<Database>,
+}
+
 pub struct TestApp {
     pub app: Arc<App>,
     pub clock: ManualClock,
@@ -187,7 +196,7 @@ pub struct TestApp {
     /// The operators' listener.
     pub ops: SocketAddr,
     pub client: Client,
-    folder: Arc<tempfile::TempDir>,
+    place: Place,
     origin: String,
     log: Arc<Mutex<Vec<u8>>>,
     expected: Mutex<Vec<String>>,
@@ -209,16 +218,11 @@ impl TestApp {
         Setup::default().start().await
     }
 
-    async fn start(
-        setup: Setup,
-        folder: Arc<tempfile::TempDir>,
-        clock: ManualClock,
-        generation: u64,
-    ) -> Self {
+    async fn start(setup: Setup, place: Place, clock: ManualClock, generation: u64) -> Self {
         let sources = Sources { environment: setup.environment, ..Sources::default() };
         let mut settled = Config::load(&sources).unwrap().settle(setup.development).unwrap();
         // The master secret of development, where the command line finds it.
-        std::fs::write(folder.path().join("secret"), secret(setup.secret).to_text().expose()).unwrap();
+        std::fs::write(place.folder.path().join("secret"), secret(setup.secret).to_text().expose()).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -230,8 +234,8 @@ impl TestApp {
         }
         let (https, origin) = (settled.public_url.https, settled.public_url.origin());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy(AtomicU64::new(generation << 32)));
-        let path = folder.path().join("tenure.db");
-        let opened = SqliteStore::open(SqliteOptions::new(path, Arc::clone(&entropy), clock.get())).unwrap();
+        let (database, drawn, now) = (Arc::clone(&place.database), Arc::clone(&entropy), clock.get());
+        let opened = runtime.spawn(async move { database.open(drawn, now).await }).await.unwrap();
         let faults = Arc::new(Faults::default());
         let (mut sink, log) = LogSink::kept();
         sink.human = setup.human_log;
@@ -243,8 +247,8 @@ impl TestApp {
         };
         let app = App::new(Parts {
             settled,
+            store: Arc::new(FaultyStore { inner: opened, faults: Arc::clone(&faults) }),
             redis,
-            store: Arc::new(FaultyStore { inner: Arc::new(opened), faults: Arc::clone(&faults) }),
             clock: Arc::new(clock.clone()),
             entropy,
             log: sink,
@@ -266,7 +270,7 @@ impl TestApp {
             address,
             ops: ops_address,
             client: Client::new(format!("http://{address}"), https),
-            folder,
+            place,
             origin,
             log,
             expected: Mutex::default(),
@@ -282,8 +286,7 @@ impl TestApp {
     pub async fn restart(mut self, setup: Setup) -> Self {
         self.shut_down().await;
         self.app.store.close().await;
-        let (folder, clock) = (Arc::clone(&self.folder), self.clock.clone());
-        Self::start(setup, folder, clock, self.generation + 1).await
+        Self::start(setup, self.place.clone(), self.clock.clone(), self.generation + 1).await
     }
 
     /// Tells the server to stop; gives what ends when it has.
@@ -344,18 +347,25 @@ impl TestApp {
     // === Beside the server ===
 
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.place.folder.path()
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.place.database
     }
 
     pub fn cli(&self) -> Cli {
-        Cli::on(self.folder.path())
+        Cli::beside(self.folder(), self.database())
     }
 
     /// Types a statement by hand into the database.
     pub fn sql(&self, statement: &str) {
-        let connection = rusqlite::Connection::open(self.folder.path().join("tenure.db")).unwrap();
-        connection.busy_timeout(Duration::from_secs(10)).unwrap();
-        connection.execute_batch(statement).unwrap();
+        self.database().sql(statement);
+    }
+
+    /// A session as a statement names it.
+    pub fn row_of(&self, session: &str) -> String {
+        self.database().id(session.strip_prefix("ses_").unwrap())
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

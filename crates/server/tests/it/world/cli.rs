@@ -3,12 +3,17 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
+
+use super::database::Database;
 
 pub struct Cli {
     folder: std::path::PathBuf,
     environment: Vec<(String, String)>,
+    /// A server that runs knows what a command did this long after it ended.
+    lag: Duration,
 }
 
 /// What a command said.
@@ -21,7 +26,11 @@ pub struct Printed {
 
 impl Cli {
     pub fn on(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), environment: vec![] }
+        Self { folder: folder.to_owned(), environment: vec![], lag: Duration::ZERO }
+    }
+
+    pub fn beside(folder: &Path, database: &Database) -> Self {
+        Self { folder: folder.to_owned(), environment: database.environment(), lag: database.lag() }
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -43,6 +52,7 @@ impl Cli {
         // A command that reads nothing may have gone before this arrives.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
+        std::thread::sleep(self.lag);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Printed { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
     }

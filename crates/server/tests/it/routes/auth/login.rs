@@ -149,7 +149,7 @@ async fn a_store_that_fails_at_any_step_is_503_and_sets_no_cookie() {
 async fn a_user_without_a_password_cannot_sign_in_with_any() {
     let app = TestApp::new().await;
     let user = app.user("ada").await;
-    app.sql("UPDATE user SET password_hash = NULL");
+    app.sql("UPDATE \"user\" SET password_hash = NULL");
     for password in ["", PASSWORD, "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA"] {
         app.client.login(&user.email, password).await.expect(401).problem("invalid_credentials");
     }
@@ -159,7 +159,7 @@ async fn a_user_without_a_password_cannot_sign_in_with_any() {
 async fn a_damaged_hash_concerns_that_user_alone() {
     let app = TestApp::new().await;
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    app.sql("UPDATE user SET password_hash = 'garbage' WHERE email = 'ada@example.com'");
+    app.sql("UPDATE \"user\" SET password_hash = 'garbage' WHERE email = 'ada@example.com'");
     app.expect_failure("internal_error");
     app.client.login(&ada.email, PASSWORD).await.expect(500).without_cookies().problem("internal_error");
     app.client.login(&bob.email, PASSWORD).await.expect(200);
