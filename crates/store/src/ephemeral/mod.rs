@@ -25,9 +25,6 @@ use link::Link;
 /// Before every key and channel of ours.
 const PREFIX: &str = "tenure";
 
-/// How long a call waits unless the configuration says otherwise.
-pub const TIMEOUT: Duration = Duration::from_millis(20);
-
 /// A Redis that may be there. Cloned handles are one connection, which ends with the last of them.
 #[derive(Clone)]
 pub struct Redis(Arc<Kept>);
