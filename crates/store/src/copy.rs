@@ -166,7 +166,7 @@ pub async fn look(order: &Move, listener: Listener<'_>) -> std::result::Result<R
         Report { place: place(&order.to)?, occupied: target.occupied().await?, ..Report::default() };
     let source = Held::open(order, false).await?;
     let mark = source.ask(|source| Ok(source.mark.clone())).await?;
-    report.was_complete = is_complete(mark.as_ref(), &mut target, &report.place).await?;
+    report.was_complete = is_complete(mark.as_ref(), &source, &mut target, &report.place).await?;
     survey(&source, &mut report, None, listener).await?;
     Ok(report)
 }
@@ -179,7 +179,7 @@ pub async fn run(order: &Move, listener: Listener<'_>) -> std::result::Result<Re
     let mut report = Report { place: place(&order.to)?, ..Report::default() };
     let source = Held::open(order, true).await?;
     let earlier = source.ask(|source| Ok(source.mark.clone())).await?;
-    if is_complete(earlier.as_ref(), &mut target, &report.place).await? {
+    if is_complete(earlier.as_ref(), &source, &mut target, &report.place).await? {
         source.ask(Source::finish).await?;
         report.was_complete = true;
         return Ok(report);
@@ -216,12 +216,17 @@ fn mark(order: &Move, place: &str) -> Mark {
 /// written there since would be lost.
 async fn is_complete(
     mark: Option<&Mark>,
+    source: &Held,
     target: &mut Target,
     place: &str,
 ) -> std::result::Result<bool, MoveError> {
     let Some(mark) = mark else { return Ok(false) };
     if target.is_filled_by(&mark.number()).await? {
-        return Ok(true);
+        let had_any = source.ask(|source| source.has_any()).await?;
+        return match had_any && target.occupied().await?.is_empty() {
+            true => Err(MoveError::Moved(format!("{mark}; somebody has emptied it since"))),
+            false => Ok(true),
+        };
     }
     match !mark.is_finished && mark.place == place {
         true => Ok(false),

@@ -1,5 +1,7 @@
 //! `tenure migrate`
 
+mod copy;
+
 use std::path::Path;
 
 use clap::Subcommand;
@@ -9,8 +11,18 @@ use tenure_store::{Migration, StoreError, postgres, sqlite};
 use super::place::{now, postgres_options};
 use super::{Global, Outcome, print};
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 pub enum MigrateVerb {
+    #[command(flatten)]
+    Schema(SchemaVerb),
+    /// Move a live installation from SQLite to PostgreSQL. Its server answers 503 meanwhile and from then on.
+    Copy(copy::CopyArgs),
+    /// Take a SQLite database into use again that was moved, as long as PostgreSQL has not been used.
+    Reopen(copy::ReopenArgs),
+}
+
+#[derive(Clone, Copy, Subcommand)]
+pub enum SchemaVerb {
     /// Which migrations this version has, and which the database has had.
     Status,
     /// Which migrations `up` would apply, and whether the version before can go on serving meanwhile and after.
@@ -20,6 +32,14 @@ pub enum MigrateVerb {
 }
 
 pub async fn run(global: &Global, verb: MigrateVerb) -> Outcome {
+    match verb {
+        MigrateVerb::Schema(verb) => schema(global, verb).await,
+        MigrateVerb::Copy(args) => copy::copy(global, args).await,
+        MigrateVerb::Reopen(args) => copy::reopen(global, args).await,
+    }
+}
+
+async fn schema(global: &Global, verb: SchemaVerb) -> Outcome {
     let config = global.config()?;
     let migrations = if config.postgres.url.is_empty() {
         in_file(&global.file(&config), verb)?
@@ -38,22 +58,22 @@ pub async fn run(global: &Global, verb: MigrateVerb) -> Outcome {
     Ok(())
 }
 
-fn in_file(path: &Path, verb: MigrateVerb) -> Result<Vec<Migration>, StoreError> {
+fn in_file(path: &Path, verb: SchemaVerb) -> Result<Vec<Migration>, StoreError> {
     match verb {
-        MigrateVerb::Status => sqlite::migrate::status(path),
-        MigrateVerb::Plan => sqlite::migrate::plan(path),
-        MigrateVerb::Up => sqlite::migrate::up(path, now()),
+        SchemaVerb::Status => sqlite::migrate::status(path),
+        SchemaVerb::Plan => sqlite::migrate::plan(path),
+        SchemaVerb::Up => sqlite::migrate::up(path, now()),
     }
 }
 
 async fn on_postgres(
     options: &postgres::PostgresOptions,
-    verb: MigrateVerb,
+    verb: SchemaVerb,
 ) -> Result<Vec<Migration>, StoreError> {
     match verb {
-        MigrateVerb::Status => postgres::migrate::status(options).await,
-        MigrateVerb::Plan => postgres::migrate::plan(options).await,
-        MigrateVerb::Up => postgres::migrate::up(options).await,
+        SchemaVerb::Status => postgres::migrate::status(options).await,
+        SchemaVerb::Plan => postgres::migrate::plan(options).await,
+        SchemaVerb::Up => postgres::migrate::up(options).await,
     }
 }
 

@@ -82,6 +82,12 @@ impl Source {
         Ok(row::one(&self.conn, &sql, (), |columns| columns.number("count"))?.unwrap_or(0))
     }
 
+    /// Whether any of its tables has a row.
+    pub fn has_any(&self) -> Result<bool> {
+        let counts: Result<Vec<_>> = self.tables.iter().map(|table| self.count(table)).collect();
+        Ok(counts?.into_iter().any(|rows| rows > 0))
+    }
+
     /// How large the database is, in bytes.
     pub fn size(&self) -> Result<u64> {
         let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";

@@ -22,8 +22,9 @@ use crate::world::{Jar, QUIET, SECOND, Seeded, T0, World, device, name_of, new_s
 const TO: &str = "TENURE_TEST_TO";
 const STAGE: &str = "TENURE_TEST_STAGE";
 
-/// Sessions besides those that are in the middle of something: more than a page.
+/// Sessions besides those that are in the middle of something: more than two pages, or just a few.
 const MANY: usize = 4_500;
+const FEW: usize = 100;
 
 /// An installation on SQLite, and what its people hold.
 struct Installation {
@@ -36,7 +37,7 @@ struct Installation {
 }
 
 impl Installation {
-    async fn new() -> Self {
+    async fn with(crowd: usize) -> Self {
         let sqlite = Arc::new(Sqlite::fresh(true));
         let world = World::of(Arc::clone(&sqlite) as _);
         let ada = world.user("ada").await;
@@ -83,12 +84,12 @@ impl Installation {
         world.store.session_end(ada.id, Scope::One(ended.id), false, by_admin, T0 + SECOND).await.unwrap();
         let ended = (world.jar(&ended), ended);
         let installation = Self { sqlite, world, ada, honest, ended };
-        installation.fill().await;
+        installation.fill(crowd).await;
         installation
     }
 
     /// What is no session: keys, reports with a gap in their numbers, a sign-in to the console; and a crowd.
-    async fn fill(&self) {
+    async fn fill(&self, crowd: usize) {
         let key = StoredKey {
             kid: "k\u{2603}".into(),
             sealed_seed: vec![7; 60],
@@ -109,7 +110,7 @@ impl Installation {
         };
         self.world.store.console_session_put(console).await.unwrap();
         self.sqlite.sql(&format!(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY}) \
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {crowd}) \
              INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, base, head, handed_at, \
              healed, last_used_at, refresh_count) \
              SELECT randomblob(16), randomblob(16), randomblob(16), i % 2, 1000 + i, 2000000000000, i, i + 1, i, \
@@ -142,7 +143,7 @@ impl Installation {
 
 #[tokio::test]
 async fn a_move_keeps_every_row_as_it_is_and_puts_sqlite_out_of_use() {
-    let from = Installation::new().await;
+    let from = Installation::with(MANY).await;
     let (store, to) = (&from.world.store, Arc::new(Postgres::empty(&postgres_for_tests())));
     let records = async |world: &World| {
         let mut records = Vec::new();
@@ -212,7 +213,7 @@ async fn a_move_keeps_every_row_as_it_is_and_puts_sqlite_out_of_use() {
 
 #[tokio::test]
 async fn what_a_move_would_do_is_told_without_doing_it() {
-    let from = Installation::new().await;
+    let from = Installation::with(FEW).await;
     let to = Arc::new(Postgres::empty(&postgres_for_tests()));
     let report = copy::look(&from.order(&to), &mut |_| ()).await.unwrap();
     assert!(report.size > 100_000 && report.damaged.is_empty() && report.occupied.is_empty());
@@ -224,7 +225,7 @@ async fn what_a_move_would_do_is_told_without_doing_it() {
 
 #[tokio::test]
 async fn damage_is_listed_and_refused_unless_it_may_be_left_out() {
-    let from = Installation::new().await;
+    let from = Installation::with(FEW).await;
     let to = Arc::new(Postgres::empty(&postgres_for_tests()));
     let damaged = from.world.sign_in_at(&from.ada, device("c"), T0).await;
     from.sqlite.sql(&format!("UPDATE session SET salt = x'00' WHERE id = {}", from.world.id(&damaged)));
@@ -251,13 +252,13 @@ async fn damage_is_listed_and_refused_unless_it_may_be_left_out() {
     for table in &report.tables {
         assert_eq!(table.rows, table.equal + table.damaged, "{}", table.table);
     }
-    assert_eq!(to.number("SELECT count(*) FROM session") as usize, MANY + from.honest.len() + 2 - 2);
+    assert_eq!(to.number("SELECT count(*) FROM session") as usize, FEW + from.honest.len() + 2 - 2);
     from.hold(to).await;
 }
 
 #[tokio::test]
 async fn a_database_that_holds_something_is_refused() {
-    let from = Installation::new().await;
+    let from = Installation::with(FEW).await;
     let to = Arc::new(Postgres::fresh());
     to.sql("INSERT INTO account VALUES (gen_random_uuid(), 'a', 1), (gen_random_uuid(), 'b', 1)");
     let Err(MoveError::NotEmpty(report)) = copy::run(&from.order(&to), &mut |_| ()).await else {
@@ -276,7 +277,7 @@ async fn a_move_that_is_killed_at_any_point_is_made_by_the_same_order_given_agai
         ("closed", false, false),
         ("committed", false, true),
     ] {
-        let from = Installation::new().await;
+        let from = Installation::with(FEW).await;
         let to = Arc::new(Postgres::empty(&postgres_for_tests()));
         let mut command = again("copy::the_body_of_a_move_that_is_killed", &from.sqlite.address());
         let mut child = command.env(TO, to.database.url()).env(STAGE, stage).spawn().unwrap();
@@ -333,7 +334,7 @@ async fn the_body_of_a_move_that_is_killed() {
 
 #[tokio::test]
 async fn the_way_back_is_open_until_postgres_has_been_used() {
-    let from = Installation::new().await;
+    let from = Installation::with(FEW).await;
     let to = Arc::new(Postgres::empty(&postgres_for_tests()));
     let schema = "SELECT group_concat(type || name || replace(sql, '\"', ''), '; ' ORDER BY type, name) \
          FROM sqlite_schema WHERE sql IS NOT NULL";
@@ -357,6 +358,12 @@ async fn the_way_back_is_open_until_postgres_has_been_used() {
     };
     assert!(said.contains("postgres://127.0.0.1:"), "{said}");
     from.hold(Arc::clone(&to)).await;
+    // Nor is a database that somebody has emptied since one that was never used.
+    to.sql(
+        "TRUNCATE account, \"user\", session, session_device, signing_key, client_report, console_session",
+    );
+    assert!(matches!(copy::reopen(&from.order(&to), false).await, Err(MoveError::InUse(_))));
+    assert!(matches!(copy::run(&from.order(&to), &mut |_| ()).await, Err(MoveError::Moved(_))));
     copy::reopen(&from.order(&to), true).await.unwrap();
     assert!(from.world.stands(session, &from.ada).await);
     from.world.sign_in_at(&from.ada, Device::default(), T0).await;
