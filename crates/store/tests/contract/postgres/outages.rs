@@ -10,6 +10,9 @@ use super::{is_unavailable, recovers, world_with};
 use crate::backend::Postgres;
 use crate::world::{QUIET, SECOND, T0, World, device, name_of, new_session, order};
 
+/// What it is called, how the server goes, and how it comes back.
+type Outage<'a> = (&'static str, &'a dyn Fn(), &'a dyn Fn());
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn however_the_server_goes_everything_is_unavailable_and_everything_comes_back() {
     let server = tenure_rig::Postgres::start();
@@ -22,7 +25,7 @@ async fn however_the_server_goes_everything_is_unavailable_and_everything_comes_
     let ada = world.user("ada").await;
     let session = world.sign_in(&ada).await;
     let jar = world.jar(&session);
-    let outages: [(&str, &dyn Fn(), &dyn Fn()); 3] = [
+    let outages: [Outage; 3] = [
         ("stopped", &|| server.stop(), &|| server.start_again()),
         ("killed", &|| server.kill(), &|| server.start_again()),
         ("paused", &|| server.pause(), &|| server.resume()),
