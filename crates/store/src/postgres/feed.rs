@@ -47,6 +47,9 @@ const ENTRIES_MAX: usize = 5_000;
 /// Entries are kept for ten minutes (see `sweep`), so one who has not read for this long starts over.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
+/// Between two reads because of a wake-up call: many ends at once, or somebody who only calls, cost no more.
+const READS_APART: Duration = Duration::from_millis(5);
+
 /// Between two tries to reach a database that is gone: at first, and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LAST: Duration = Duration::from_secs(1);
@@ -137,6 +140,7 @@ impl Feed {
                     None => std::future::pending().await,
                 }
             };
+            tokio::time::sleep(READS_APART).await;
             tokio::select! {
                 () = wake.notified() => {}
                 () = told => {}
