@@ -4,6 +4,7 @@ mod config;
 mod keys;
 mod logouts;
 mod migrate;
+mod migrate_copy;
 mod nodes;
 mod serve;
 mod session;

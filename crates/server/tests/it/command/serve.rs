@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::world::{Client, PASSWORD};
 
-struct Server {
+pub(super) struct Server {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
-    url: String,
+    pub url: String,
     ops: String,
 }
 
@@ -25,7 +25,12 @@ fn command(folder: &std::path::Path) -> Command {
 
 impl Server {
     fn start(folder: &std::path::Path) -> Self {
-        let mut child = command(folder).spawn().unwrap();
+        Self::start_with(folder, &[])
+    }
+
+    /// With settings, as the environment has them.
+    pub fn start_with(folder: &std::path::Path, environment: &[(&str, &str)]) -> Self {
+        let mut child = command(folder).envs(environment.iter().copied()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let mut server = Self { child, out, url: String::new(), ops: String::new() };
         while server.url.is_empty() {
@@ -33,7 +38,7 @@ impl Server {
             assert!(server.out.read_line(&mut line).unwrap() > 0, "ended before it served");
             let line: Value = serde_json::from_str(&line).unwrap_or_default();
             if line["message"] == "serving" {
-                server.url = line["url"].as_str().unwrap().to_owned();
+                server.url = format!("http://{}", line["listen"].as_str().unwrap());
                 server.ops = format!("http://{}", line["ops"].as_str().unwrap());
             }
         }
@@ -41,7 +46,7 @@ impl Server {
     }
 
     /// Stops it as an init system does; gives its exit code and the rest of its output.
-    fn terminate(mut self) -> (Option<i32>, String) {
+    pub fn terminate(mut self) -> (Option<i32>, String) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let mut rest = String::new();
