@@ -20,7 +20,7 @@ pub struct Request {
 
 impl Request {
     pub fn parse(args: &[String]) -> Result<Request> {
-        let mut request = Request { minutes: 10, clients: 64, haste: 6, seed: None };
+        let mut request = Request { minutes: 10, clients: 64, haste: 12, seed: None };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let number = args.next().and_then(|text| text.parse().ok());
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_run_lasts_ten_minutes_unless_something_else_is_asked_for() {
-        let usual = Request { minutes: 10, clients: 64, haste: 6, seed: None };
+        let usual = Request { minutes: 10, clients: 64, haste: 12, seed: None };
         assert_eq!(parse(&[]).unwrap(), usual);
         let asked = parse(&["--minutes", "60", "--seed", "42", "--haste", "1", "--clients", "200"]).unwrap();
         assert_eq!(asked, Request { minutes: 60, clients: 200, haste: 1, seed: Some(42) });

@@ -39,7 +39,7 @@ cargo xtask <verb>
   chaos [OPTIONS]             three nodes, PostgreSQL and Redis, killed and held at random: nobody is signed out
          --minutes N          how long (10)
          --clients N          how many browsers (64)
-         --haste N            how many times faster than usual they live (6)
+         --haste N            how many times faster than usual they live (12)
          --seed N             the same draws again
 ";
 

@@ -35,7 +35,7 @@ const IN_ORDER: [&str; 1] = ["\"rewound\""];
 async fn nobody_is_signed_out_whatever_happens_to_nodes_database_and_redis() {
     let minutes = number("CHAOS_MINUTES");
     let span = minutes.map_or(SHORT, |minutes| Duration::from_secs(minutes * 60));
-    let haste = number("CHAOS_HASTE").unwrap_or(if minutes.is_some() { 6 } else { 1 });
+    let haste = number("CHAOS_HASTE").unwrap_or(if minutes.is_some() { 12 } else { 1 });
     let clients = number("CHAOS_CLIENTS").map_or(CLIENTS, |clients| clients as usize);
     // It need not wait for its disk: what was written survives its being killed, and what was not, does not.
     let postgres = Arc::new(Postgres::with(&["fsync=off", "full_page_writes=off"]));
@@ -97,8 +97,10 @@ impl Storm {
         if self.is_long && random.chance(8) { LONG_HOLD } else { random.ms(200, 3_500) }
     }
 
+    /// In a long run longer: holds of half a minute, one upon the other, would leave hardly anything but trouble.
     async fn rest(&self, random: &mut Random, from: u64, to: u64) {
-        let rest = random.ms(from, to);
+        let times = if self.is_long { 3 } else { 1 };
+        let rest = random.ms(from, to) * times;
         sleep(rest.min(self.ends_at.saturating_duration_since(crate::now()))).await;
     }
 
