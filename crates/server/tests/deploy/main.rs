@@ -9,9 +9,10 @@ mod proxies;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
+use tokio::time::Instant;
 
 use browser::{Browser, OUTSIDE};
 use nodes::Nodes;
