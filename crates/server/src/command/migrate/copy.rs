@@ -2,11 +2,12 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 use tenure_store::copy::{self, Move, MoveError, Progress, Report};
+use tokio::time::Instant;
 
 use crate::command::place::postgres_options;
 use crate::command::{Failure, Global, Outcome, print};
