@@ -150,6 +150,29 @@ impl Postgres {
         self.start_again();
     }
 
+    /// Lets it speak TLS too, with a certificate for `127.0.0.1` alone. Returns the certificate of the authority
+    /// that it is from, as a file.
+    pub fn encrypt(&self) -> PathBuf {
+        let openssl = find("openssl", "openssl");
+        let file = |name: &str| self.folder.path().join("data").join(name).to_string_lossy().into_owned();
+        let (ca, ca_key) = (file("ca.crt"), file("ca.key"));
+        let make = |subject: &str, certificate: &str, key: &str, more: &[&str]| {
+            let kind =
+                ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+            let about = ["-days", "2", "-subj", subject, "-out", certificate, "-keyout", key];
+            self.programs.account.run(&openssl, &[&kind, &about[..], more].concat());
+        };
+        make("/CN=authority", &ca, &ca_key, &[]);
+        let leaf =
+            ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
+        let from = ["-CA", &ca, "-CAkey", &ca_key];
+        make("/CN=server", &file("server.crt"), &file("server.key"), &[&from[..], &leaf].concat());
+        self.sql("ALTER SYSTEM SET ssl = on");
+        self.sql("SELECT pg_reload_conf()");
+        wait_until("PostgreSQL to speak TLS", || self.sql("SHOW ssl") == [[Some("on".to_owned())]]);
+        ca.into()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()

@@ -7,6 +7,7 @@ mod migrations;
 mod outages;
 mod pooler;
 mod round_trips;
+mod tls;
 
 use std::sync::Arc;
 
