@@ -47,8 +47,8 @@ impl Offset {
 
     pub fn verdict(self) -> Verdict {
         match self.0.unsigned_abs() {
-            ..=WARN_MS => Verdict::Fine,
-            ..=UNFIT_MS => Verdict::Warn,
+            ms if ms <= WARN_MS => Verdict::Fine,
+            ms if ms <= UNFIT_MS => Verdict::Warn,
             _ => Verdict::Unfit,
         }
     }

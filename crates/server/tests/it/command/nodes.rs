@@ -279,7 +279,7 @@ impl Load {
 async fn a_rolling_restart_under_load_fails_nobody_and_signs_nobody_out() {
     let database = postgres_for_tests().create_database();
     let site = Site::on(database.url()).with("TENURE_LIMITS__REFRESH_PER_SESSION_PER_MINUTE", "1000000");
-    let mut nodes = vec![Node::start(&site), Node::start(&site)];
+    let mut nodes = [Node::start(&site), Node::start(&site)];
     let load = Arc::new(Load::default());
     *load.nodes.lock().unwrap() = nodes.iter().map(|node| node.url.clone()).collect();
     let mut clients = vec![];
@@ -292,13 +292,13 @@ async fn a_rolling_restart_under_load_fails_nobody_and_signs_nobody_out() {
     }
     load.served_more(20).await;
     for _ in 0..2 {
-        for at in 0..2 {
+        for (at, node) in nodes.iter_mut().enumerate() {
             // The new one is there before the old one goes, and the balancer learns of it late.
             let new = started(Node::begin(&site)).await;
-            let old = std::mem::replace(&mut nodes[at], new);
+            let old = std::mem::replace(node, new);
             assert_eq!(stopped(old).await.code(), Some(0));
             load.served_more(4).await;
-            load.nodes.lock().unwrap()[at] = nodes[at].url.clone();
+            load.nodes.lock().unwrap()[at] = node.url.clone();
             load.served_more(8).await;
         }
     }
