@@ -66,7 +66,7 @@ impl Postgres {
     fn ask(&self, url: &str, statements: &str) -> Result<Vec<String>> {
         self.runtime.block_on(async {
             let (client, _running) = connect(url).await?;
-            let told = client.simple_query(statements).await.context(statements)?;
+            let told = client.simple_query(statements).await.map_err(failed(statements))?;
             let first = |message| match message {
                 SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
                 _ => None,
@@ -99,8 +99,16 @@ impl Database<'_> {
     }
 }
 
+/// What the server said, if it did, of what was being done.
+pub fn failed(doing: &str) -> impl FnOnce(tokio_postgres::Error) -> Failure {
+    move |error| {
+        let said = error.as_db_error().map(|said| said.message().to_owned());
+        Failure(format!("{doing}: {}", said.unwrap_or_else(|| error.to_string())))
+    }
+}
+
 /// A connection, and what keeps it going.
 pub async fn connect(url: &str) -> Result<(Client, tokio::task::JoinHandle<()>)> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("connect")?;
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(failed("connect"))?;
     Ok((client, tokio::spawn(async move { drop(connection.await) })))
 }

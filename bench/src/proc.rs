@@ -110,16 +110,22 @@ fn ticks_per_second() -> f64 {
     rustix::param::clock_ticks_per_second() as f64
 }
 
-/// User and system time of a process (fields 14 and 15 of its `stat`); 0 if it is gone.
+/// User and system time of a process; 0 if it is gone.
 fn process_seconds(process: u32) -> f64 {
+    seconds_of(process, 2)
+}
+
+/// The fields of its `stat` from the 14th on: its own time as user and system, and that of its ended children.
+fn seconds_of(process: u32, fields_from_14: usize) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The second field is the program's name in parentheses and may hold anything, blanks included.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(fields_from_14).filter_map(|n| n.parse::<u64>().ok()).sum();
     ticks as f64 / ticks_per_second()
 }
 
-/// What a process and all that descend from it have used. What has ended meanwhile is not counted.
+/// What a process and all that descend from it have used, those that have ended among them.
 fn family_seconds(eldest: u32) -> f64 {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -128,7 +134,7 @@ fn family_seconds(eldest: u32) -> f64 {
         let mut line = std::iter::successors(Some(id), |id| parents.get(id).copied().filter(|id| *id > 1));
         line.any(|ancestor| ancestor == eldest)
     };
-    parents.keys().copied().filter(|id| is_of_family(*id)).map(process_seconds).sum()
+    parents.keys().copied().filter(|id| is_of_family(*id)).map(|id| seconds_of(id, 4)).sum()
 }
 
 fn parent(process: u32) -> Option<u32> {

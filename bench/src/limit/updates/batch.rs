@@ -10,8 +10,8 @@ use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 use super::{Order, handed_at};
-use crate::database;
-use crate::failure::{Context as _, Failure, Result};
+use crate::database::{self, failed};
+use crate::failure::{Failure, Result};
 
 /// Rotations in one statement at most.
 const LENGTH_MAX: usize = 64;
@@ -63,7 +63,7 @@ impl Queue {
         for _ in 0..batches.connections {
             let (client, _running) = database::connect(url).await?;
             let sql = if batches.skip_locked { ROTATE_ALL_BUT_HELD } else { ROTATE_ALL };
-            let statement = client.prepare(sql).await.context("prepare")?;
+            let statement = client.prepare(sql).await.map_err(failed("prepare"))?;
             let queue = Arc::clone(&queue);
             workers.spawn(async move {
                 if let Err(failure) = queue.empty(&client, &statement).await {
@@ -90,7 +90,7 @@ impl Queue {
                 continue;
             }
             let orders: Vec<Order> = some.iter().map(|(order, _)| *order).collect();
-            let written = rotate_all(client, statement, &orders).await.context("update")?;
+            let written = rotate_all(client, statement, &orders).await.map_err(failed("update"))?;
             for (order, tell) in some {
                 // Whoever asked may be gone.
                 let _ = tell.send(written.binary_search(&order.id).is_ok());

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub use batch::Batches;
 
 use crate::clock;
-use crate::database::{self, Database};
+use crate::database::{self, Database, failed};
 use crate::failure::{Context as _, Failure, Result};
 use crate::proc::cores;
 use crate::random::Random;
@@ -36,7 +36,8 @@ const SCHEMA: &str = "
 const INSERT: &str = "
     INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, base, head, handed_at, healed,
         last_used_at, refresh_count)
-    SELECT id, id, uuid_send(id), true, $2, $2 + 1728000000, 0, 1, $2, false, $2, 0 FROM unnest($1::uuid[]) AS id";
+    SELECT id, id, uuid_send(id), true, at, at + 1728000000, 0, 1, at, false, at, 0
+    FROM unnest($1::uuid[]) AS id, (SELECT $2::bigint AS at) AS now";
 
 /// The compare-and-swap of protocol.md section 4.
 const ROTATE: &str = "
@@ -90,7 +91,7 @@ impl Updates {
             let (client, _running) = database::connect(&database.url).await?;
             let all: Vec<Uuid> = (0..sessions).map(id).collect();
             for some in all.chunks(20_000) {
-                client.execute(INSERT, &[&some, &CREATED_AT]).await.context("fill")?;
+                client.execute(INSERT, &[&some, &CREATED_AT]).await.map_err(failed("fill"))?;
             }
             Ok::<_, Failure>(())
         })?;
@@ -181,7 +182,7 @@ impl Way {
         match self {
             Self::Singly(pool) => {
                 let client = pool.get().await.context("a connection")?;
-                Ok(rotate(&client, order).await.context("update")? == 1)
+                Ok(rotate(&client, order).await.map_err(failed("update"))? == 1)
             }
             Self::Together(queue) => queue.rotate(order).await,
         }
