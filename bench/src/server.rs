@@ -51,6 +51,8 @@ impl Tenure<'_> {
         }
         if let Some(url) = self.postgres {
             command.env("TENURE_POSTGRES__URL", url);
+            // Nodes are known by one address, which their tokens name.
+            command.env("TENURE_SERVER__PUBLIC_URL", "http://127.0.0.1:7700");
         }
         for limit in ["SIGN_IN_PER_ACCOUNT", "SIGN_IN_PER_ADDRESS", "REFRESH_PER_SESSION"] {
             command.env(format!("TENURE_LIMITS__{limit}_PER_MINUTE"), "1000000");

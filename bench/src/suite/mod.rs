@@ -141,6 +141,16 @@ pub fn scratch(dir: Option<&Path>) -> Result<tempfile::TempDir> {
     }
 }
 
+// === impl Findings ===
+
+impl Findings {
+    /// Says at once what a part of a long run found out.
+    fn shown(self) -> Self {
+        note(&table::of_goals(&self.goals.iter().collect::<Vec<_>>()));
+        self
+    }
+}
+
 // === impl Part ===
 
 impl Part {

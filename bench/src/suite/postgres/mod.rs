@@ -27,18 +27,18 @@ pub fn measure(suite: &Suite<'_>) -> Result<Vec<Findings>> {
     });
     let busy = busy.transpose()?;
     if suite.wants(Part::Batches) {
-        findings.push(batches::measure(suite, &server)?);
+        findings.push(batches::measure(suite, &server)?.shown());
     }
     if let Some(busy) = &busy {
         if suite.wants(Part::Throughput) {
-            findings.push(throughput::measure(suite, &server, busy)?);
+            findings.push(throughput::measure(suite, &server, busy)?.shown());
         }
         if suite.wants(Part::Revocation) {
-            findings.push(revocation::measure(suite, busy)?);
+            findings.push(revocation::measure(suite, busy)?.shown());
         }
     }
     if suite.wants(Part::Scale) {
-        findings.push(scale::measure(suite, &server)?);
+        findings.push(scale::measure(suite, &server)?.shown());
     }
     Ok(findings)
 }
