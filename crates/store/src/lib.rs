@@ -16,6 +16,7 @@ mod console_session;
 pub mod copy;
 pub mod ephemeral;
 mod migration;
+mod newcomer;
 pub mod postgres;
 mod row;
 pub mod sqlite;
@@ -28,7 +29,7 @@ use async_trait::async_trait;
 use tenure_domain::ends::{Actor, End, EndReason};
 use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
-use tenure_domain::refresh_token::{PresentedToken, Salt};
+use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::{RefreshRules, Session, Standing};
 use tenure_domain::time::{Freshness, Timestamp};
 use tenure_domain::user::Role;
@@ -438,11 +439,4 @@ impl Refreshed {
     fn is_decisive(&self) -> bool {
         matches!(self, Refreshed::Served { .. } | Refreshed::Superseded { .. } | Refreshed::Refused { .. })
     }
-}
-
-/// What a new session's tokens and row have in common; drawn by the store.
-fn draw_salt(entropy: &dyn Entropy) -> Salt {
-    let mut salt = Salt::default();
-    entropy.fill(&mut salt);
-    salt
 }

@@ -4,8 +4,7 @@
 
 use std::sync::LazyLock;
 
-use tenure_domain::ends::{Actor, End};
-use tenure_domain::id::{ReceiptId, SessionId, UserId};
+use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::session::Session;
 use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
 use tokio_postgres::types::Type;
@@ -49,12 +48,8 @@ pub(super) async fn write(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let receipt = || {
-        let mut bytes = [0; 5];
-        entropy.fill(&mut bytes);
-        ReceiptId::generate(bytes)
-    };
-    let receipts: Vec<_> = ids.iter().map(|_| receipt()).collect();
+    let ends: Vec<_> = ids.iter().map(|_| order.end(entropy, now)).collect();
+    let receipts: Vec<_> = ends.iter().map(|end| end.receipt.as_str()).collect();
     let keys: Vec<_> = ids.iter().map(|id| uuid(id.as_bytes())).collect();
     let rows = conn
         .rows(
@@ -65,21 +60,13 @@ pub(super) async fn write(
                 (&order.actor.to_string(), Type::TEXT),
                 (&order.note, Type::TEXT),
                 (&keys, Type::UUID_ARRAY),
-                (&receipts.iter().map(ReceiptId::as_str).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (&receipts, Type::TEXT_ARRAY),
             ],
         )
         .await?;
     let written: Vec<Uuid> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-    let end = |receipt| End {
-        receipt,
-        reason: order.reason,
-        actor: order.actor.clone(),
-        at: now,
-        note: order.note.clone(),
-    };
-    let all = ids.iter().zip(receipts);
-    let newly = all.filter(|(id, _)| written.contains(&uuid(id.as_bytes())));
-    Ok(newly.map(|(id, receipt)| Ended { session_id: *id, end: end(receipt), newly: true }).collect())
+    let newly = ids.iter().zip(ends).filter(|(id, _)| written.contains(&uuid(id.as_bytes())));
+    Ok(newly.map(|(id, end)| Ended { session_id: *id, end, newly: true }).collect())
 }
 
 /// Ends sessions that this transaction has locked, or says how they have ended. One that has expired unnoticed
@@ -98,7 +85,7 @@ pub(super) async fn settle(
             ended.push(Ended { session_id, end, newly: false });
             continue;
         }
-        let expiry = EndOrder { reason: session.expiry_reason(), actor: Actor::Clock, note: None };
+        let expiry = EndOrder::expiry(&session);
         let order = if session.is_expired(now) { &expiry } else { order };
         let newly = write(conn, entropy, &[session_id], order, now).await?;
         ended.extend(newly);

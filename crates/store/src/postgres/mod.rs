@@ -119,13 +119,6 @@ async fn alone(conn: &mut Conn, chore: &str) -> Result<bool> {
     row.map_or(Ok(false), |row| Fields::of(&row).flag("lock"))
 }
 
-/// Fresh random bytes.
-fn draw<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
-    let mut bytes = [0; N];
-    entropy.fill(&mut bytes);
-    bytes
-}
-
 #[async_trait]
 impl Store for PostgresStore {
     async fn check(&self) -> Result<()> {

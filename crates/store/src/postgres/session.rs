@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::refresh_token::PresentedToken;
-use tenure_domain::rotation::Rotation;
 use tenure_domain::session::{RefreshRules, Session};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
@@ -18,7 +17,7 @@ use super::{PostgresStore, user};
 use crate::row::{Columns as _, RECORD, SESSION, integer};
 use crate::{
     Caller, EndOrder, Ended, Entropy, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
-    SessionRecord, Sessions, draw_salt,
+    SessionRecord, Sessions,
 };
 
 const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
@@ -218,16 +217,7 @@ pub(super) async fn insert(
     new: &NewSession,
     now: Timestamp,
 ) -> Result<Session> {
-    let session = Session {
-        id: SessionId::generate(now, super::draw(entropy)),
-        user_id,
-        salt: draw_salt(entropy),
-        remembered: new.remembered,
-        created_at: now,
-        expires_at: new.expires_at,
-        rotation: Rotation::at_sign_in(now),
-        ended: None,
-    };
+    let session = new.session(entropy, user_id, now);
     let id = uuid(session.id.as_bytes());
     let rotation = session.rotation;
     conn.execute(

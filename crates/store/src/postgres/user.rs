@@ -3,22 +3,19 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use tenure_domain::id::{AccountId, SessionId, UserId};
+use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::connect::Conn;
 use super::row::{self, Fields, uuid};
-use super::{PostgresStore, draw, end, session};
+use super::{PostgresStore, end, session};
 use crate::row::{Columns as _, PERSON as PERSON_COLUMNS, USER, integer};
 use crate::{
     EndOrder, Ended, Entropy, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated,
     Users,
 };
-
-/// What a user's `token_version` starts at.
-const FIRST_VERSION: u32 = 1;
 
 /// Of registrations that race for an address, the second waits for the first and then inserts nothing.
 const INSERT: &str = "INSERT INTO \"user\" (id, account_id, email, email_key, name, role, password_hash, \
@@ -60,7 +57,7 @@ impl Users for PostgresStore {
     ) -> Result<UserCreated> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let created = create(&mut conn, &*self.entropy, new, session.as_ref(), now).await?;
+        let created = create(&mut conn, &*self.entropy, &new, session.as_ref(), now).await?;
         match created {
             UserCreated::Created { .. } => conn.commit().await?,
             UserCreated::EmailTaken => conn.roll_back().await?,
@@ -175,34 +172,30 @@ impl Users for PostgresStore {
 async fn create(
     conn: &mut Conn,
     entropy: &dyn Entropy,
-    new: NewUser,
+    new: &NewUser,
     session: Option<&NewSession>,
     now: Timestamp,
 ) -> Result<UserCreated> {
-    let account_id = match &new.account_name {
-        Some(name) => {
-            let id = AccountId::generate(now, draw(entropy));
-            let params: super::connect::Params<'_> =
-                &[(&uuid(id.as_bytes()), Type::UUID), (name, Type::TEXT), (&now.as_ms(), Type::INT8)];
-            conn.execute(INSERT_ACCOUNT, params).await?;
-            Some(id)
-        }
-        None => None,
-    };
-    let id = UserId::generate(now, draw(entropy));
+    let account = new.account(entropy, now);
+    if let Some((id, name)) = &account {
+        let params: super::connect::Params<'_> =
+            &[(&uuid(id.as_bytes()), Type::UUID), (name, Type::TEXT), (&now.as_ms(), Type::INT8)];
+        conn.execute(INSERT_ACCOUNT, params).await?;
+    }
+    let user = new.user(entropy, account.map(|(id, _)| id), now);
     let inserted = conn
         .execute(
             INSERT,
             &[
-                (&uuid(id.as_bytes()), Type::UUID),
-                (&account_id.as_ref().map(|id| uuid(id.as_bytes())), Type::UUID),
-                (&new.email, Type::TEXT),
+                (&uuid(user.id.as_bytes()), Type::UUID),
+                (&user.account_id.as_ref().map(|id| uuid(id.as_bytes())), Type::UUID),
+                (&user.email, Type::TEXT),
                 (&new.email_key, Type::TEXT),
-                (&new.name, Type::TEXT),
-                (&new.role.as_str(), Type::TEXT),
-                (&new.password_hash.as_ref().map(PasswordHash::as_str), Type::TEXT),
-                (&i64::from(FIRST_VERSION), Type::INT8),
-                (&now.as_ms(), Type::INT8),
+                (&user.name, Type::TEXT),
+                (&user.role.as_str(), Type::TEXT),
+                (&user.password_hash.as_ref().map(PasswordHash::as_str), Type::TEXT),
+                (&i64::from(user.token_version), Type::INT8),
+                (&user.created_at.as_ms(), Type::INT8),
             ],
         )
         .await?;
@@ -210,19 +203,8 @@ async fn create(
         return Ok(UserCreated::EmailTaken);
     }
     let session = match session {
-        Some(session) => Some(session::insert(conn, entropy, id, session, now).await?),
+        Some(session) => Some(session::insert(conn, entropy, user.id, session, now).await?),
         None => None,
-    };
-    let user = User {
-        id,
-        account_id,
-        email: new.email,
-        name: new.name,
-        role: new.role,
-        password_hash: new.password_hash,
-        token_version: FIRST_VERSION,
-        disabled_at: None,
-        created_at: now,
     };
     Ok(UserCreated::Created { user, session })
 }

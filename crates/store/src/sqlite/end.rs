@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use rusqlite::{Connection, named_params, params};
-use tenure_domain::ends::{Actor, End};
-use tenure_domain::id::{ReceiptId, SessionId, UserId};
+use tenure_domain::ends::End;
+use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::session::Session;
 use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
 
@@ -29,22 +29,9 @@ pub(super) fn dead_by(now: Timestamp) -> i64 {
     (now - EXPIRY_GRACE).as_ms()
 }
 
-impl EndOrder {
-    /// The end that the clock brings.
-    fn expiry(session: &Session) -> Self {
-        EndOrder { reason: session.expiry_reason(), actor: Actor::Clock, note: None }
-    }
-}
-
 /// Ends a session. None if it has ended already, or is not there: the first end stands.
 pub(super) fn write(tx: &Tx<'_>, id: SessionId, order: &EndOrder, now: Timestamp) -> Result<Option<End>> {
-    let end = End {
-        receipt: ReceiptId::generate(tx.draw()),
-        reason: order.reason,
-        actor: order.actor.clone(),
-        at: now,
-        note: order.note.clone(),
-    };
+    let end = order.end(tx.entropy, now);
     let changed = tx.conn.prepare_cached(END)?.execute(named_params! {
         ":at": end.at.as_ms(),
         ":reason": end.reason.as_str(),

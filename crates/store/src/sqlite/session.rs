@@ -7,7 +7,6 @@ use rusqlite::{named_params, params};
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::refresh_token::PresentedToken;
-use tenure_domain::rotation::Rotation;
 use tenure_domain::session::{RefreshRules, Session};
 use tenure_domain::time::Timestamp;
 
@@ -17,7 +16,7 @@ use super::{SqliteStore, refresh, row, user};
 use crate::row::Columns as _;
 use crate::{
     Caller, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
-    SessionRecord, Sessions, draw_salt,
+    SessionRecord, Sessions,
 };
 
 const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
@@ -179,16 +178,7 @@ fn replace(
 
 /// Writes a new session of a user who may have one.
 pub(super) fn insert(tx: &Tx<'_>, user_id: UserId, new: &NewSession, now: Timestamp) -> Result<Session> {
-    let session = Session {
-        id: SessionId::generate(now, tx.draw()),
-        user_id,
-        salt: draw_salt(tx.entropy),
-        remembered: new.remembered,
-        created_at: now,
-        expires_at: new.expires_at,
-        rotation: Rotation::at_sign_in(now),
-        ended: None,
-    };
+    let session = new.session(tx.entropy, user_id, now);
     tx.conn.prepare_cached(INSERT)?.execute(named_params! {
         ":id": session.id.as_bytes(),
         ":user_id": user_id.as_bytes(),

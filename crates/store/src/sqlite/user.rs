@@ -15,9 +15,6 @@ use crate::{
     EndOrder, Ended, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated, Users,
 };
 
-/// What a user's `token_version` starts at.
-const FIRST_VERSION: u32 = 1;
-
 const INSERT: &str = "INSERT INTO user (id, account_id, email, email_key, name, role, password_hash, \
      token_version, created_at) \
      VALUES (:id, :account_id, :email, :email_key, :name, :role, :password_hash, :token_version, :now)";
@@ -54,7 +51,7 @@ impl Users for SqliteStore {
         session: Option<NewSession>,
         now: Timestamp,
     ) -> Result<UserCreated> {
-        self.writer.write_composed(move |tx| create(tx, new, session.as_ref(), now)).await
+        self.writer.write_composed(move |tx| create(tx, &new, session.as_ref(), now)).await
     }
 
     async fn user_find(&self, id: UserId) -> Result<Option<User>> {
@@ -151,43 +148,28 @@ impl Users for SqliteStore {
     }
 }
 
-fn create(tx: &Tx<'_>, new: NewUser, session: Option<&NewSession>, now: Timestamp) -> Result<UserCreated> {
+fn create(tx: &Tx<'_>, new: &NewUser, session: Option<&NewSession>, now: Timestamp) -> Result<UserCreated> {
     let taken = "SELECT 1 FROM user WHERE email_key = ?1";
     if row::one(tx.conn, taken, [&new.email_key], |_| Ok(()))?.is_some() {
         return Ok(UserCreated::EmailTaken);
     }
-    let account_id = match &new.account_name {
-        Some(name) => {
-            let id = AccountId::generate(now, tx.draw());
-            tx.conn.prepare_cached(INSERT_ACCOUNT)?.execute(params![id.as_bytes(), name, now.as_ms()])?;
-            Some(id)
-        }
-        None => None,
-    };
-    let id = UserId::generate(now, tx.draw());
+    let account = new.account(tx.entropy, now);
+    if let Some((id, name)) = &account {
+        tx.conn.prepare_cached(INSERT_ACCOUNT)?.execute(params![id.as_bytes(), name, now.as_ms()])?;
+    }
+    let user = new.user(tx.entropy, account.map(|(id, _)| id), now);
     tx.conn.prepare_cached(INSERT)?.execute(named_params! {
-        ":id": id.as_bytes(),
-        ":account_id": account_id.as_ref().map(AccountId::as_bytes),
-        ":email": new.email,
+        ":id": user.id.as_bytes(),
+        ":account_id": user.account_id.as_ref().map(AccountId::as_bytes),
+        ":email": user.email,
         ":email_key": new.email_key,
-        ":name": new.name,
-        ":role": new.role.as_str(),
-        ":password_hash": new.password_hash.as_ref().map(PasswordHash::as_str),
-        ":token_version": FIRST_VERSION,
+        ":name": user.name,
+        ":role": user.role.as_str(),
+        ":password_hash": user.password_hash.as_ref().map(PasswordHash::as_str),
+        ":token_version": user.token_version,
         ":now": now.as_ms(),
     })?;
-    let session = session.map(|session| session::insert(tx, id, session, now)).transpose()?;
-    let user = User {
-        id,
-        account_id,
-        email: new.email,
-        name: new.name,
-        role: new.role,
-        password_hash: new.password_hash,
-        token_version: FIRST_VERSION,
-        disabled_at: None,
-        created_at: now,
-    };
+    let session = session.map(|session| session::insert(tx, user.id, session, now)).transpose()?;
     Ok(UserCreated::Created { user, session })
 }
 

@@ -36,14 +36,6 @@ pub(super) struct Tx<'a> {
     pub entropy: &'a dyn Entropy,
 }
 
-impl Tx<'_> {
-    pub fn draw<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        self.entropy.fill(&mut bytes);
-        bytes
-    }
-}
-
 /// Answers a job, given how the commit went.
 type Deliver = Box<dyn FnOnce(Result<()>) + Send>;
 

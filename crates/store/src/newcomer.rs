@@ -1,0 +1,77 @@
+//! What new users, sessions and receipts are made of, the same for every database; ids, salts and receipts are
+//! drawn here and nowhere else.
+
+use tenure_domain::ends::{Actor, End};
+use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
+use tenure_domain::rotation::Rotation;
+use tenure_domain::session::Session;
+use tenure_domain::time::Timestamp;
+
+use crate::{EndOrder, Entropy, NewSession, NewUser, User};
+
+/// What a user's `token_version` starts at.
+const FIRST_VERSION: u32 = 1;
+
+impl dyn Entropy + '_ {
+    /// Fresh random bytes.
+    pub(crate) fn draw<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
+
+impl NewUser {
+    /// The account to create with the user, if one was asked for.
+    pub(crate) fn account(&self, entropy: &dyn Entropy, now: Timestamp) -> Option<(AccountId, &str)> {
+        self.account_name.as_deref().map(|name| (AccountId::generate(now, entropy.draw()), name))
+    }
+
+    pub(crate) fn user(&self, entropy: &dyn Entropy, account_id: Option<AccountId>, now: Timestamp) -> User {
+        User {
+            id: UserId::generate(now, entropy.draw()),
+            account_id,
+            email: self.email.clone(),
+            name: self.name.clone(),
+            role: self.role,
+            password_hash: self.password_hash.clone(),
+            token_version: FIRST_VERSION,
+            disabled_at: None,
+            created_at: now,
+        }
+    }
+}
+
+impl NewSession {
+    pub(crate) fn session(&self, entropy: &dyn Entropy, user_id: UserId, now: Timestamp) -> Session {
+        Session {
+            id: SessionId::generate(now, entropy.draw()),
+            user_id,
+            salt: entropy.draw(),
+            remembered: self.remembered,
+            created_at: now,
+            expires_at: self.expires_at,
+            rotation: Rotation::at_sign_in(now),
+            ended: None,
+        }
+    }
+}
+
+impl EndOrder {
+    /// The end of one session, with a receipt of its own.
+    pub(crate) fn end(&self, entropy: &dyn Entropy, now: Timestamp) -> End {
+        End {
+            receipt: ReceiptId::generate(entropy.draw()),
+            reason: self.reason,
+            actor: self.actor.clone(),
+            at: now,
+            note: self.note.clone(),
+        }
+    }
+
+    /// The end that the clock brings.
+    pub(crate) fn expiry(session: &Session) -> Self {
+        let reason = session.expiry_reason();
+        EndOrder { reason, actor: Actor::Clock, note: None }
+    }
+}
