@@ -1,7 +1,7 @@
 //! The store on PostgreSQL: for several nodes, which are equal and hold nothing.
 //!
 //! Sign-ins, ends and changes of users are transactions that are durable when they are answered; a rotation is
-//! one guarded statement whose commit is relaxed (`refresh`, `swap`), shared by those that come together (`crowd`). What callers are judged by is in memory and follows
+//! one guarded statement whose commit is relaxed (`refresh`). What callers are judged by is in memory and follows
 //! the database (`feed`). Statements are sent with the types of their parameters, so that they need no
 //! preparation where a pooler stands in between.
 
@@ -11,7 +11,6 @@ mod client_report;
 mod connect;
 mod console_session;
 pub(crate) mod copy;
-mod crowd;
 mod end;
 mod feed;
 mod heard;
@@ -20,7 +19,6 @@ mod moment;
 mod refresh;
 mod row;
 mod session;
-mod swap;
 mod user;
 
 use std::path::PathBuf;
@@ -28,18 +26,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tenure_domain::id::SessionId;
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
 use crate::row::Columns as _;
 use crate::{Entropy, Fanout, Result, Store, Vitals};
 use connect::{Conn, Db};
-use crowd::Crowd;
 use feed::Feed;
 use refresh::Rows;
 use row::Fields;
-use swap::Swap;
 
 /// How far a node's view may be behind the ends that other nodes have answered.
 pub const STALENESS: Duration = Duration::from_millis(200);
@@ -94,8 +89,6 @@ pub struct PostgresStore {
     db: Arc<Db>,
     feed: Arc<Feed>,
     rows: Rows,
-    loads: Crowd<SessionId>,
-    swaps: Crowd<Swap>,
     entropy: Arc<dyn Entropy>,
     opened_at: Option<Timestamp>,
 }
@@ -114,9 +107,7 @@ impl PostgresStore {
         let PostgresOptions { entropy, fanout, staleness, opened_at, .. } = options;
         let feed = Arc::new(Feed::new(Arc::clone(&db), fanout, staleness));
         tokio::spawn(Feed::follow(Arc::downgrade(&feed)));
-        let loads = Crowd::new(&db, |conn, ids| Box::pin(swap::load(conn, ids)));
-        let swaps = Crowd::new(&db, |conn, swaps| Box::pin(swap::move_free(conn, swaps)));
-        Ok(Self { db, feed, rows: Rows::new(), loads, swaps, entropy, opened_at })
+        Ok(Self { db, feed, rows: Rows::new(), entropy, opened_at })
     }
 }
 

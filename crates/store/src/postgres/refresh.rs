@@ -1,11 +1,11 @@
 //! Presented tokens: the refresh.
 //!
-//! Read, decide, write if nothing has changed since: two round trips, shared with whoever refreshes at the same
-//! time. A node that served a session lately still has its row and begins with the decision: one round trip.
-//! Whether that row was the newest does not matter, because the write names every fact that the decision was made
-//! from; where one has changed it writes nothing and gives the row as it is now, and the decision is made again.
+//! Read, decide, write if nothing has changed since: two round trips. A node that served a session lately still
+//! has its row and begins with the decision: one round trip. Whether that row was the newest does not matter,
+//! because the write names every fact that the decision was made from; where one has changed it writes nothing
+//! and gives the row as it is now, and the decision is made again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tenure_domain::id::SessionId;
 use tenure_domain::refresh_token::PresentedToken;
@@ -13,14 +13,15 @@ use tenure_domain::rotation::Rotation;
 use tenure_domain::session::{self, RefreshDecision, Session};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::connect::Conn;
 use super::feed::Opening;
 use super::moment::Moment;
-use super::row::Fields;
-use super::swap::{self, LEADING_COLUMNS, Swap};
+use super::row::{Fields, uuid};
 use super::{PostgresStore, end};
-use crate::row::{Columns as _, SESSION_COLUMNS, person};
+use crate::row::{Columns as _, PERSON, SESSION, SESSION_COLUMNS, person};
 use crate::view::Recent;
 use crate::{EndOrder, Person, RefreshRequest, Refreshed, Result, StoreError};
 
@@ -29,6 +30,36 @@ const ATTEMPTS_MAX: usize = 5;
 
 /// Rows kept, some 200 bytes each.
 const ROWS_KEPT_MAX: usize = 50_000;
+
+/// The columns of [`LOAD`] and [`ROTATE`] before the session's.
+const LEADING_COLUMNS: usize = 2;
+
+static LOAD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT false, o.epoch, {SESSION}, {PERSON} FROM session s LEFT JOIN \"user\" u ON u.id = s.user_id \
+         LEFT JOIN opening o ON true WHERE s.id = $1"
+    )
+});
+
+/// The compare-and-swap of protocol.md section 4: it names every fact that the decision was made from, the state
+/// of the user and the epoch of the database among them. Gives whether it wrote, and the row as it was.
+///
+/// The commit need not be on disk when it is answered (section 4 heals one that is lost); the setting ends with
+/// this statement's own transaction.
+static ROTATE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH moved AS ( \
+           UPDATE session s SET base = $2, head = $3, handed_at = $4, healed = $5, contested_at = $6, \
+             last_used_at = $7, refresh_count = s.refresh_count + 1 \
+           FROM \"user\" u, opening o, set_config('synchronous_commit', 'off', true) relaxed \
+           WHERE s.id = $1 AND s.base = $8 AND s.head = $9 AND s.handed_at = $10 AND s.healed = $11 \
+             AND s.contested_at IS NOT DISTINCT FROM $12 AND s.expires_at = $13 AND s.salt = $14 \
+             AND s.ended_at IS NULL AND u.id = s.user_id AND u.disabled_at IS NULL AND o.epoch = $15 \
+           RETURNING s.id) \
+         SELECT EXISTS (SELECT FROM moved), o.epoch, {SESSION}, {PERSON} \
+         FROM session s LEFT JOIN \"user\" u ON u.id = s.user_id LEFT JOIN opening o ON true WHERE s.id = $1"
+    )
+});
 
 /// A session's user and whether they are disabled; or, if there is no user to hand a token to, what to answer
 /// instead of serving.
@@ -73,24 +104,23 @@ struct Presentation<'a> {
     request: &'a RefreshRequest,
     opening: Opening,
     now: Timestamp,
-    /// Whether somebody else was seen to hold or to have changed the row: then it is worth waiting for.
-    is_contended: bool,
 }
 
 impl PostgresStore {
     pub(super) async fn refresh(&self, request: &RefreshRequest, now: Timestamp) -> Result<Vec<Refreshed>> {
+        let mut conn = self.db.get().await?;
         let mut outcomes = Vec::with_capacity(1);
         for token in &request.tokens {
             let opening = self.feed.opening().await?;
-            let is_contended = false;
-            let mut presentation = Presentation { store: self, token, request, opening, now, is_contended };
-            let outcome = presentation.present().await?;
+            let mut presentation = Presentation { store: self, token, request, opening, now };
+            let outcome = presentation.present(&mut conn).await?;
             let is_decisive = outcome.is_decisive();
             outcomes.push(outcome);
             if is_decisive {
                 break;
             }
         }
+        drop(conn);
         if outcomes.iter().any(|outcome| matches!(outcome, Refreshed::Ended { newly: true, .. })) {
             self.feed.tell().await;
         }
@@ -99,10 +129,10 @@ impl PostgresStore {
 }
 
 impl Presentation<'_> {
-    async fn present(&mut self) -> Result<Refreshed> {
+    async fn present(&mut self, conn: &mut Conn) -> Result<Refreshed> {
         let session_id = self.token.claims.session_id;
         let mut row = match self.store.rows.find(session_id) {
-            Some(kept) => match self.try_kept(kept).await? {
+            Some(kept) => match self.try_kept(conn, kept).await? {
                 Step::Done(outcome) => return Ok(outcome),
                 Step::Again(row) => row,
             },
@@ -111,7 +141,7 @@ impl Presentation<'_> {
         for _ in 0..ATTEMPTS_MAX {
             let found = match row.take() {
                 Some(row) => Some(row),
-                None => self.store.loads.ask(session_id).await?,
+                None => conn.row(&LOAD, &[(&uuid(session_id.as_bytes()), Type::UUID)]).await?,
             };
             let Some(found) = found else { return Ok(self.missing()) };
             let found = match self.read(&found) {
@@ -124,7 +154,7 @@ impl Presentation<'_> {
                 // It has come up anew: first what it may have lost is written again.
                 self.store.feed.catch_up(Moment::now()).await?;
             } else {
-                match self.decide(found).await? {
+                match self.decide(conn, found).await? {
                     Step::Done(outcome) => return Ok(outcome),
                     Step::Again(moved) => row = moved,
                 }
@@ -135,16 +165,16 @@ impl Presentation<'_> {
     }
 
     /// Goes by a row that may be old, if that leads to a write, which would tell.
-    async fn try_kept(&mut self, kept: Session) -> Result<Step> {
+    async fn try_kept(&self, conn: &mut Conn, kept: Session) -> Result<Step> {
         match self.judge(&kept, false) {
             RefreshDecision::Serve { rotation, rewound } if rotation != self.as_read(kept.rotation) => {
-                self.rotate(kept, rotation, rewound).await
+                self.rotate(conn, kept, rotation, rewound).await
             }
             _ => Ok(Step::Again(None)),
         }
     }
 
-    async fn decide(&mut self, found: Found) -> Result<Step> {
+    async fn decide(&self, conn: &mut Conn, found: Found) -> Result<Step> {
         let Found { session, owner, .. } = found;
         let session_id = session.id;
         let user_disabled = matches!(owner, Ok((_, true)));
@@ -155,8 +185,7 @@ impl Presentation<'_> {
             RefreshDecision::EndNow { reason, actor } => {
                 let order = EndOrder { reason, actor, note: None };
                 let entropy = &*self.store.entropy;
-                let mut conn = self.store.db.get().await?;
-                let ended = end::write(&mut conn, entropy, &[session_id], &order, self.now).await?;
+                let ended = end::write(conn, entropy, &[session_id], &order, self.now).await?;
                 Ok(ended.into_iter().next().map_or(Step::Again(None), |ended| {
                     Step::Done(Refreshed::Ended { session_id, end: ended.end, newly: true })
                 }))
@@ -166,7 +195,7 @@ impl Presentation<'_> {
                 if rotation == self.as_read(session.rotation) || owner.is_err() {
                     return done(Refreshed::Superseded { session_id });
                 }
-                Ok(match self.rotate(session, rotation, false).await? {
+                Ok(match self.rotate(conn, session, rotation, false).await? {
                     Step::Done(_) => Step::Done(Refreshed::Superseded { session_id }),
                     again => again,
                 })
@@ -177,7 +206,7 @@ impl Presentation<'_> {
                     self.store.rows.keep(&session);
                     done(Refreshed::Served { session, person, rewound, written: false })
                 }
-                Ok(_) => self.rotate(session, rotation, rewound).await,
+                Ok(_) => self.rotate(conn, session, rotation, rewound).await,
             },
         }
     }
@@ -195,27 +224,36 @@ impl Presentation<'_> {
         rotation.read_by_a_store_open_since(opened_at)
     }
 
-    async fn rotate(&mut self, was: Session, to: Rotation, rewound: bool) -> Result<Step> {
-        let swap = Swap {
-            id: was.id,
-            from: was.rotation,
-            to,
-            expires_at: was.expires_at,
-            salt: was.salt,
-            epoch: self.opening.epoch,
-            now: self.now,
-        };
-        let row = match self.is_contended {
-            false => self.store.swaps.ask(swap).await?,
-            true => swap::move_one(&mut self.store.db.get().await?, swap).await?,
-        };
-        self.is_contended = true;
+    async fn rotate(&self, conn: &mut Conn, was: Session, to: Rotation, rewound: bool) -> Result<Step> {
+        let number = |generation: tenure_domain::rotation::Generation| i64::from(generation.0);
+        let from = was.rotation;
+        let row = conn
+            .row(
+                &ROTATE,
+                &[
+                    (&uuid(was.id.as_bytes()), Type::UUID),
+                    (&number(to.base), Type::INT8),
+                    (&number(to.head), Type::INT8),
+                    (&to.handed_at.as_ms(), Type::INT8),
+                    (&to.healed, Type::BOOL),
+                    (&to.contested_at.map(Timestamp::as_ms), Type::INT8),
+                    (&self.now.as_ms(), Type::INT8),
+                    (&number(from.base), Type::INT8),
+                    (&number(from.head), Type::INT8),
+                    (&from.handed_at.as_ms(), Type::INT8),
+                    (&from.healed, Type::BOOL),
+                    (&from.contested_at.map(Timestamp::as_ms), Type::INT8),
+                    (&was.expires_at.as_ms(), Type::INT8),
+                    (&was.salt.as_slice(), Type::BYTEA),
+                    (&self.opening.epoch, Type::UUID),
+                ],
+            )
+            .await?;
         let Some(row) = row else { return Ok(Step::Again(None)) };
-        let columns = &mut Fields::of(&row);
-        columns.skip(1);
-        if !columns.flag("session")? {
+        if !Fields::of(&row).flag("session")? {
             return Ok(Step::Again(Some(row)));
         }
+        let columns = &mut Fields::of(&row);
         let person = match person(columns.go_to(LEADING_COLUMNS + SESSION_COLUMNS)) {
             Ok((person, _)) => person,
             // What was written is as good as an answer that was lost.
@@ -232,7 +270,7 @@ impl Presentation<'_> {
     fn read(&self, row: &Row) -> Result<Found> {
         let session_id = self.token.claims.session_id;
         let columns = &mut Fields::of(row);
-        columns.skip(2);
+        columns.skip(1);
         let epoch = columns.id_or_null("session")?.map(Uuid::from_bytes);
         let session = crate::row::session(columns)?;
         let of_user = LEADING_COLUMNS + SESSION_COLUMNS;
