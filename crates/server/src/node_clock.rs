@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tenure_domain::time::Timestamp;
+use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
 use tenure_store::{Store, StoreError};
 use tokio::time::Instant;
 
@@ -95,6 +95,13 @@ impl NodeClock {
     /// None before the first measurement.
     pub fn offset(&self) -> Option<Offset> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).offset
+    }
+
+    /// The last offset, if it is more than the grace minute makes up for: such a clock would end sessions before
+    /// their time, or serve them after it.
+    pub fn misjudges(&self) -> Option<Offset> {
+        let grace = u64::try_from(EXPIRY_GRACE.as_millis()).unwrap_or(0);
+        self.offset().filter(|offset| offset.0.unsigned_abs() > grace)
     }
 
     fn note(&self, offset: Offset) {

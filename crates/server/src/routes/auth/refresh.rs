@@ -58,6 +58,11 @@ impl<T: Into<Problem>> From<T> for Refused {
 }
 
 async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Response, Refused> {
+    // A clock that is days ahead would find every session's time to be over, and end it.
+    if let Some(offset) = app.node_clock.misjudges() {
+        let detail = "This server's clock is wrong, so it judges no session by it; try again.";
+        return Err(Problem::new(Code::SessionUnverifiable, detail).with_cause(offset).into());
+    }
     let freshness = app.settled.times.freshness_of(sent_at(headers)?, arrival.now);
     if freshness == Freshness::Stale {
         return Err(Problem::new(Code::RequestStale, "Sent too long ago, by the server's clock.").into());
