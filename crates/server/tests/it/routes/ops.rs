@@ -128,6 +128,7 @@ async fn a_node_whose_clock_is_wrong_is_not_ready_until_it_is_right_and_serves_m
     assert!(body.ends_with(" s ahead of the database's\n") && near(offset, 30.0), "{body} {offset}");
     browser.profile().await.expect(200);
     browser.refresh().await.expect(200);
+    app.expect_failure("session_unverifiable");
     // Beyond what the grace minute makes up for, it would end sessions by a wrong clock.
     for far in [70_000, -70_000, 30 * 86_400_000] {
         measured(far).await;
