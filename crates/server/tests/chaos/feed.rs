@@ -46,10 +46,10 @@ async fn an_end_that_one_node_answers_is_refused_by_all_of_them_at_once() {
     }
     world.ledger.assert_kept(world.seed);
     let delays = everywhere.delays();
+    // How soon is a matter of the machine: the goal of 250 ms is held against `cargo xtask bench`. That no node takes
+    // a token later than it may is asserted at each answer.
     println!("refused on {NODES} nodes after {ENDS} ends: {}", delays.summary());
     assert_eq!(delays.calm.len(), ENDS * NODES);
-    // The goal is 250 ms on a machine that has nothing else to do.
-    assert!(delays.percentile(99) < Duration::from_secs(1), "{}", delays.summary());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

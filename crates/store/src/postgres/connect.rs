@@ -56,10 +56,10 @@ impl Db {
             .wait_timeout(Some(options.connect_timeout / 2))
             .create_timeout(Some(options.connect_timeout));
         if options.prepared {
-            let limits = session_limits(options.statement_timeout);
+            let settings = session_settings(options.statement_timeout);
             builder = builder.post_create(Hook::async_fn(move |client, _| {
-                let limits = limits.clone();
-                Box::pin(async move { client.batch_execute(&limits).await.map_err(HookError::Backend) })
+                let settings = settings.clone();
+                Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
             }));
         }
         let pool = builder.build().map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -119,7 +119,8 @@ impl Db {
         let mut conn = self.conn(Line::Own(client));
         if self.prepared {
             // Behind a pooler it would be some other connection that listens.
-            conn.batch("LISTEN tenure_change").await?;
+            let settings = session_settings(self.statement_timeout);
+            conn.batch(&format!("{settings}; LISTEN tenure_change")).await?;
         }
         Ok(conn)
     }
@@ -309,11 +310,13 @@ async fn prepare(
     client.prepare_typed_cached(sql, &types).await
 }
 
-/// The server ends by itself what we would not wait for, should our word for it not arrive.
-fn session_limits(statement_timeout: Duration) -> String {
+/// The server ends by itself what we would not wait for, should our word for it not arrive. And a role or a database
+/// whose commits are relaxed does not relax sign-ins and ends; any stricter setting stays.
+fn session_settings(statement_timeout: Duration) -> String {
     let ms = statement_timeout.as_millis().max(1);
     format!(
-        "SET statement_timeout = {ms}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        "SET statement_timeout = {ms}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
+         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
         (ms / 2).max(1),
         ms * 5
     )

@@ -122,13 +122,22 @@ async fn alone(conn: &mut Conn, chore: &str) -> Result<bool> {
 #[async_trait]
 impl Store for PostgresStore {
     async fn check(&self) -> Result<()> {
-        // A database that can only be read serves nobody for long.
-        let row =
-            self.db.get().await?.row("SELECT current_setting('transaction_read_only') = 'on'", &[]).await?;
-        match row.map_or(Ok(false), |row| Fields::of(&row).flag("transaction_read_only"))? {
-            false => Ok(()),
-            true => Err(crate::StoreError::Unavailable("the database can only be read".into())),
+        // A database that can only be read serves nobody for long. Commits are relaxed by default only where a
+        // pooler keeps us from setting that right for a connection.
+        let sql = "SELECT current_setting('transaction_read_only') = 'on', \
+             current_setting('synchronous_commit') = 'off'";
+        let Some(row) = self.db.get().await?.row(sql, &[]).await? else { return Ok(()) };
+        let settings = &mut Fields::of(&row);
+        let unfit = |why: &str| Err(crate::StoreError::Unavailable(why.into()));
+        if settings.flag("transaction_read_only")? {
+            return unfit("the database can only be read");
         }
+        if settings.flag("synchronous_commit")? {
+            return unfit(
+                "synchronous_commit is off for this role or database: sign-ins and ends could be lost",
+            );
+        }
+        Ok(())
     }
 
     async fn clock(&self) -> Result<Option<Timestamp>> {

@@ -67,6 +67,20 @@ async fn a_database_that_can_only_be_read_is_told_and_recovers() {
     recovers("readiness", async || world.store.check().await).await;
 }
 
+/// Sign-ins and ends are durable whatever the role's or the database's default is. Where no setting can be made for a
+/// connection, the store says that it is not fit to serve.
+#[tokio::test]
+async fn a_database_whose_commits_are_relaxed_relaxes_rotations_alone() {
+    let postgres = Arc::new(Postgres::fresh());
+    let name = postgres.database.name();
+    for (default, is_fit_behind_a_pooler) in [("off", false), ("local", true), ("on", true)] {
+        postgres.sql(&format!("ALTER DATABASE {name} SET synchronous_commit = {default}"));
+        World::of(postgres.clone()).store.check().await.unwrap();
+        let pooled = world_with(&postgres, |options| PostgresOptions { prepared: false, ..options });
+        assert_eq!(is_unavailable(pooled.store.check().await), !is_fit_behind_a_pooler, "{default}");
+    }
+}
+
 /// Ends every connection to the database but the one that asks for it.
 fn hang_up_on_everybody(postgres: &Postgres) {
     postgres.sql(

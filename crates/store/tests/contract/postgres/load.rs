@@ -123,14 +123,11 @@ async fn a_report_gives_way_to_refreshes_that_wait() {
             store.session_refresh(request, T0 + QUIET).await.map(|all| name_of(&all[0]))
         });
     }
-    super::recovers("waiting", async || {
-        match world
-            .backend
-            .number("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
-        {
-            0 => Err(StoreError::Unavailable("nobody waits".into())),
-            _ => Ok(()),
-        }
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    super::recovers("waiting", async || match world.backend.number(waiting) {
+        0 => Err(StoreError::Unavailable("nobody waits".into())),
+        _ => Ok(()),
     })
     .await;
     // At once: it does not wait behind them either.
