@@ -10,9 +10,11 @@
 #![forbid(unsafe_code)]
 
 pub mod access_token;
+pub mod account;
 pub mod client_report;
 pub mod email;
 pub mod ends;
+pub mod entitlement;
 pub mod id;
 pub mod limit;
 pub mod password;

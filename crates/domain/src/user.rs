@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a user is to the platform. It travels in the access token; it never decides whether somebody is
 /// signed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     User,

@@ -1,0 +1,235 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn slug(text: &str) -> Slug {
+    Slug::parse(text).unwrap()
+}
+
+fn requirement(text: &str) -> Requirement {
+    text.parse().unwrap()
+}
+
+fn policy() -> Policy {
+    let editors = [Role::Admin, Role::Developer].into_iter().collect();
+    Policy { permissions: [(slug("reports.write"), editors)].into_iter().collect(), ..Policy::default() }
+}
+
+/// Everybody there is, with a key that has the permission and one that has not.
+const AUTHORITIES: [&str; 7] = ["user", "admin", "developer", "superuser", "system", "key", "key with scope"];
+
+fn with_authority<T>(name: &str, then: impl FnOnce(Authority<'_>) -> T) -> T {
+    let scopes = [slug("reports.write")].into_iter().collect();
+    let none = BTreeSet::new();
+    match name {
+        "key" => then(Authority::Key(&none)),
+        "key with scope" => then(Authority::Key(&scopes)),
+        role => then(Authority::Person(role.parse().unwrap())),
+    }
+}
+
+/// Every account: none, and each status with each plan, of a customer's and of the operator's own.
+fn accounts() -> Vec<(String, Option<Tenancy>)> {
+    let terms = |slug: Slug, is_active| Terms {
+        slug,
+        is_active,
+        limits: PlanLimits::parse(r#"{"seats": 5}"#).unwrap(),
+        features: PlanFeatures::parse(r#"["export"]"#).unwrap(),
+    };
+    let plans = [
+        ("no plan", None),
+        ("inactive pro", Some(terms(slug("pro"), false))),
+        ("basic", Some(terms(slug("basic"), true))),
+        ("pro", Some(terms(slug("pro"), true))),
+    ];
+    let mut accounts = vec![("none".to_owned(), None)];
+    for is_system in [false, true] {
+        for status in AccountStatus::ALL {
+            for (name, plan) in &plans {
+                let whose = if is_system { "system, " } else { "" };
+                let tenancy = Tenancy { status, is_system, plan: plan.clone() };
+                accounts.push((format!("{whose}{status}, {name}"), Some(tenancy)));
+            }
+        }
+    }
+    accounts
+}
+
+const REQUIREMENTS: [&str; 9] = [
+    "",
+    "permission:reports.write",
+    "active_account",
+    "plan",
+    "plan:pro",
+    "feature:export",
+    "feature:sso",
+    "limit:seats=5",
+    "limit:seats=6",
+];
+
+fn policies() -> Vec<Policy> {
+    let subsets =
+        (0..16).map(|bits| Bypass::ALL.into_iter().enumerate().filter(move |(at, _)| bits >> at & 1 == 1));
+    let bypasses = subsets.map(|subset| subset.map(|(_, bypass)| bypass).collect::<BTreeSet<_>>());
+    bypasses
+        .flat_map(|bypasses| {
+            [true, false].map(|serves_pending_payment| Policy {
+                bypasses: bypasses.clone(),
+                serves_pending_payment,
+                ..policy()
+            })
+        })
+        .collect()
+}
+
+/// Calls with every combination: policy, authority, account, needs.
+fn for_all(mut check: impl FnMut(&Policy, &str, Option<&Tenancy>, &Requirement, Decision)) {
+    for policy in policies() {
+        for authority in AUTHORITIES {
+            for (_, account) in &accounts() {
+                for needs in REQUIREMENTS {
+                    let needs = requirement(needs);
+                    let decision = with_authority(authority, |authority| {
+                        decide(&policy, authority, account.as_ref(), &needs)
+                    });
+                    check(&policy, authority, account.as_ref(), &needs, decision);
+                }
+            }
+        }
+    }
+}
+
+/// The whole decision under the default policy, as a page that can be read: `entitlement/table.txt`. Made anew with
+/// `UPDATE_TABLES=1`, and then reviewed.
+#[test]
+fn the_table_of_decisions_is_the_reviewed_one() {
+    let word = |decision: Decision| match decision {
+        Decision::Allowed => "yes".to_owned(),
+        Decision::Bypassed(bypass, _) => format!("by {}", bypass.as_str()),
+        Decision::Refused(refusal) => format!("{} {}", refusal.code().status(), refusal.code().as_str()),
+    };
+    let mut table = String::from("What is required, of which account: what each caller is answered.\n");
+    for needs in REQUIREMENTS {
+        table += &format!("\n[{needs}]\n");
+        for (name, account) in accounts() {
+            let mut by_answer: Vec<(String, Vec<&str>)> = vec![];
+            for authority in AUTHORITIES {
+                let answer = with_authority(authority, |authority| {
+                    word(decide(&policy(), authority, account.as_ref(), &requirement(needs)))
+                });
+                match by_answer.iter_mut().find(|(known, _)| *known == answer) {
+                    Some((_, who)) => who.push(authority),
+                    None => by_answer.push((answer, vec![authority])),
+                }
+            }
+            let answers = by_answer.iter().map(|(answer, who)| match who.len() {
+                7 => answer.clone(),
+                _ => format!("{answer} ({})", who.join(", ")),
+            });
+            table += &format!("{name}: {}\n", answers.collect::<Vec<_>>().join("; "));
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/entitlement/table.txt");
+    if std::env::var_os("UPDATE_TABLES").is_some() {
+        std::fs::write(path, &table).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), table, "UPDATE_TABLES=1 writes it");
+}
+
+#[test]
+fn a_refusal_is_never_about_being_signed_in() {
+    for_all(|_, _, _, _, decision| {
+        if let Decision::Refused(refusal) = decision {
+            assert_eq!(refusal.code().class(), crate::problem::Class::Authorization);
+            assert!(matches!(refusal.code().status(), 402 | 403));
+        }
+    });
+}
+
+#[test]
+fn a_bypass_passes_account_and_plan_and_never_a_permission() {
+    for_all(|policy, authority, account, needs, decision| {
+        let without = Policy { bypasses: BTreeSet::new(), ..policy.clone() };
+        let bare = with_authority(authority, |authority| decide(&without, authority, account, needs));
+        match (decision, bare) {
+            (Decision::Bypassed(bypass, passed), Decision::Refused(refusal)) => {
+                assert!(policy.bypasses.contains(&bypass) && passed == refusal);
+                assert!(!matches!(refusal, Refusal::PermissionDenied(_)));
+            }
+            (decision, bare) => assert_eq!(decision, bare),
+        }
+    });
+}
+
+/// By its own words, not by the code's.
+#[test]
+fn who_is_held_up_by_nothing_has_what_it_takes() {
+    for_all(|policy, authority, account, needs, decision| {
+        let needs = needs.to_string();
+        let is_served = account.is_some_and(|account| match account.status.as_str() {
+            "suspended" | "cancelled" => false,
+            "pending_payment" => policy.serves_pending_payment,
+            _ => true,
+        });
+        let plan = account.and_then(|account| account.plan.as_ref()).filter(|plan| plan.is_active);
+        let expected = match needs.as_str() {
+            "" => true,
+            "permission:reports.write" => !matches!(authority, "user" | "system" | "key"),
+            "active_account" => is_served,
+            "plan" | "feature:export" | "limit:seats=5" => is_served && plan.is_some(),
+            "plan:pro" => is_served && plan.is_some_and(|plan| plan.slug.as_str() == "pro"),
+            "feature:sso" | "limit:seats=6" => false,
+            other => panic!("no expectation for {other}"),
+        };
+        assert_eq!(decision == Decision::Allowed, expected, "{authority} {account:?} {needs}");
+    });
+}
+
+#[test]
+fn what_stands_in_the_way_first_is_told_first() {
+    let needs = requirement("limit:seats=9,plan:pro,permission:reports.write,active_account");
+    let decided = |authority: &str, account: &str| {
+        let account = accounts().into_iter().find(|(name, _)| name == account).unwrap().1;
+        with_authority(authority, |authority| decide(&policy(), authority, account.as_ref(), &needs))
+    };
+    assert_eq!(decided("user", "suspended, no plan"), Decision::Refused(Refusal::AccountSuspended));
+    assert_eq!(
+        decided("user", "active, no plan"),
+        Decision::Refused(Refusal::PermissionDenied(slug("reports.write")))
+    );
+    assert_eq!(decided("admin", "active, no plan"), Decision::Refused(Refusal::PlanMissing));
+    let Decision::Refused(refusal) = decided("admin", "trial, pro") else { panic!() };
+    assert_eq!(refusal, Refusal::LimitReached { name: slug("seats"), allowed: 5 });
+    assert_eq!(refusal.to_string(), "Your account's plan allows 5 of `seats`.");
+}
+
+#[test]
+fn requirements_are_written_as_they_are_read() {
+    for text in ["", "active_account", "plan,feature:sso", "plan:basic|pro", "limit:seats=6,permission:a.b"] {
+        assert_eq!(requirement(text).to_string(), text);
+    }
+    assert_eq!(requirement(" plan:pro , ,active_account ").to_string(), "plan:pro,active_account");
+    for bad in [
+        "planet",
+        "plan:",
+        "plan:Pro",
+        "limit:seats",
+        "limit:seats=-1",
+        "limit:=1",
+        "role:admin",
+        "permission:*",
+    ] {
+        assert!(matches!(bad.parse::<Requirement>(), Err(RequirementError::Unknown(_))), "{bad}");
+    }
+    let many = vec!["plan"; NEEDS_MAX + 1].join(",");
+    assert_eq!(many.parse::<Requirement>(), Err(RequirementError::TooMany));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic_and_what_is_read_is_written_back(text in "[a-z:=|, 0-9]{0,60}") {
+        if let Ok(requirement) = text.parse::<Requirement>() {
+            prop_assert_eq!(requirement.to_string().parse(), Ok(requirement));
+        }
+    }
+}
