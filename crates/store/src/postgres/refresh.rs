@@ -131,7 +131,9 @@ impl PostgresStore {
 impl Presentation<'_> {
     async fn present(&mut self, conn: &mut Conn) -> Result<Refreshed> {
         let session_id = self.token.claims.session_id;
-        let mut row = match self.store.rows.find(session_id) {
+        // A token that is ahead of the row that is kept was handed out elsewhere since: that row is old.
+        let is_of_this = |kept: &Session| self.token.claims.generation <= kept.rotation.head;
+        let mut row = match self.store.rows.find(session_id).filter(is_of_this) {
             Some(kept) => match self.try_kept(conn, kept).await? {
                 Step::Done(outcome) => return Ok(outcome),
                 Step::Again(row) => row,
