@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use tenure_store::ephemeral;
+use tenure_store::{ephemeral, postgres};
 
 use super::Span;
 
@@ -116,7 +116,13 @@ impl PostgresSection {
         }
         match Target::of(&self.url) {
             Err(why) => faults.push(format!("postgres.url {why}")),
-            Ok(target) => faults.extend(self.tls_fault(&target, development)),
+            Ok(target) => {
+                let fault = self.tls_fault(&target, development);
+                // Said now, or `serve` would take it for a database that is not up yet, and wait.
+                let unreadable =
+                    || postgres::check_url(self.url.expose()).err().map(|why| format!("postgres.url {why}"));
+                faults.extend(fault.or_else(unreadable));
+            }
         }
         faults
     }

@@ -120,6 +120,12 @@ fn a_store_that_is_unsafe_or_nonsense_is_one_clear_line() {
         ("POSTGRES__URL", "postgres://u:hunter2@localhost,db/tenure", "without saying sslmode=require"),
         ("POSTGRES__URL", "postgres:///tenure?host=db&password=hunter2", "without saying sslmode=require"),
         ("POSTGRES__URL", "postgres://u:hunter2@db/tenure?sslmode=verify-full", "is not known here"),
+        (
+            "POSTGRES__URL",
+            "postgres://u:hunter2@db/tenure?sslmode=require&ssl=on",
+            "a parameter is not known",
+        ),
+        ("POSTGRES__URL", "postgres://u:hunter2@db:x/tenure?sslmode=require", "cannot be read"),
         ("POSTGRES__CONNECTIONS", "0", "postgres.connections is 0"),
         ("POSTGRES__STATEMENT_TIMEOUT", "0s", "postgres.statement_timeout is 0"),
         ("POSTGRES__CA_FILE", "no-such-file.pem", "there is no file no-such-file.pem"),

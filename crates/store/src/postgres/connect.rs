@@ -322,13 +322,21 @@ fn session_settings(statement_timeout: Duration) -> String {
     )
 }
 
-fn address(options: &PostgresOptions) -> Result<(Config, Option<MakeRustlsConnect>)> {
-    // The parser's own words may quote the address, and the password with it.
-    let unusable = |why: &str| StoreError::Unavailable(format!("the address of PostgreSQL {why}"));
-    let mut config: Config = options.url.parse().map_err(|_| unusable("cannot be read"))?;
+/// What is wrong with an address, without quoting it, since it may hold a password.
+pub(super) fn read_address(url: &str) -> std::result::Result<Config, &'static str> {
+    let config: Config = url.parse().map_err(|_| {
+        "cannot be read: a parameter is not known here or has a value that it cannot have; known are sslmode, \
+         target_session_attrs, load_balance_hosts, application_name, options, connect_timeout, keepalives and channel_binding"
+    })?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        return Err(unusable("names no host"));
+        return Err("names no host");
     }
+    Ok(config)
+}
+
+fn address(options: &PostgresOptions) -> Result<(Config, Option<MakeRustlsConnect>)> {
+    let mut config = read_address(&options.url)
+        .map_err(|why| StoreError::Unavailable(format!("the address of PostgreSQL {why}")))?;
     config.connect_timeout(options.connect_timeout);
     config.tcp_user_timeout(PEER_SILENCE_MAX);
     config.keepalives_idle(PEER_SILENCE_MAX / 2);

@@ -39,6 +39,11 @@ use row::Fields;
 /// How far a node's view may be behind the ends that other nodes have answered.
 pub const STALENESS: Duration = Duration::from_millis(200);
 
+/// Whether an address can be used at all, without connecting to it. The error says what is wrong and does not quote it.
+pub fn check_url(url: &str) -> std::result::Result<(), &'static str> {
+    connect::read_address(url).map(drop)
+}
+
 /// How to open a store.
 pub struct PostgresOptions {
     /// `postgres://user:password@host:5432/database`, several hosts separated by commas, and the parameters that
