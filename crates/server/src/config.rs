@@ -218,7 +218,7 @@ impl Config {
         Ok(rows)
     }
 
-    /// Checks everything that can be known before a socket or a file is opened.
+    /// Checks everything that can be known before a socket or the store is opened.
     pub fn settle(self, development: bool) -> Result<Settled, ConfigError> {
         let mut unsafe_lines = vec![];
         let times = self.session.times();

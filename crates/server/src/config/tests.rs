@@ -126,6 +126,7 @@ fn a_store_that_is_unsafe_or_nonsense_is_one_clear_line() {
         ("STORE__SQLITE", "other.db", "store.sqlite and postgres.url are both set"),
         ("REDIS__URL", "http://:hunter2@cache", "is no address such as rediss://"),
         ("REDIS__TIMEOUT", "5s", "at most 1s"),
+        ("REDIS__CA_FILE", "no-such-file.pem", "redis.ca_file: there is no file no-such-file.pem"),
     ];
     for (name, value, expected) in cases {
         let name = format!("TENURE_{name}");
@@ -139,6 +140,27 @@ fn a_store_that_is_unsafe_or_nonsense_is_one_clear_line() {
         assert!(message.contains(expected), "{environment:?}: {message}");
         assert_eq!(message.lines().count(), 1, "one line each: {message}");
         assert!(!message.contains("hunter2") && !message.contains("ter2"), "{message}");
+    }
+}
+
+#[test]
+fn authorities_are_read_at_the_start_and_not_at_the_first_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authority.pem");
+    std::fs::write(&file, "no certificate").unwrap();
+    let postgres = ("TENURE_POSTGRES__URL", "postgres://u:hunter2@db/tenure?sslmode=require");
+    let redis = ("TENURE_REDIS__URL", "rediss://:hunter2@cache:6379");
+    for (url, name) in [(postgres, "postgres.ca_file"), (redis, "redis.ca_file")] {
+        let variable = format!("TENURE_{}", name.to_ascii_uppercase().replace('.', "__"));
+        let message = error(&[URL, url, (&variable, file.to_str().unwrap())], false);
+        assert_eq!(message, format!("{name}: {}: there is no certificate in it", file.display()));
+    }
+    // They mean nothing where nothing is encrypted.
+    for url in ["redis://:hunter2@cache:6379", "redis+unix:///run/redis.sock"] {
+        let environment = [URL, ("TENURE_REDIS__URL", url), ("TENURE_REDIS__CA_FILE", "authority.pem")];
+        let message = error(&environment, false);
+        assert!(message.contains("redis.url does not say rediss://"), "{message}");
+        assert!(message.lines().count() == 1 && !message.contains("hunter2"), "{message}");
     }
 }
 
