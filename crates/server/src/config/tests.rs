@@ -104,6 +104,51 @@ fn loopback_is_told_by_the_whole_host() {
     }
 }
 
+#[test]
+fn a_proxy_is_an_address_or_a_network_and_never_everybody() {
+    let error = |proxy: &str, development| {
+        let list = format!("[\"{proxy}\"]");
+        let environment = [("TENURE_SERVER__TRUSTED_PROXIES", list.as_str()), URL];
+        let message = error(&environment[..if development { 1 } else { 2 }], development);
+        assert_eq!(message.lines().count(), 1, "one line each: {message}");
+        message
+    };
+    for (beyond, network, alone) in [
+        ("10.1.2.3/8", "10.0.0.0/8", "10.1.2.3"),
+        ("fd00::1/8", "fd00::/8", "fd00::1"),
+        ("::ffff:10.1.2.3/104", "10.0.0.0/8", "10.1.2.3"),
+    ] {
+        for development in [true, false] {
+            let message = error(beyond, development);
+            let expected = format!("write {network} for the network, or {alone} for the address");
+            assert!(message.ends_with(&expected), "{message}");
+        }
+    }
+    for everybody in ["0.0.0.0/0", "::/0", "10.1.2.3/0", "::ffff:0:0/96"] {
+        assert!(error(everybody, false).contains("is everybody, who could then write any address"));
+    }
+    for nonsense in [
+        "",
+        "proxy",
+        "10.0.0.0/33",
+        "fd00::/129",
+        "10.0.0.0/",
+        "10.0.0/8",
+        "010.0.0.0/8",
+        "10.0.0.0/8/8",
+        "127.0.0.1:80",
+    ] {
+        let expected = format!("`{nonsense}` is no address or network such as 10.0.0.0/8");
+        assert!(error(nonsense, true).contains(&expected), "{nonsense}");
+    }
+    let list = r#"["10.0.0.0/8", "fd00::/8", "127.0.0.1", "::1", "10.1.2.3/32"]"#;
+    assert!(settle(&[URL, ("TENURE_SERVER__TRUSTED_PROXIES", list)], false).is_ok());
+    assert!(
+        settle(&[("TENURE_SERVER__TRUSTED_PROXIES", r#"["0.0.0.0/0", "::/0"]"#)], true).is_ok(),
+        "in development"
+    );
+}
+
 const URL: (&str, &str) = ("TENURE_SERVER__PUBLIC_URL", "https://id.example.com");
 
 #[test]
