@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod certificates;
 mod client;
 mod pgbouncer;
 mod postgres;

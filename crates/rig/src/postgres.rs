@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::certificates::Certificates;
 use crate::program::{Account, Program, find, free_port, run, wait_until};
 use crate::{Database, Row, Server};
 
@@ -153,24 +154,11 @@ impl Postgres {
     /// Lets it speak TLS too, with a certificate for `127.0.0.1` alone. Returns the certificate of the authority
     /// that it is from, as a file.
     pub fn encrypt(&self) -> PathBuf {
-        let openssl = find("openssl", "openssl");
-        let file = |name: &str| self.folder.path().join("data").join(name).to_string_lossy().into_owned();
-        let (ca, ca_key) = (file("ca.crt"), file("ca.key"));
-        let make = |subject: &str, certificate: &str, key: &str, more: &[&str]| {
-            let kind =
-                ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-            let about = ["-days", "2", "-subj", subject, "-out", certificate, "-keyout", key];
-            self.programs.account.run(&openssl, &[&kind, &about[..], more].concat());
-        };
-        make("/CN=authority", &ca, &ca_key, &[]);
-        let leaf =
-            ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
-        let from = ["-CA", &ca, "-CAkey", &ca_key];
-        make("/CN=server", &file("server.crt"), &file("server.key"), &[&from[..], &leaf].concat());
+        let certificates = Certificates::make(&self.programs.account, &self.folder.path().join("data"));
         self.sql("ALTER SYSTEM SET ssl = on");
         self.sql("SELECT pg_reload_conf()");
         wait_until("PostgreSQL to speak TLS", || self.sql("SHOW ssl") == [[Some("on".to_owned())]]);
-        ca.into()
+        certificates.authority
     }
 
     /// What it has logged.

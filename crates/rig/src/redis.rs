@@ -1,17 +1,21 @@
 //! Redis: the real server, which keeps nothing on disk.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::certificates::Certificates;
 use crate::program::{Account, Program, find, free_port, wait_until};
 
 const PACKAGE: &str = "redis-server";
+
+/// In the server's folder.
+const SOCKET: &str = "socket";
 
 /// A server. It ends with the value or with this process.
 pub struct Redis {
@@ -19,16 +23,27 @@ pub struct Redis {
     account: Account,
     folder: TempDir,
     port: u16,
+    certificates: Option<Certificates>,
     running: Mutex<Option<Program>>,
 }
 
 impl Redis {
     /// An empty server on 127.0.0.1.
     pub fn start() -> Self {
+        Self::with(|_, _| None)
+    }
+
+    /// One that speaks TLS and nothing else, with a certificate for `127.0.0.1` alone.
+    pub fn start_encrypted() -> Self {
+        Self::with(|account, folder| Some(Certificates::make(account, folder)))
+    }
+
+    fn with(certify: impl FnOnce(&Account, &Path) -> Option<Certificates>) -> Self {
         let binary = find("redis-server", PACKAGE);
         let account = Account::unprivileged("redis", PACKAGE);
         let folder = account.folder();
-        let mut server = Self { binary, account, folder, port: 0, running: Mutex::default() };
+        let certificates = certify(&account, folder.path());
+        let mut server = Self { binary, account, folder, port: 0, certificates, running: Mutex::default() };
         for _ in 0..5 {
             server.port = free_port();
             if server.try_to_start() {
@@ -40,7 +55,13 @@ impl Redis {
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        let scheme = if self.certificates.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}/", self.port)
+    }
+
+    /// The certificate of the authority that its own is from, as a file; none if it speaks in the clear.
+    pub fn authority(&self) -> Option<&Path> {
+        self.certificates.as_ref().map(|certificates| certificates.authority.as_path())
     }
 
     /// The port on 127.0.0.1, which stays the same when it is started again.
@@ -74,9 +95,10 @@ impl Redis {
     }
 
     /// Runs one command without blanks in its arguments, and gives the first line of the answer as it is on the wire
-    /// (`+OK`, `:1`, `-ERR ...`); none if there is no answer within five seconds.
+    /// (`+OK`, `:1`, `-ERR ...`); none if there is no answer within five seconds. It goes by a socket in the server's
+    /// folder, which is in the clear however others reach it.
     pub fn ask(&self, command: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        let mut stream = UnixStream::connect(self.folder.path().join(SOCKET)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         writeln!(stream, "{command}\r").ok()?;
         let mut line = String::new();
@@ -85,11 +107,11 @@ impl Redis {
     }
 
     fn try_to_start(&self) -> bool {
-        let folder = self.folder.path().to_string_lossy().into_owned();
-        let port = self.port.to_string();
-        let args =
-            ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--dir", &folder];
-        let command = self.account.command(&self.binary, args.map(str::to_owned));
+        let args = ["--bind", "127.0.0.1", "--unixsocket", SOCKET, "--save", "", "--appendonly", "no"];
+        let mut args: Vec<_> = args.map(str::to_owned).into();
+        args.extend(["--dir".to_owned(), self.folder.path().to_string_lossy().into_owned()]);
+        args.extend(self.ports());
+        let command = self.account.command(&self.binary, args);
         let program = Program::start(self.folder.path(), "KILL", &command);
         let mut answers = false;
         wait_until("Redis to answer", || {
@@ -103,6 +125,17 @@ impl Redis {
             program.wait();
         }
         started
+    }
+
+    /// In the clear or by TLS, and never both.
+    fn ports(&self) -> Vec<String> {
+        let port = self.port.to_string();
+        let Some(certificates) = &self.certificates else { return vec!["--port".into(), port] };
+        let file = |path: &Path| path.to_string_lossy().into_owned();
+        let (certificate, key) = (file(&certificates.certificate), file(&certificates.key));
+        let args = ["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"];
+        let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key];
+        args.iter().chain(&files).map(|arg| (*arg).to_owned()).collect()
     }
 
     fn put(&self, program: Program) {

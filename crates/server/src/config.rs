@@ -4,11 +4,12 @@
 //! reads the sources; [`Config::settle`] turns them into what the server runs on, or says in one line each
 //! what is unsafe.
 
+mod proxy;
 mod shared;
 mod sources;
 mod url;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tenure_domain::password::Cost;
 use tenure_domain::session::ReusePolicy;
 use tenure_domain::time::TimeRules;
 
+pub use proxy::TrustedProxy;
 pub use shared::{PostgresSection, RedisSection, SecretUrl};
 pub use sources::Sources;
 pub use url::{PublicUrl, is_loopback_authority};
@@ -61,7 +63,7 @@ pub struct Server {
     pub listen: SocketAddr,
     pub ops_listen: String,
     pub public_url: String,
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<TrustedProxy>,
     pub request_timeout: Span,
     pub connections_max: usize,
     pub shutdown_grace: Span,
@@ -218,7 +220,7 @@ impl Config {
         Ok(rows)
     }
 
-    /// Checks everything that can be known before a socket or a file is opened.
+    /// Checks everything that can be known before a socket or the store is opened.
     pub fn settle(self, development: bool) -> Result<Settled, ConfigError> {
         let mut unsafe_lines = vec![];
         let times = self.session.times();
@@ -237,6 +239,7 @@ impl Config {
                 ));
             }
         }
+        unsafe_lines.extend(self.server.trusted_proxies.iter().filter_map(|proxy| proxy.fault(development)));
         unsafe_lines.extend(self.store_faults(development));
         let public_url = self.public_url(development, &mut unsafe_lines);
         for origin in &self.origins.allowed {

@@ -11,6 +11,7 @@
 // Outcomes are made once and moved once; a box would cost more than the bytes.
 #![allow(clippy::large_enum_variant)]
 
+pub mod authorities;
 mod client_report;
 mod console_session;
 pub mod copy;

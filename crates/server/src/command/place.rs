@@ -164,8 +164,8 @@ pub fn redis(config: &Config) -> Result<Option<Redis>, Failure> {
     if section.url.is_empty() {
         return Ok(None);
     }
-    let redis = Redis::new(section.url.expose(), section.timeout.0);
-    redis.map(Some).map_err(|error| Failure::Usage(format!("redis.url {error}")))
+    let redis = Redis::new(section.url.expose(), section.authorities(), section.timeout.0);
+    redis.map(Some).map_err(Failure::Usage)
 }
 
 /// How to reach PostgreSQL, from a configuration that says where it is.
@@ -176,7 +176,7 @@ pub fn postgres_options(config: &Config) -> PostgresOptions {
     // Nobody waits longer for an answer than a request may take.
     options.statement_timeout = section.statement_timeout.0.min(config.server.request_timeout.0);
     options.connect_timeout = section.connect_timeout.0.min(config.server.request_timeout.0);
-    options.ca_file = Some(section.ca_file.clone()).filter(|path| !path.as_os_str().is_empty());
+    options.ca_file = section.authorities().map(Path::to_owned);
     options.prepared = section.prepared;
     options
 }

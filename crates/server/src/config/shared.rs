@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tenure_store::{ephemeral, postgres};
+use tenure_store::{authorities, ephemeral, postgres};
 
 use super::Span;
 
@@ -34,6 +34,7 @@ pub struct RedisSection {
     /// Empty: none is used.
     pub url: SecretUrl,
     pub timeout: Span,
+    pub ca_file: PathBuf,
 }
 
 /// An address that may hold a password. `Debug` and `Display` leave it out.
@@ -95,7 +96,26 @@ impl fmt::Display for SecretUrl {
     }
 }
 
+/// A setting of a file, which is empty where there is none.
+fn given(path: &Path) -> Option<&Path> {
+    Some(path).filter(|path| !path.as_os_str().is_empty())
+}
+
+/// What keeps the authorities that a setting names from being trusted.
+fn authorities_fault(setting: &str, path: Option<&Path>) -> Option<String> {
+    let path = path?;
+    if !path.is_file() {
+        return Some(format!("{setting}: there is no file {}", path.display()));
+    }
+    authorities::check(path).err().map(|why| format!("{setting}: {why}"))
+}
+
 impl PostgresSection {
+    /// The file of authorities, if it is not the system's that count.
+    pub fn authorities(&self) -> Option<&Path> {
+        given(&self.ca_file)
+    }
+
     /// What keeps it from being used, a line for each thing to mend.
     pub fn faults(&self, development: bool) -> Vec<String> {
         if self.url.is_empty() {
@@ -128,12 +148,11 @@ impl PostgresSection {
     }
 
     fn tls_fault(&self, target: &Target, development: bool) -> Option<String> {
-        let has_authorities = !self.ca_file.as_os_str().is_empty();
-        if has_authorities && !self.ca_file.is_file() {
-            return Some(format!("postgres.ca_file: there is no file {}", self.ca_file.display()));
+        if let Some(fault) = authorities_fault("postgres.ca_file", self.authorities()) {
+            return Some(fault);
         }
         match target.sslmode.as_deref() {
-            Some("disable") if has_authorities => Some(
+            Some("disable") if self.authorities().is_some() => Some(
                 "postgres.ca_file is set, but postgres.url says sslmode=disable; remove one of them".into(),
             ),
             Some("disable" | "require") => None,
@@ -194,6 +213,11 @@ fn is_local(host: &str) -> bool {
 }
 
 impl RedisSection {
+    /// The file of authorities, if it is not the system's that count.
+    pub fn authorities(&self) -> Option<&Path> {
+        given(&self.ca_file)
+    }
+
     /// What keeps it from being used, a line for each thing to mend.
     pub fn faults(&self) -> Vec<String> {
         if self.url.is_empty() {
@@ -202,6 +226,13 @@ impl RedisSection {
         let mut faults = vec![];
         if ephemeral::check_url(self.url.expose()).is_err() {
             faults.push("redis.url is no address such as rediss://user:password@host:6379/0".into());
+        } else if self.authorities().is_some() && !ephemeral::is_encrypted(self.url.expose()) {
+            faults.push(
+                "redis.ca_file is set, but redis.url does not say rediss://; write it so, or remove redis.ca_file"
+                    .into(),
+            );
+        } else {
+            faults.extend(authorities_fault("redis.ca_file", self.authorities()));
         }
         if self.timeout.0.is_zero() || self.timeout.0 > REDIS_TIMEOUT_MAX.0 {
             faults.push(format!(

@@ -104,6 +104,51 @@ fn loopback_is_told_by_the_whole_host() {
     }
 }
 
+#[test]
+fn a_proxy_is_an_address_or_a_network_and_never_everybody() {
+    let error = |proxy: &str, development| {
+        let list = format!("[\"{proxy}\"]");
+        let environment = [("TENURE_SERVER__TRUSTED_PROXIES", list.as_str()), URL];
+        let message = error(&environment[..if development { 1 } else { 2 }], development);
+        assert_eq!(message.lines().count(), 1, "one line each: {message}");
+        message
+    };
+    for (beyond, network, alone) in [
+        ("10.1.2.3/8", "10.0.0.0/8", "10.1.2.3"),
+        ("fd00::1/8", "fd00::/8", "fd00::1"),
+        ("::ffff:10.1.2.3/104", "10.0.0.0/8", "10.1.2.3"),
+    ] {
+        for development in [true, false] {
+            let message = error(beyond, development);
+            let expected = format!("write {network} for the network, or {alone} for the address");
+            assert!(message.ends_with(&expected), "{message}");
+        }
+    }
+    for everybody in ["0.0.0.0/0", "::/0", "10.1.2.3/0", "::ffff:0:0/96"] {
+        assert!(error(everybody, false).contains("is everybody, who could then write any address"));
+    }
+    for nonsense in [
+        "",
+        "proxy",
+        "10.0.0.0/33",
+        "fd00::/129",
+        "10.0.0.0/",
+        "10.0.0/8",
+        "010.0.0.0/8",
+        "10.0.0.0/8/8",
+        "127.0.0.1:80",
+    ] {
+        let expected = format!("`{nonsense}` is no address or network such as 10.0.0.0/8");
+        assert!(error(nonsense, true).contains(&expected), "{nonsense}");
+    }
+    let list = r#"["10.0.0.0/8", "fd00::/8", "127.0.0.1", "::1", "10.1.2.3/32"]"#;
+    assert!(settle(&[URL, ("TENURE_SERVER__TRUSTED_PROXIES", list)], false).is_ok());
+    assert!(
+        settle(&[("TENURE_SERVER__TRUSTED_PROXIES", r#"["0.0.0.0/0", "::/0"]"#)], true).is_ok(),
+        "in development"
+    );
+}
+
 const URL: (&str, &str) = ("TENURE_SERVER__PUBLIC_URL", "https://id.example.com");
 
 #[test]
@@ -132,6 +177,7 @@ fn a_store_that_is_unsafe_or_nonsense_is_one_clear_line() {
         ("STORE__SQLITE", "other.db", "store.sqlite and postgres.url are both set"),
         ("REDIS__URL", "http://:hunter2@cache", "is no address such as rediss://"),
         ("REDIS__TIMEOUT", "5s", "at most 1s"),
+        ("REDIS__CA_FILE", "no-such-file.pem", "redis.ca_file: there is no file no-such-file.pem"),
     ];
     for (name, value, expected) in cases {
         let name = format!("TENURE_{name}");
@@ -145,6 +191,27 @@ fn a_store_that_is_unsafe_or_nonsense_is_one_clear_line() {
         assert!(message.contains(expected), "{environment:?}: {message}");
         assert_eq!(message.lines().count(), 1, "one line each: {message}");
         assert!(!message.contains("hunter2") && !message.contains("ter2"), "{message}");
+    }
+}
+
+#[test]
+fn authorities_are_read_at_the_start_and_not_at_the_first_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authority.pem");
+    std::fs::write(&file, "no certificate").unwrap();
+    let postgres = ("TENURE_POSTGRES__URL", "postgres://u:hunter2@db/tenure?sslmode=require");
+    let redis = ("TENURE_REDIS__URL", "rediss://:hunter2@cache:6379");
+    for (url, name) in [(postgres, "postgres.ca_file"), (redis, "redis.ca_file")] {
+        let variable = format!("TENURE_{}", name.to_ascii_uppercase().replace('.', "__"));
+        let message = error(&[URL, url, (&variable, file.to_str().unwrap())], false);
+        assert_eq!(message, format!("{name}: {}: there is no certificate in it", file.display()));
+    }
+    // They mean nothing where nothing is encrypted.
+    for url in ["redis://:hunter2@cache:6379", "redis+unix:///run/redis.sock"] {
+        let environment = [URL, ("TENURE_REDIS__URL", url), ("TENURE_REDIS__CA_FILE", "authority.pem")];
+        let message = error(&environment, false);
+        assert!(message.contains("redis.url does not say rediss://"), "{message}");
+        assert!(message.lines().count() == 1 && !message.contains("hunter2"), "{message}");
     }
 }
 

@@ -12,6 +12,7 @@ use tenure_domain::problem::Code;
 use tenure_domain::time::Timestamp;
 
 use crate::App;
+use crate::config::TrustedProxy;
 use crate::http::problem::Problem;
 
 /// The peer of the connection, put into each request by the listener.
@@ -90,9 +91,10 @@ fn is_plain_id(id: &str) -> bool {
 
 /// The sender's address. `X-Forwarded-For` is believed only from a trusted proxy, and only back to the first
 /// address that is none: whatever stands before it, the client wrote itself.
-fn client_address(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpAddr]) -> IpAddr {
+fn client_address(headers: &HeaderMap, peer: Option<Peer>, trusted: &[TrustedProxy]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.includes(address));
     let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip().to_canonical());
-    if !trusted.contains(&peer) {
+    if !is_trusted(peer) {
         return peer;
     }
     let lines = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
@@ -103,7 +105,7 @@ fn client_address(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpAddr]) -
             Ok(hop) => address = hop.to_canonical(),
             Err(_) => break,
         }
-        if !trusted.contains(&address) {
+        if !is_trusted(address) {
             break;
         }
     }
@@ -139,7 +141,7 @@ mod tests {
         for line in forwarded {
             headers.append("x-forwarded-for", line.parse().unwrap());
         }
-        let trusted: Vec<IpAddr> = trusted.iter().map(|text| text.parse().unwrap()).collect();
+        let trusted: Vec<TrustedProxy> = serde_json::from_value(serde_json::json!(trusted)).unwrap();
         let peer = Peer(SocketAddr::new(peer.parse().unwrap(), 1));
         client_address(&headers, Some(peer), &trusted).to_string()
     }
@@ -156,6 +158,26 @@ mod tests {
         );
         assert_eq!(address("10.0.0.1", &["<script>"], &["10.0.0.1"]), "10.0.0.1");
         assert_eq!(address("::ffff:10.0.0.1", &["203.0.113.9"], &["10.0.0.1"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn a_network_of_proxies_is_believed_as_each_of_them_would_be() {
+        let networks = ["10.0.0.0/8", "fd00::/8"];
+        for peer in ["10.0.0.1", "10.255.255.255", "::ffff:10.1.2.3", "fd00::1"] {
+            assert_eq!(address(peer, &["203.0.113.9"], &networks), "203.0.113.9", "{peer}");
+        }
+        for peer in ["11.0.0.1", "9.255.255.255", "fe00::1", "::a00:1"] {
+            assert_eq!(address(peer, &["203.0.113.9"], &networks), peer, "{peer}");
+        }
+        // Back through as many of them as there are, and not beyond the first that is none.
+        assert_eq!(
+            address("10.0.0.1", &["1.2.3.4, 203.0.113.9, 10.9.9.9, fd00::2"], &networks),
+            "203.0.113.9"
+        );
+        // However it is written: peers of IPv4 are held against it as IPv4.
+        for mapped in ["::ffff:10.0.0.0/104", "::ffff:10.0.0.1"] {
+            assert_eq!(address("10.0.0.1", &["203.0.113.9"], &[mapped]), "203.0.113.9", "{mapped}");
+        }
     }
 
     #[test]

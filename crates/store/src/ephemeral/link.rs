@@ -4,18 +4,22 @@
 //! connection on which anything went wrong is dropped with whatever waits on it, so nothing piles up before a
 //! Redis that stalls, and one whose machine has vanished is not waited for.
 
+use std::fmt::Display;
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind, RedisResult,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion,
+    PushInfo, PushKind, RedisResult, TlsCertificates,
 };
 use tokio::sync::Notify;
 
 use super::fanout;
+use crate::authorities;
 
 /// How long making a connection may take. Nobody waits for it.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -28,15 +32,28 @@ const PAUSE: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Reads an address, and asks for the protocol in which wake-up calls come over the same connection.
-pub(super) fn client(url: &str) -> Result<Client, String> {
-    let read = || {
-        let info = url.into_connection_info()?;
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        Client::open(info.set_redis_settings(settings))
-    };
-    read().map_err(|error| {
+pub(super) fn address(url: &str) -> Result<ConnectionInfo, String> {
+    let info = url.into_connection_info().map_err(|error| {
         format!("is no address such as redis://:password@host:6379/0 or rediss://host ({})", error.category())
-    })
+    })?;
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Ok(info.set_redis_settings(settings))
+}
+
+pub(super) fn is_encrypted(address: &ConnectionInfo) -> bool {
+    matches!(address.addr(), ConnectionAddr::TcpTls { .. })
+}
+
+/// What connects, by TLS if the address says so. Its cryptography is not chosen here: the crate takes the one that rustls
+/// was compiled with, which is the one that PostgreSQL's connections have.
+pub(super) fn client(url: &str, ca_file: Option<&Path>) -> Result<Client, String> {
+    let address = address(url).map_err(|why| format!("the address of Redis {why}"))?;
+    let failed = |error: &dyn Display| format!("TLS to Redis: {error}");
+    let Some(path) = ca_file else { return Client::open(address).map_err(|error| failed(&error)) };
+    let authorities = authorities::read(path).map_err(|error| failed(&error))?;
+    // In place of the system's. An address that does not say `rediss` is an error here, and not a word in the clear.
+    let trusted = TlsCertificates { client_tls: None, root_cert: Some(authorities.pem) };
+    Client::build_with_tls(address, trusted).map_err(|error| failed(&error))
 }
 
 /// What calls and the keeper of the connection share.

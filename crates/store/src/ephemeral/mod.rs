@@ -14,6 +14,7 @@ mod fanout;
 mod limit;
 mod link;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,15 +43,21 @@ impl Drop for Kept {
 
 /// Whether an address of Redis can be read. The error says what is wrong, without the address.
 pub fn check_url(url: &str) -> Result<(), String> {
-    link::client(url).map(drop)
+    link::address(url).map(drop)
+}
+
+/// Whether an address of Redis says that what goes there is encrypted.
+pub fn is_encrypted(url: &str) -> bool {
+    link::address(url).is_ok_and(|address| link::is_encrypted(&address))
 }
 
 impl Redis {
     /// A handle that connects to nothing yet: that happens in the background, again and again for as long as it
-    /// takes. Calls wait `timeout` at most. Fails only for an address that cannot be read, and must be called
-    /// inside a runtime.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, String> {
-        let client = link::client(url)?;
+    /// takes. Calls wait `timeout` at most. `ca_file` holds authorities that its certificate may come from, as PEM;
+    /// none means those of the system. Fails only for an address or a file that cannot be read, or if there is a file
+    /// and the address asks for no encryption, and must be called inside a runtime.
+    pub fn new(url: &str, ca_file: Option<&Path>, timeout: Duration) -> Result<Self, String> {
+        let client = link::client(url, ca_file)?;
         let link = Arc::new(Link::new(timeout));
         let keeper = tokio::spawn(link::keep(Arc::clone(&link), client)).abort_handle();
         Ok(Self(Arc::new(Kept { link, keeper })))

@@ -8,8 +8,6 @@ use std::time::Duration;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -19,7 +17,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PostgresOptions;
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, authorities};
 
 /// Most calls that wait for a connection; one more is answered `Overloaded`.
 const WAITING_MAX: usize = 4096;
@@ -365,20 +363,14 @@ fn address(options: &PostgresOptions) -> Result<(Config, Option<MakeRustlsConnec
 fn tls(options: &PostgresOptions) -> Result<MakeRustlsConnect> {
     let failed =
         |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("TLS to PostgreSQL: {error}"));
-    let mut roots = RootCertStore::empty();
-    match &options.ca_file {
-        Some(path) => {
-            let named = |error: &dyn std::fmt::Display| failed(&format!("{}: {error}", path.display()));
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| named(&error))? {
-                let certificate = certificate.map_err(|error| named(&error))?;
-                roots.add(certificate).map_err(|error| named(&error))?;
-            }
-            if roots.is_empty() {
-                return Err(named(&"there is no certificate in it"));
-            }
+    let roots = match &options.ca_file {
+        Some(path) => authorities::read(path).map_err(|error| failed(&error))?.roots,
+        None => {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots
         }
-        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-    }
+    };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

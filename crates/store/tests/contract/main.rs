@@ -16,6 +16,7 @@ mod postgres;
 mod process;
 mod races;
 mod redis;
+mod redis_tls;
 mod refreshes;
 mod sessions;
 mod users;

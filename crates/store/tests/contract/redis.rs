@@ -10,13 +10,13 @@ use tenure_store::ephemeral::{Counted, Redis, Tally, check_url};
 use crate::world::{MINUTE, SECOND};
 
 /// Long enough for a machine with too much to do.
-const PATIENT: Duration = Duration::from_secs(10);
+pub const PATIENT: Duration = Duration::from_secs(10);
 
 /// How long is waited for what is bound to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn handle(url: &str, timeout: Duration) -> Redis {
-    Redis::new(url, timeout).unwrap()
+    Redis::new(url, None, timeout).unwrap()
 }
 
 pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -35,19 +35,19 @@ pub async fn found(url: &str) -> Redis {
     redis
 }
 
-fn account(subject: u64) -> Tally {
+pub fn account(subject: u64) -> Tally {
     Tally { kind: "account", subject, most: 3 }
 }
 
-async fn count(redis: &Redis, tally: Tally) -> Option<Counted> {
+pub async fn count(redis: &Redis, tally: Tally) -> Option<Counted> {
     redis.count(&[tally], MINUTE).await
 }
 
-fn is_beyond(counted: Option<Counted>) -> bool {
+pub fn is_beyond(counted: Option<Counted>) -> bool {
     matches!(counted, Some(Counted::Beyond { resets_in }) if !resets_in.is_zero() && resets_in <= MINUTE)
 }
 
-const WITHIN: Option<Counted> = Some(Counted::Within);
+pub const WITHIN: Option<Counted> = Some(Counted::Within);
 
 #[tokio::test]
 async fn two_handles_count_together_and_every_subject_by_itself() {
@@ -265,12 +265,12 @@ async fn a_key_that_is_not_a_counter_costs_the_count_and_nothing_else() {
 
 // === Telling other nodes ===
 
-async fn is_told(redis: &Redis) {
+pub async fn is_told(redis: &Redis) {
     tokio::time::timeout(PATIENCE, redis.announced()).await.expect("never told");
 }
 
 /// Hears out what was told before.
-async fn quiet(redis: &Redis) {
+pub async fn quiet(redis: &Redis) {
     while tokio::time::timeout(Duration::from_millis(300), redis.announced()).await.is_ok() {}
 }
 

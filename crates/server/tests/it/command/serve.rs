@@ -2,8 +2,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
+use tenure_rig::Redis;
 
 use crate::world::{Client, PASSWORD};
 
@@ -45,6 +47,14 @@ impl Server {
         server
     }
 
+    /// What readiness says of one that is to be sent requests.
+    async fn ready(&self) -> String {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(format!("{}/readyz", self.ops)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        answer.text().await.unwrap()
+    }
+
     /// Stops it as an init system does; gives its exit code and the rest of its output.
     pub fn terminate(mut self) -> (Option<i32>, String) {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -73,9 +83,7 @@ async fn it_serves_says_where_and_stops_cleanly_when_told() {
     let cookie = answer.set_cookies()[0].split(';').next().unwrap().to_owned();
     let page = client.get("/sign-in").send().await.expect(200);
     assert_eq!(page.is_page(), tenure::pages::built("sign-in.html").is_some(), "{}", page.text());
-    let ready = reqwest::Client::builder().no_proxy().build().unwrap();
-    let ready = ready.get(format!("{}/readyz", server.ops)).send().await.unwrap();
-    assert_eq!(ready.status().as_u16(), 200);
+    assert_eq!(server.ready().await, "ready\n");
     let (code, rest) = server.terminate();
     assert_eq!(code, Some(0), "{rest}");
     let stopped = rest.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -91,6 +99,25 @@ async fn it_serves_says_where_and_stops_cleanly_when_told() {
         std::os::unix::fs::MetadataExt::mode(&metadata) & 0o777
     };
     assert_eq!((mode("secret"), mode("tenure.db")), (0o600, 0o600));
+}
+
+#[tokio::test]
+async fn it_finds_an_encrypted_redis_by_the_authority_that_it_is_told() {
+    let redis = Redis::start_encrypted();
+    let authority = redis.authority().unwrap().to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [
+        ("TENURE_REDIS__URL", &*redis.url()),
+        ("TENURE_REDIS__CA_FILE", authority),
+        ("TENURE_REDIS__TIMEOUT", "1s"),
+    ];
+    let server = Server::start_with(folder.path(), &environment);
+    let finding = async {
+        while server.ready().await != "ready\n" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), finding).await.expect("never found");
 }
 
 #[test]

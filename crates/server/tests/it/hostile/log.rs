@@ -56,7 +56,12 @@ async fn the_canonical_line_tells_the_request_and_what_became_of_it() {
 
 #[tokio::test]
 async fn forwarded_addresses_are_logged_and_kept_only_from_trusted_proxies() {
-    for (trusted, expected) in [("[]", "127.0.0.1"), ("[\"127.0.0.1\"]", "203.0.113.9")] {
+    for (trusted, expected) in [
+        ("[]", "127.0.0.1"),
+        ("[\"127.0.0.1\"]", "203.0.113.9"),
+        ("[\"127.0.0.0/8\"]", "203.0.113.9"),
+        ("[\"10.0.0.0/8\"]", "127.0.0.1"),
+    ] {
         let app = Setup::default().set("SERVER__TRUSTED_PROXIES", trusted).start().await;
         let user = app.user("ada").await;
         let body = serde_json::json!({ "email": user.email, "password": PASSWORD });

@@ -243,7 +243,8 @@ impl TestApp {
             let _runtime = runtime.enter();
             let section = &settled.config.redis;
             let url = section.url.expose();
-            (!url.is_empty()).then(|| Redis::new(url, section.timeout.0).unwrap())
+            let open = || Redis::new(url, section.authorities(), section.timeout.0).unwrap();
+            (!url.is_empty()).then(open)
         };
         let app = App::new(Parts {
             settled,
