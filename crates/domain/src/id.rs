@@ -105,6 +105,10 @@ id!(
     /// The tenant a user belongs to.
     AccountId, "account", "acc"
 );
+id!(
+    /// One thing that somebody with rights has changed.
+    ActId, "act", "act"
+);
 
 impl SessionId {
     /// The first eight hexadecimal digits of the id's random part: what the session's cookie is named by

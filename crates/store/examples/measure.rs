@@ -101,7 +101,7 @@ async fn sign_in(store: &Arc<dyn Store>, count: usize) -> (User, Vec<Session>) {
         name,
         role: Role::User,
         password_hash: None,
-        account_name: None,
+        account: None,
     };
     let UserCreated::Created { user, .. } = store.user_create(new, None, now()).await.unwrap() else {
         panic!("the address is taken");

@@ -11,6 +11,7 @@
 // Outcomes are made once and moved once; a box would cost more than the bytes.
 #![allow(clippy::large_enum_variant)]
 
+mod account;
 pub mod authorities;
 mod client_report;
 mod console_session;
@@ -19,6 +20,7 @@ pub mod ephemeral;
 mod migration;
 mod newcomer;
 pub mod postgres;
+mod recent;
 mod row;
 pub mod sqlite;
 mod view;
@@ -35,6 +37,10 @@ use tenure_domain::session::{RefreshRules, Session, Standing};
 use tenure_domain::time::{Freshness, Timestamp};
 use tenure_domain::user::Role;
 
+pub use account::{
+    ACTS_LISTED_MAX, Account, AccountChange, AccountChanged, Accounts, Act, Decree, Membership, NewAccount,
+    Plan, PlanSaved, Subject, UserChange, UserChanged,
+};
 pub use client_report::{
     ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportClaims, ReportNumber,
     ReportTally,
@@ -144,8 +150,8 @@ pub struct NewUser {
     pub name: String,
     pub role: Role,
     pub password_hash: Option<PasswordHash>,
-    /// Creates an account of this name with the user as its member; none leaves them without.
-    pub account_name: Option<String>,
+    /// Creates an account with the user as its member; none leaves them without.
+    pub account: Option<NewAccount>,
 }
 
 /// A sign-in to record.
@@ -240,11 +246,12 @@ pub enum PasswordChanged {
     UserGone,
 }
 
-/// A user and one of their sessions as they stand now, for the strict check and the profile.
+/// A user, one of their sessions and their account as they stand now, for the strict check and the profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub standing: Standing,
     pub person: Arc<Person>,
+    pub membership: Membership,
 }
 
 /// How a store is.
@@ -417,7 +424,7 @@ pub trait Keys: Send + Sync {
 
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
-pub trait Store: Sessions + Users + Keys + ClientReports + ConsoleSessions {
+pub trait Store: Sessions + Users + Accounts + Keys + ClientReports + ConsoleSessions {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;
 

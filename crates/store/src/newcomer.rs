@@ -7,7 +7,7 @@ use tenure_domain::rotation::Rotation;
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 
-use crate::{EndOrder, Entropy, NewSession, NewUser, User};
+use crate::{EndOrder, Entropy, NewAccount, NewSession, NewUser, User};
 
 /// What a user's `token_version` starts at.
 const FIRST_VERSION: u32 = 1;
@@ -23,8 +23,8 @@ impl dyn Entropy + '_ {
 
 impl NewUser {
     /// The account to create with the user, if one was asked for.
-    pub(crate) fn account(&self, entropy: &dyn Entropy, now: Timestamp) -> Option<(AccountId, &str)> {
-        self.account_name.as_deref().map(|name| (AccountId::generate(now, entropy.draw()), name))
+    pub(crate) fn account(&self, entropy: &dyn Entropy, now: Timestamp) -> Option<(AccountId, &NewAccount)> {
+        self.account.as_ref().map(|new| (AccountId::generate(now, entropy.draw()), new))
     }
 
     pub(crate) fn user(&self, entropy: &dyn Entropy, account_id: Option<AccountId>, now: Timestamp) -> User {

@@ -1,18 +1,20 @@
 //! Rows into values, the same for every database. A column's type keeps its type, not the sense of what is in
 //! it: a row may have been damaged or edited by hand, so everything is checked and nothing here can panic.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tenure_domain::account::{PlanFeatures, PlanLimits, Slug};
 use tenure_domain::ends::{Actor, End};
-use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
+use tenure_domain::id::{AccountId, ActId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::rotation::{Generation, Rotation};
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 
 use crate::{
-    ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Device, Person, ReportClaims, ReportNumber,
-    Result, SessionRecord, StoreError, StoredKey, User,
+    Account, Act, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device, Membership,
+    Person, Plan, ReportClaims, ReportNumber, Result, SessionRecord, StoreError, StoredKey, User,
 };
 
 /// The columns that [`session`] reads, of a table called `s`.
@@ -33,9 +35,23 @@ pub(crate) const RECORD: &str = "s.last_used_at, s.refresh_count, d.device_id, d
 pub(crate) const PERSON: &str =
     "u.id, u.account_id, u.email, u.name, u.role, u.token_version, u.created_at, u.disabled_at";
 
+/// How many they are.
+pub(crate) const PERSON_COLUMNS: usize = 8;
+
 /// The columns that [`user`] reads.
 pub(crate) const USER: &str = "u.id, u.account_id, u.email, u.name, u.role, u.token_version, u.created_at, \
      u.disabled_at, u.password_hash";
+
+/// The columns that [`plan`] reads, of a table called `p`.
+pub(crate) const PLAN: &str =
+    "p.slug, p.name, p.is_active, p.limits, p.features, p.stripe_price, p.created_at";
+
+/// The columns that [`account`] reads, of `a` and its plan `p`.
+pub(crate) const ACCOUNT: &str = "a.id, a.name, a.status, a.is_system, a.created_at, \
+     p.slug, p.name, p.is_active, p.limits, p.features, p.stripe_price, p.created_at";
+
+/// The columns that [`act`] reads.
+pub(crate) const ACT: &str = "id, at, actor, reason, subject, what, was, became";
 
 /// A number as databases take it. Ours are counts and limits, for which too large is as good as the largest.
 pub(crate) fn integer(number: impl TryInto<i64>) -> i64 {
@@ -248,6 +264,82 @@ pub(crate) fn signing_key(columns: &mut impl Columns) -> Result<StoredKey> {
         activates_at: columns.time(WHAT)?,
         retires_at: columns.time_or_null(WHAT)?,
     })
+}
+
+pub(crate) fn plan(columns: &mut impl Columns) -> Result<Plan> {
+    let plan = plan_or_null(columns)?;
+    plan.ok_or_else(|| columns.corrupt("plan", "is missing"))
+}
+
+fn plan_or_null(columns: &mut impl Columns) -> Result<Option<Plan>> {
+    const WHAT: &str = "plan";
+    let Some(slug) = columns.text_or_null(WHAT)? else {
+        columns.skip(6);
+        return Ok(None);
+    };
+    let slug = Slug::parse(&slug).map_err(|error| columns.corrupt(WHAT, &error.to_string()))?;
+    let name = columns.text(WHAT)?;
+    let is_active = columns.flag(WHAT)?;
+    let limits = columns.text(WHAT)?;
+    let limits = PlanLimits::parse(&limits).map_err(|error| columns.corrupt(WHAT, &error.to_string()))?;
+    let features = columns.text(WHAT)?;
+    let features =
+        PlanFeatures::parse(&features).map_err(|error| columns.corrupt(WHAT, &error.to_string()))?;
+    let stripe_price = columns.text_or_null(WHAT)?;
+    Ok(Some(Plan { slug, name, is_active, limits, features, stripe_price, created_at: columns.time(WHAT)? }))
+}
+
+pub(crate) fn account(columns: &mut impl Columns) -> Result<Account> {
+    let account = account_alone(columns)?;
+    Ok(Account { plan: plan_or_null(columns)?, ..account })
+}
+
+/// An account without its plan.
+pub(crate) fn account_alone(columns: &mut impl Columns) -> Result<Account> {
+    const WHAT: &str = "account";
+    let id = AccountId::from_bytes(columns.id(WHAT)?);
+    let name = columns.text(WHAT)?;
+    let status = columns.text(WHAT)?;
+    let status = status.parse().map_err(|_| columns.corrupt(WHAT, "is not a status of this version"))?;
+    let (is_system, created_at) = (columns.flag(WHAT)?, columns.time(WHAT)?);
+    Ok(Account { id, name, status, is_system, created_at, plan: None })
+}
+
+/// The account that a caller acts in, where there may be none. One that cannot be read keeps nobody from being who
+/// they are.
+pub(crate) fn membership(columns: &mut impl Columns, place: usize) -> Result<Membership> {
+    if columns.go_to(place).id_or_null("account")?.is_none() {
+        return Ok(Membership::None);
+    }
+    match account(columns.go_to(place)) {
+        Ok(account) => Ok(Membership::Member(Arc::new(account))),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(%error, "an account is not known; what needs one is answered 503");
+            Ok(Membership::Unreadable)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) fn act(columns: &mut impl Columns) -> Result<Act> {
+    const WHAT: &str = "act";
+    Ok(Act {
+        id: ActId::from_bytes(columns.id(WHAT)?),
+        at: columns.time(WHAT)?,
+        decree: Decree {
+            actor: Actor::from(columns.text(WHAT)?.as_str()),
+            reason: columns.text_or_null(WHAT)?,
+        },
+        subject: columns.text(WHAT)?,
+        what: columns.text(WHAT)?,
+        was: columns.text_or_null(WHAT)?,
+        became: columns.text_or_null(WHAT)?,
+    })
+}
+
+/// A row that was written a moment ago and is not there.
+pub(crate) fn vanished(what: &'static str) -> StoreError {
+    StoreError::Corrupt { what, cause: "it was written and is not there".into() }
 }
 
 /// The columns that [`console_session`] reads.

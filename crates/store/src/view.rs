@@ -30,19 +30,19 @@
 //! - *Stamp, number and entries change together* under one lock, so a reader that sees a stamp sees its view.
 //! - *Pruned entries*: numbers are contiguous, so a missing one shows, and the view forgets everything.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::session::Standing;
 use tenure_domain::time::Timestamp;
 
-use crate::{Caller, Person, Result};
+use crate::recent::Recent;
+use crate::{Account, Caller, Membership, Person, Result};
 
 /// Most sessions and users kept. An entry of either is a few hundred bytes at most.
 const SESSIONS_KEPT_MAX: usize = 50_000;
 const USERS_KEPT_MAX: usize = 50_000;
+const ACCOUNTS_KEPT_MAX: usize = 50_000;
 
 /// A fingerprint of the whole database that differs after every commit.
 pub(crate) type Stamp = [u8; 48];
@@ -62,6 +62,14 @@ pub(crate) struct Holder {
     pub disabled: bool,
 }
 
+/// All that is loaded at once for a caller.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub seat: Seat,
+    pub holder: Holder,
+    pub membership: Membership,
+}
+
 /// What the feed says since a number.
 pub(crate) enum Changes {
     Listed {
@@ -78,6 +86,9 @@ pub(crate) enum Changes {
 pub(crate) enum Change {
     Session(SessionId),
     User(UserId),
+    Account(AccountId),
+    /// Any plan, and so every account that has one.
+    Plans,
     Keys,
     /// An entry this version cannot read: forget everything.
     Unknown,
@@ -113,6 +124,7 @@ struct Kept {
     key_epoch: u64,
     sessions: Recent<SessionId, Seat>,
     users: Recent<UserId, Holder>,
+    accounts: Recent<AccountId, Arc<Account>>,
 }
 
 impl View {
@@ -125,6 +137,7 @@ impl View {
                 key_epoch: 1,
                 sessions: Recent::with_capacity_max(SESSIONS_KEPT_MAX),
                 users: Recent::with_capacity_max(USERS_KEPT_MAX),
+                accounts: Recent::with_capacity_max(ACCOUNTS_KEPT_MAX),
             }),
         }
     }
@@ -160,12 +173,21 @@ impl View {
         let Some((seat, seat_aged)) = kept.sessions.get(&id) else { return Looked::Absent };
         let user_id = seat.user_id;
         let Some((holder, holder_aged)) = kept.users.get(&user_id) else { return Looked::Absent };
-        let caller = caller(seat, holder);
-        if seat_aged || holder_aged {
+        let account_id = holder.person.account_id;
+        let (membership, account_aged) = match account_id {
+            None => (Membership::None, false),
+            Some(id) => match kept.accounts.get(&id) {
+                Some((account, aged)) => (Membership::Member(Arc::clone(account)), aged),
+                None => return Looked::Absent,
+            },
+        };
+        let caller = caller(seat, holder, membership);
+        if seat_aged || holder_aged || account_aged {
             drop(kept);
             let mut kept = self.write();
             kept.sessions.renew(&id);
             kept.users.renew(&user_id);
+            account_id.inspect(|id| kept.accounts.renew(id));
         }
         Looked::Found(caller)
     }
@@ -203,10 +225,16 @@ impl View {
 
     /// Keeps a row loaded from a snapshot at which the feed had reached `seq`, unless the view has gone past
     /// it: then it may be a row that was just forgotten.
-    pub fn keep(&self, seq: u64, id: SessionId, seat: Seat, holder: Holder) -> Caller {
-        let caller = caller(&seat, &holder);
+    ///
+    /// An account that is gone or cannot be read is not kept, so it is looked for again by each call.
+    pub fn keep(&self, seq: u64, id: SessionId, loaded: Loaded) -> Caller {
+        let Loaded { seat, holder, membership } = loaded;
+        let caller = caller(&seat, &holder, membership.clone());
         let mut kept = self.write();
         if seq >= kept.seq {
+            if let Membership::Member(account) = membership {
+                kept.accounts.insert(account.id, account);
+            }
             kept.users.insert(seat.user_id, holder);
             kept.sessions.insert(id, seat);
         }
@@ -223,7 +251,7 @@ impl View {
     }
 }
 
-fn caller(seat: &Seat, holder: &Holder) -> Caller {
+fn caller(seat: &Seat, holder: &Holder, membership: Membership) -> Caller {
     let standing = Standing {
         user_id: seat.user_id,
         expires_at: seat.expires_at,
@@ -231,7 +259,7 @@ fn caller(seat: &Seat, holder: &Holder) -> Caller {
         token_version: holder.person.token_version,
         user_disabled: holder.disabled,
     };
-    Caller { standing, person: Arc::clone(&holder.person) }
+    Caller { standing, person: Arc::clone(&holder.person), membership }
 }
 
 impl Kept {
@@ -239,60 +267,16 @@ impl Kept {
         match change {
             Change::Session(id) => self.sessions.remove(&id),
             Change::User(id) => self.users.remove(&id),
+            Change::Account(id) => self.accounts.remove(&id),
+            Change::Plans => self.accounts.clear(),
             Change::Keys => self.key_epoch += 1,
             Change::Unknown => {
                 self.sessions.clear();
                 self.users.clear();
+                self.accounts.clear();
                 self.key_epoch += 1;
             }
         }
-    }
-}
-
-// === impl Recent ===
-
-/// A bounded map that keeps what was used lately: two generations, of which the older is dropped whole when
-/// the younger is full. It has no clock, no thread and no memory before it is used.
-pub(crate) struct Recent<K, V> {
-    young: HashMap<K, V>,
-    aged: HashMap<K, V>,
-    generation_max: usize,
-}
-
-impl<K: Copy + Eq + Hash, V> Recent<K, V> {
-    pub fn with_capacity_max(max: usize) -> Self {
-        Self { young: HashMap::new(), aged: HashMap::new(), generation_max: max / 2 }
-    }
-
-    /// The value, and whether it is of the generation that goes next.
-    pub fn get(&self, key: &K) -> Option<(&V, bool)> {
-        let young = self.young.get(key).map(|value| (value, false));
-        young.or_else(|| self.aged.get(key).map(|value| (value, true)))
-    }
-
-    /// Saves a value from going with its generation.
-    fn renew(&mut self, key: &K) {
-        if let Some(value) = self.aged.remove(key) {
-            self.insert(*key, value);
-        }
-    }
-
-    pub fn insert(&mut self, key: K, value: V) {
-        if self.young.len() >= self.generation_max {
-            self.aged = std::mem::take(&mut self.young);
-        }
-        self.aged.remove(&key);
-        self.young.insert(key, value);
-    }
-
-    pub fn remove(&mut self, key: &K) {
-        self.young.remove(key);
-        self.aged.remove(key);
-    }
-
-    pub fn clear(&mut self) {
-        self.young = HashMap::new();
-        self.aged = HashMap::new();
     }
 }
 
@@ -321,6 +305,10 @@ mod tests {
         Holder { person: Arc::new(person), disabled: false }
     }
 
+    fn loaded(ended: bool) -> Loaded {
+        Loaded { seat: seat(ended), holder: holder(), membership: Membership::None }
+    }
+
     fn found(looked: Looked) -> Option<Caller> {
         match looked {
             Looked::Found(caller) => Some(caller),
@@ -333,16 +321,16 @@ mod tests {
         let view = View::at(7);
         // The row was read at 7; before it arrives, entry 8 ends the session and is applied.
         view.apply(Changes::Listed { upto: 8, entries: vec![Change::Session(ID)] }, None);
-        assert!(!view.keep(7, ID, seat(false), holder()).standing.ended);
+        assert!(!view.keep(7, ID, loaded(false)).standing.ended);
         assert!(found(view.find(ID)).is_none());
-        view.keep(8, ID, seat(true), holder());
+        view.keep(8, ID, loaded(true));
         assert!(found(view.find(ID)).unwrap().standing.ended);
     }
 
     #[test]
     fn a_load_ahead_of_the_view_may_be_kept() {
         let view = View::at(7);
-        view.keep(9, ID, seat(true), holder());
+        view.keep(9, ID, loaded(true));
         assert!(found(view.find(ID)).unwrap().standing.ended);
         view.apply(Changes::Listed { upto: 9, entries: vec![Change::Session(ID)] }, None);
         assert!(found(view.find(ID)).is_none());
@@ -352,7 +340,7 @@ mod tests {
     fn nothing_is_found_by_a_stamp_other_than_the_one_the_feed_was_read_under() {
         let view = View::at(0);
         let (then, now) = (Some([1; 48]), Some([2; 48]));
-        view.keep(0, ID, seat(false), holder());
+        view.keep(0, ID, loaded(false));
         assert!(matches!(view.find_if_current(then, ID), Looked::Behind));
         view.apply(Changes::Listed { upto: 0, entries: vec![] }, then);
         assert!(matches!(view.find_if_current(then, ID), Looked::Found(_)));
@@ -366,7 +354,7 @@ mod tests {
     #[test]
     fn a_commit_while_the_feed_is_being_read_is_not_taken_for_read() {
         let view = View::at(0);
-        view.keep(0, ID, seat(false), holder());
+        view.keep(0, ID, loaded(false));
         let stamp = std::cell::Cell::new(Some([1; 48]));
         // The feed is read to its end, and then somebody ends the session.
         let read = |_| {
@@ -384,26 +372,11 @@ mod tests {
     #[test]
     fn a_lost_feed_forgets_everything_and_moves_the_key_epoch() {
         let view = View::at(0);
-        view.keep(0, ID, seat(false), holder());
+        view.keep(0, ID, loaded(false));
         let epoch = view.key_epoch();
         view.apply(Changes::Lost { upto: 50_000 }, None);
         assert!(found(view.find(ID)).is_none());
         assert_ne!(view.key_epoch(), epoch);
         assert_eq!(view.seq(), 50_000);
-    }
-
-    #[test]
-    fn the_map_stays_within_its_bound_and_keeps_what_is_used() {
-        let mut map = Recent::with_capacity_max(10);
-        map.insert(0, ());
-        for key in 1..1_000 {
-            map.insert(key, ());
-            if map.get(&0).unwrap().1 {
-                map.renew(&0);
-            }
-            assert!(map.young.len() + map.aged.len() <= 10);
-        }
-        map.remove(&0);
-        assert!(map.get(&0).is_none());
     }
 }

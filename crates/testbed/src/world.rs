@@ -149,7 +149,7 @@ impl World {
             name: name.to_owned(),
             role: Role::User,
             password_hash: Some(hash.map_err(|error| error.to_string())?),
-            account_name: Some(name.to_owned()),
+            account: Some(tenure_store::NewAccount::named(name)),
         };
         Ok(match app.store.user_create(new, None, self.clock.now()).await? {
             UserCreated::Created { user, .. } => Some(user.id),

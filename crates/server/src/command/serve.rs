@@ -8,7 +8,7 @@ use tenure_domain::email::Email;
 use tenure_domain::password::Password;
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::Role;
-use tenure_store::{NewUser, UserCreated};
+use tenure_store::{NewAccount, NewUser, UserCreated};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -193,7 +193,7 @@ async fn make_dev_user(app: &App, user: &DevUser) -> Outcome {
         name: "Dev".into(),
         role: Role::User,
         password_hash: Some(hash.map_err(|error| usage(error.to_string()))?),
-        account_name: Some("Dev".into()),
+        account: Some(NewAccount::named("Dev")),
     };
     match app.store.user_create(new, None, now()).await? {
         UserCreated::Created { .. } | UserCreated::EmailTaken => Ok(()),

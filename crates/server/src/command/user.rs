@@ -10,7 +10,7 @@ use tenure_domain::id::UserId;
 use tenure_domain::password::{Password, PasswordHash, Scratch};
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::{DisplayName, Role};
-use tenure_store::{EndOrder, Entropy as _, NewUser, PasswordChanged, Store, User, UserCreated};
+use tenure_store::{EndOrder, Entropy as _, NewAccount, NewUser, PasswordChanged, Store, User, UserCreated};
 
 use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print};
@@ -115,7 +115,7 @@ async fn create(
         name: name.as_str().to_owned(),
         role,
         password_hash,
-        account_name: Some(name.as_str().to_owned()),
+        account: Some(NewAccount::named(name.as_str())),
     };
     match store.user_create(new, None, now()).await? {
         UserCreated::Created { user, .. } => {

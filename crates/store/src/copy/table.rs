@@ -1,6 +1,6 @@
 //! What is copied: every table that holds anything durable, column by column, in values that both databases have.
 
-use tenure_domain::id::{AccountId, SessionId, UserId};
+use tenure_domain::id::{AccountId, ActId, SessionId, UserId};
 
 use crate::row::{self, Columns};
 use crate::{Result, StoreError};
@@ -43,19 +43,39 @@ pub(crate) struct Table {
 
 /// In an order in which each row finds those that it names. Left out are `change`, which only those who run now
 /// have read, and what a database says of itself.
-pub(crate) static TABLES: [Table; 7] =
-    [ACCOUNT, USER, SESSION, SESSION_DEVICE, SIGNING_KEY, CLIENT_REPORT, CONSOLE_SESSION];
+pub(crate) static TABLES: [Table; 9] =
+    [PLAN, ACCOUNT, USER, SESSION, SESSION_DEVICE, SIGNING_KEY, CLIENT_REPORT, CONSOLE_SESSION, ACT];
+
+/// As [`row::PLAN`].
+const PLAN: Table = Table {
+    name: "plan",
+    columns: &[
+        ("slug", Kind::Text),
+        ("name", Kind::Text),
+        ("is_active", Kind::Flag),
+        ("limits", Kind::Text),
+        ("features", Kind::Text),
+        ("stripe_price", Kind::Text),
+        ("created_at", Kind::Number),
+    ],
+    parent: None,
+    check: |columns| row::plan(columns).map(drop),
+    key: hex_id,
+};
 
 const ACCOUNT: Table = Table {
     name: "account",
-    columns: &[("id", Kind::Id), ("name", Kind::Text), ("created_at", Kind::Number)],
-    parent: None,
-    check: |columns| {
-        const WHAT: &str = "account";
-        columns.id(WHAT)?;
-        columns.text(WHAT)?;
-        columns.time(WHAT).map(drop)
-    },
+    columns: &[
+        ("id", Kind::Id),
+        ("name", Kind::Text),
+        ("status", Kind::Text),
+        ("is_system", Kind::Flag),
+        ("created_at", Kind::Number),
+        ("plan", Kind::Text),
+    ],
+    parent: Some(("plan", "plan")),
+    // Its plan's columns, which would follow here, have been looked at with the plan.
+    check: |columns| row::account_alone(columns).map(drop),
     key: |id| AccountId::from_bytes(id).to_string(),
 };
 
@@ -189,6 +209,24 @@ const CONSOLE_SESSION: Table = Table {
     key: hex_id,
 };
 
+/// As [`row::ACT`].
+const ACT: Table = Table {
+    name: "act",
+    columns: &[
+        ("id", Kind::Id),
+        ("at", Kind::Number),
+        ("actor", Kind::Text),
+        ("reason", Kind::Text),
+        ("subject", Kind::Text),
+        ("what", Kind::Text),
+        ("was", Kind::Text),
+        ("became", Kind::Text),
+    ],
+    parent: None,
+    check: |columns| row::act(columns).map(drop),
+    key: |id| ActId::from_bytes(id).to_string(),
+};
+
 /// The table whose rows the database numbers.
 pub(crate) const NUMBERED: &str = "client_report";
 
@@ -213,6 +251,12 @@ impl Table {
 
     pub fn key_column(&self) -> &'static str {
         self.columns.first().map_or("", |(name, _)| name)
+    }
+
+    /// What a row of the parent is named by.
+    pub fn parent_key(&self) -> &'static str {
+        let parent = self.parent.and_then(|(_, name)| TABLES.iter().find(|table| table.name == name));
+        parent.map_or("", Table::key_column)
     }
 
     /// Reads a row and sees whether it makes sense.
@@ -348,5 +392,9 @@ mod tests {
         let plain = |columns: &str, of: &str| columns.replace(of, "");
         assert!(SESSION.names("").replace('"', "").starts_with(&plain(row::SESSION, "s.")));
         assert!(USER.names("").replace('"', "").starts_with(&plain(row::USER, "u.")));
+        assert_eq!(PLAN.names("").replace('"', ""), plain(row::PLAN, "p."));
+        assert_eq!(ACT.names("").replace('"', ""), row::ACT);
+        let account = ACCOUNT.names("").replace('"', "");
+        assert!(plain(row::ACCOUNT, "a.").starts_with(account.trim_end_matches(", plan")));
     }
 }

@@ -24,10 +24,10 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{AccountId, SessionId, UserId};
 use tokio::sync::{Mutex, Notify};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -37,8 +37,8 @@ use super::connect::{Conn, Db, closed};
 use super::heard::Heard;
 use super::moment::Moment;
 use super::row::{Fields, uuid};
-use crate::row::{Columns as _, person};
-use crate::view::{Change, Changes, Holder, Looked, Seat, View};
+use crate::row::{ACCOUNT, Columns as _, PERSON, PERSON_COLUMNS, membership, person};
+use crate::view::{Change, Changes, Holder, Loaded, Looked, Seat, View};
 use crate::{Caller, Fanout, Result, StoreError};
 
 /// Most entries applied one by one; a view further behind than that is better off empty.
@@ -56,16 +56,23 @@ const RETRY_LAST: Duration = Duration::from_secs(1);
 
 /// One statement, hence one snapshot.
 const READ: &str = "SELECT o.epoch, (extract(epoch FROM clock_timestamp() - o.at) * 1000)::bigint, \
-     pg_snapshot_xmin(pg_current_snapshot())::text, c.seq, c.session_id, c.user_id, c.keys \
+     pg_snapshot_xmin(pg_current_snapshot())::text, c.seq, c.session_id, c.user_id, c.keys, c.account_id, c.plans \
      FROM (SELECT) one LEFT JOIN opening o ON true LEFT JOIN change c ON c.xid >= $1::text::xid8 \
      ORDER BY c.seq LIMIT 5001";
 
 /// By whoever finds that the database has come up.
 const OPEN: &str = "INSERT INTO opening DEFAULT VALUES ON CONFLICT DO NOTHING";
 
-const CALLER: &str = "SELECT o.epoch, s.user_id, s.expires_at, s.ended_at IS NOT NULL, \
-     u.id, u.account_id, u.email, u.name, u.role, u.token_version, u.created_at, u.disabled_at \
-     FROM session s JOIN \"user\" u ON u.id = s.user_id LEFT JOIN opening o ON true WHERE s.id = $1";
+static CALLER: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT o.epoch, s.user_id, s.expires_at, s.ended_at IS NOT NULL, {PERSON}, {ACCOUNT} \
+         FROM session s JOIN \"user\" u ON u.id = s.user_id LEFT JOIN account a ON a.id = u.account_id \
+         LEFT JOIN plan p ON p.slug = a.plan LEFT JOIN opening o ON true WHERE s.id = $1"
+    )
+});
+
+/// The columns of [`CALLER`] before the account's.
+const ACCOUNT_PLACE: usize = 4 + PERSON_COLUMNS;
 
 /// How often a load is repeated because the database came up anew meanwhile.
 const ATTEMPTS_MAX: usize = 3;
@@ -157,11 +164,11 @@ impl Feed {
             }
             // Before the row is read: what the view has applied by now, the row will have.
             let seq = self.view.seq();
-            let row = self.db.get().await?.row(CALLER, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
+            let row = self.db.get().await?.row(&CALLER, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
             let Some(row) = row else { return Ok(None) };
-            let (epoch, seat, holder) = load(&row)?;
+            let (epoch, loaded) = load(&row)?;
             if self.is_known(epoch) {
-                return Ok(Some(self.view.keep(seq, id, seat, holder)));
+                return Ok(Some(self.view.keep(seq, id, loaded)));
             }
             self.catch_up(Moment::now()).await?;
         }
@@ -342,20 +349,21 @@ fn entry(row: &Row) -> Result<Option<(i64, Change)>> {
     const WHAT: &str = "change";
     let columns = &mut Fields::of(row);
     let Some(seq) = columns.go_to(3).integer_or_null(WHAT)? else { return Ok(None) };
-    let session = columns.id_or_null(WHAT)?.map(SessionId::from_bytes);
-    let user = columns.id_or_null(WHAT)?.map(UserId::from_bytes);
-    let keys = columns.flag(WHAT)?;
-    let change = match (session, user, keys) {
-        (Some(session), None, false) => Change::Session(session),
-        (None, Some(user), false) => Change::User(user),
-        (None, None, true) => Change::Keys,
+    let session = columns.id_or_null(WHAT)?.map(SessionId::from_bytes).map(Change::Session);
+    let user = columns.id_or_null(WHAT)?.map(UserId::from_bytes).map(Change::User);
+    let keys = columns.flag(WHAT)?.then_some(Change::Keys);
+    let account = columns.id_or_null(WHAT)?.map(AccountId::from_bytes).map(Change::Account);
+    let plans = columns.flag(WHAT)?.then_some(Change::Plans);
+    let mut named = session.into_iter().chain(user).chain(keys).chain(account).chain(plans);
+    let change = match (named.next(), named.next()) {
+        (Some(change), None) => change,
         _ => Change::Unknown,
     };
     Ok(Some((seq, change)))
 }
 
 /// A caller's rows, and the epoch they were read in.
-fn load(row: &Row) -> Result<(Option<Uuid>, Seat, Holder)> {
+fn load(row: &Row) -> Result<(Option<Uuid>, Loaded)> {
     const WHAT: &str = "session";
     let columns = &mut Fields::of(row);
     let epoch = columns.id_or_null(WHAT)?.map(Uuid::from_bytes);
@@ -364,5 +372,6 @@ fn load(row: &Row) -> Result<(Option<Uuid>, Seat, Holder)> {
     let ended = columns.flag(WHAT)?;
     let (person, disabled_at) = person(columns)?;
     let holder = Holder { person: Arc::new(person), disabled: disabled_at.is_some() };
-    Ok((epoch, Seat { user_id, expires_at, ended }, holder))
+    let membership = membership(columns, ACCOUNT_PLACE)?;
+    Ok((epoch, Loaded { seat: Seat { user_id, expires_at, ended }, holder, membership }))
 }

@@ -29,6 +29,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0003_console_sessions.sql"),
     },
+    Step {
+        number: 4,
+        name: "accounts",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0004_accounts.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

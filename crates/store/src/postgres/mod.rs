@@ -7,6 +7,7 @@
 
 pub mod migrate;
 
+mod account;
 mod client_report;
 mod connect;
 mod console_session;

@@ -21,8 +21,8 @@ use super::feed::Opening;
 use super::moment::Moment;
 use super::row::{Fields, uuid};
 use super::{PostgresStore, end};
+use crate::recent::Recent;
 use crate::row::{Columns as _, PERSON, SESSION, SESSION_COLUMNS, person};
-use crate::view::Recent;
 use crate::{EndOrder, Person, RefreshRequest, Refreshed, Result, StoreError};
 
 /// How often a decision is made again because the row moved between reading and writing.

@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::connect::Conn;
 use super::row::{self, Fields, uuid};
-use super::{PostgresStore, end, session};
+use super::{PostgresStore, account, end, session};
 use crate::row::{Columns as _, PERSON as PERSON_COLUMNS, USER, integer};
 use crate::{
     EndOrder, Ended, Entropy, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated,
@@ -21,8 +21,6 @@ use crate::{
 const INSERT: &str = "INSERT INTO \"user\" (id, account_id, email, email_key, name, role, password_hash, \
      token_version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
      ON CONFLICT (email_key) DO NOTHING";
-
-const INSERT_ACCOUNT: &str = "INSERT INTO account (id, name, created_at) VALUES ($1, $2, $3)";
 
 const SET_PASSWORD: &str =
     "UPDATE \"user\" SET password_hash = $2, token_version = token_version + 1 WHERE id = $1";
@@ -177,10 +175,8 @@ async fn create(
     now: Timestamp,
 ) -> Result<UserCreated> {
     let account = new.account(entropy, now);
-    if let Some((id, name)) = &account {
-        let params: super::connect::Params<'_> =
-            &[(&uuid(id.as_bytes()), Type::UUID), (name, Type::TEXT), (&now.as_ms(), Type::INT8)];
-        conn.execute(INSERT_ACCOUNT, params).await?;
+    if let Some((id, new)) = account {
+        account::insert(conn, id, new, now).await?;
     }
     let user = new.user(entropy, account.map(|(id, _)| id), now);
     let inserted = conn

@@ -106,8 +106,9 @@ impl Source {
         let key = table.key_column();
         let parent = table.parent.map_or("NULL, NULL".to_owned(), |(column, parent)| {
             let moved = if self.mark.is_some() { MOVED } else { "" };
+            let key = table.parent_key();
             format!(
-                "t.\"{column}\", EXISTS (SELECT 1 FROM \"{moved}{parent}\" p WHERE p.id = t.\"{column}\")"
+                "t.\"{column}\", EXISTS (SELECT 1 FROM \"{moved}{parent}\" p WHERE p.\"{key}\" = t.\"{column}\")"
             )
         });
         let after = if from.is_some() { format!("WHERE t.\"{key}\" > ?1") } else { String::new() };
@@ -123,7 +124,7 @@ impl Source {
         while let Some(row) = rows.next()? {
             seen += 1;
             let key: Value = row.get(0)?;
-            let named: Option<Vec<u8>> = row.get(table.columns.len())?;
+            let named = key_bytes(&row.get(table.columns.len())?);
             let is_there: bool = row.get::<_, Option<bool>>(table.columns.len() + 1)?.unwrap_or(true);
             let orphan = table
                 .parent
@@ -139,9 +140,7 @@ impl Source {
             match read {
                 Ok(cells) => page.rows.push(cells),
                 Err(StoreError::Corrupt { cause, .. }) => {
-                    if let Value::Blob(id) = &key {
-                        self.left_out.insert((table.name, id.clone()));
-                    }
+                    self.left_out.extend(key_bytes(&key).map(|id| (table.name, id)));
                     page.damaged.push(Damaged { table: table.name, id: table.key_of(&cell(&key)), cause });
                 }
                 Err(error) => return Err(error),
@@ -222,6 +221,15 @@ pub(super) fn mark(conn: &Connection) -> Result<Option<Mark>> {
         let (id, at): (_, Timestamp) = (columns.id(WHAT)?, columns.time(WHAT)?);
         Ok(Mark { id, at, place: columns.text(WHAT)?, is_finished: columns.flag(WHAT)? })
     })
+}
+
+/// What other rows name a row by.
+fn key_bytes(key: &Value) -> Option<Vec<u8>> {
+    match key {
+        Value::Blob(bytes) => Some(bytes.clone()),
+        Value::Text(text) => Some(text.clone().into_bytes()),
+        Value::Null | Value::Integer(_) | Value::Real(_) => None,
+    }
 }
 
 #[cfg(test)]

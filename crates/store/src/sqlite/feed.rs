@@ -1,15 +1,15 @@
 //! The view on SQLite: reads the feed of changes, loads what is not kept, and answers `caller`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rusqlite::{Connection, named_params};
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{AccountId, SessionId, UserId};
 
 use super::reader::Readers;
 use super::row::{self, Columns as _, Fields};
 use super::stamp::WalIndex;
 use super::writer::closed;
-use crate::view::{Change, Changes, Holder, Looked, Seat, Stamp, View};
+use crate::view::{Change, Changes, Holder, Loaded, Looked, Seat, Stamp, View};
 use crate::{Caller, Result};
 
 /// Most entries read at once; a view further behind than that is better off empty.
@@ -18,11 +18,20 @@ const ENTRIES_MAX: u64 = 5_000;
 /// The number of the newest entry ever made, pruned or not.
 const SEQ: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'change'";
 
-const ENTRIES: &str = "SELECT session_id, user_id, keys FROM change WHERE seq > ?1 ORDER BY seq";
+const ENTRIES: &str =
+    "SELECT session_id, user_id, keys, account_id, plans FROM change WHERE seq > ?1 ORDER BY seq";
 
-const CALLER: &str = "SELECT s.user_id, s.expires_at, s.ended_at, \
-     u.id, u.account_id, u.email, u.name, u.role, u.token_version, u.created_at, u.disabled_at \
-     FROM session s JOIN user u ON u.id = s.user_id WHERE s.id = :id";
+static CALLER: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT s.user_id, s.expires_at, s.ended_at, {}, {} FROM session s JOIN user u ON u.id = s.user_id \
+         LEFT JOIN account a ON a.id = u.account_id LEFT JOIN plan p ON p.slug = a.plan WHERE s.id = :id",
+        row::PERSON,
+        row::ACCOUNT
+    )
+});
+
+/// The columns of [`CALLER`] before the account's.
+const ACCOUNT_PLACE: usize = 3 + row::PERSON_COLUMNS;
 
 pub(super) struct Feed {
     view: View,
@@ -51,7 +60,7 @@ impl Feed {
             return Ok(Some(caller));
         }
         let loaded = readers.read(move |conn| load(conn, id)).await?;
-        Ok(loaded.map(|(seq, seat, holder)| self.view.keep(seq, id, seat, holder)))
+        Ok(loaded.map(|(seq, loaded)| self.view.keep(seq, id, loaded)))
     }
 
     pub fn key_epoch(&self) -> Result<u64> {
@@ -110,21 +119,24 @@ fn entry(columns: &mut Fields<'_>) -> Vec<Change> {
         let session = columns.bytes_or_null("change")?.map(SessionId::from_bytes).map(Change::Session);
         let user = columns.bytes_or_null("change")?.map(UserId::from_bytes).map(Change::User);
         let keys = columns.flag("change")?.then_some(Change::Keys);
-        Result::Ok(session.into_iter().chain(user).chain(keys).collect())
+        let account = columns.bytes_or_null("change")?.map(AccountId::from_bytes).map(Change::Account);
+        let plans = columns.flag("change")?.then_some(Change::Plans);
+        Result::Ok(session.into_iter().chain(user).chain(keys).chain(account).chain(plans).collect())
     };
     read().unwrap_or_else(|_| vec![Change::Unknown])
 }
 
 /// A caller's rows, with the number that the feed had reached when they were read.
-fn load(conn: &Connection, id: SessionId) -> Result<Option<(u64, Seat, Holder)>> {
-    let rows = row::one(conn, CALLER, named_params! {":id": id.as_bytes()}, |columns| {
+fn load(conn: &Connection, id: SessionId) -> Result<Option<(u64, Loaded)>> {
+    let rows = row::one(conn, &CALLER, named_params! {":id": id.as_bytes()}, |columns| {
         let user_id = UserId::from_bytes(columns.bytes("session")?);
         let expires_at = columns.time("session")?;
         let ended = !columns.is_null()?;
         let (person, disabled_at) = row::person(columns)?;
         let holder = Holder { person: Arc::new(person), disabled: disabled_at.is_some() };
-        Ok((Seat { user_id, expires_at, ended }, holder))
+        let membership = row::membership(columns, ACCOUNT_PLACE)?;
+        Ok(Loaded { seat: Seat { user_id, expires_at, ended }, holder, membership })
     })?;
-    let Some((seat, holder)) = rows else { return Ok(None) };
-    Ok(Some((seq(conn)?, seat, holder)))
+    let Some(loaded) = rows else { return Ok(None) };
+    Ok(Some((seq(conn)?, loaded)))
 }

@@ -28,6 +28,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0003_console_sessions.sql"),
     },
+    Step {
+        number: 4,
+        name: "accounts",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0004_accounts.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

@@ -5,6 +5,7 @@
 
 pub mod migrate;
 
+mod account;
 mod client_report;
 mod console_session;
 pub(crate) mod copy;

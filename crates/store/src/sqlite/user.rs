@@ -9,7 +9,7 @@ use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
-use super::{SqliteStore, end, row, session};
+use super::{SqliteStore, account, end, row, session};
 use crate::row::Columns as _;
 use crate::{
     EndOrder, Ended, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated, Users,
@@ -18,8 +18,6 @@ use crate::{
 const INSERT: &str = "INSERT INTO user (id, account_id, email, email_key, name, role, password_hash, \
      token_version, created_at) \
      VALUES (:id, :account_id, :email, :email_key, :name, :role, :password_hash, :token_version, :now)";
-
-const INSERT_ACCOUNT: &str = "INSERT INTO account (id, name, created_at) VALUES (?1, ?2, ?3)";
 
 const SET_PASSWORD: &str =
     "UPDATE user SET password_hash = ?2, token_version = token_version + 1 WHERE id = ?1";
@@ -154,8 +152,8 @@ fn create(tx: &Tx<'_>, new: &NewUser, session: Option<&NewSession>, now: Timesta
         return Ok(UserCreated::EmailTaken);
     }
     let account = new.account(tx.entropy, now);
-    if let Some((id, name)) = &account {
-        tx.conn.prepare_cached(INSERT_ACCOUNT)?.execute(params![id.as_bytes(), name, now.as_ms()])?;
+    if let Some((id, new)) = account {
+        account::insert(tx, id, new, now)?;
     }
     let user = new.user(tx.entropy, account.map(|(id, _)| id), now);
     tx.conn.prepare_cached(INSERT)?.execute(named_params! {

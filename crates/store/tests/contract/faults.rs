@@ -98,7 +98,10 @@ async fn a_failed_step_of_one_write_takes_back_that_write_alone() {
         assert_eq!(name_of(&refresh), "served");
         // The session that the failed sign-in would have replaced lives.
         assert_eq!(name_of(&world.refresh(&world.jar(&ended), T0 + QUIET).await), "served");
-        let new = tenure_store::NewUser { account_name: Some("acme".into()), ..new_user("bob") };
+        let new = tenure_store::NewUser {
+            account: Some(tenure_store::NewAccount::named("acme")),
+            ..new_user("bob")
+        };
         world
             .backend
             .sql("CREATE TRIGGER worse BEFORE INSERT ON user BEGIN SELECT RAISE(ROLLBACK, 'worse'); END");

@@ -20,7 +20,7 @@ async fn a_user_is_created_with_account_and_session_in_one_step() {
         assert!(world.store.user_find_by_email("Ada@example.com").await.unwrap().is_none());
         assert!(world.store.user_find(NOBODY).await.unwrap().is_none());
         assert_eq!(name_of(&world.refresh(&world.jar(&session), T0).await), "served");
-        let without = NewUser { account_name: None, password_hash: None, ..new_user("eve") };
+        let without = NewUser { account: None, password_hash: None, ..new_user("eve") };
         let created = world.store.user_create(without, None, T0).await.unwrap();
         let UserCreated::Created { user, session: None } = created else { panic!("not created") };
         assert!(user.account_id.is_none() && user.password_hash.is_none());

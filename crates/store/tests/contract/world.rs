@@ -13,8 +13,8 @@ use tenure_domain::session::{RefreshRules, ReusePolicy, Session};
 use tenure_domain::time::{Freshness, TimeRules, Timestamp};
 use tenure_domain::user::Role;
 use tenure_store::{
-    Caller, Device, EndOrder, Entropy, NewSession, NewUser, RefreshRequest, Refreshed, SessionCreated, Store,
-    User, UserCreated,
+    Caller, Device, EndOrder, Entropy, NewAccount, NewSession, NewUser, RefreshRequest, Refreshed,
+    SessionCreated, Store, User, UserCreated,
 };
 
 use crate::backend::{Backend, backends};
@@ -210,7 +210,7 @@ pub fn new_user(name: &str) -> NewUser {
         name: name.to_owned(),
         role: Role::User,
         password_hash: Some(hash(name)),
-        account_name: Some(format!("{name}'s")),
+        account: Some(NewAccount::named(format!("{name}'s"))),
     }
 }
 

@@ -318,7 +318,7 @@ impl TestApp {
             name: name.into(),
             role: Role::User,
             password_hash: Some(hash),
-            account_name: Some(name.into()),
+            account: Some(tenure_store::NewAccount::named(name)),
         };
         match self.app.store.user_create(new, None, self.clock.get()).await.unwrap() {
             UserCreated::Created { user, .. } => User { id: user.id, email: user.email },

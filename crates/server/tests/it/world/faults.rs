@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::RefreshRules;
 use tenure_domain::time::Timestamp;
 use tenure_store::{
-    Caller, ClientReport, ClientReportStats, ClientReports, ConsoleKey, ConsoleSession, ConsoleSessions,
-    EndOrder, Ended, Keys, NewSession, NewUser, PasswordChanged, Person, RefreshRequest, Refreshed,
-    ReportNumber, Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, User,
-    UserCreated, Users, Vitals,
+    Account, AccountChange, AccountChanged, Accounts, Act, Caller, ClientReport, ClientReportStats,
+    ClientReports, ConsoleKey, ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, Keys, NewAccount,
+    NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportNumber,
+    Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, Subject, User,
+    UserChange, UserChanged, UserCreated, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -210,6 +211,53 @@ impl Users for FaultyStore {
 
     async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
         verb!(self, user_delete(id, order, now))
+    }
+}
+
+#[async_trait]
+impl Accounts for FaultyStore {
+    async fn account_create(&self, new: NewAccount, decree: Decree, now: Timestamp) -> Result<Account> {
+        verb!(self, account_create(new, decree, now))
+    }
+
+    async fn account_find(&self, id: AccountId) -> Result<Option<Account>> {
+        verb!(self, account_find(id))
+    }
+
+    async fn account_list(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>> {
+        verb!(self, account_list(after, limit))
+    }
+
+    async fn account_change(
+        &self,
+        id: AccountId,
+        change: AccountChange,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<AccountChanged> {
+        verb!(self, account_change(id, change, decree, now))
+    }
+
+    async fn plan_save(&self, plan: Plan, decree: Decree, now: Timestamp) -> Result<PlanSaved> {
+        verb!(self, plan_save(plan, decree, now))
+    }
+
+    async fn plan_list(&self) -> Result<Vec<Plan>> {
+        verb!(self, plan_list())
+    }
+
+    async fn user_change(
+        &self,
+        id: UserId,
+        change: UserChange,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<UserChanged> {
+        verb!(self, user_change(id, change, decree, now))
+    }
+
+    async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
+        verb!(self, act_list(subject, limit))
     }
 }
 
