@@ -251,7 +251,8 @@ impl Requirement {
         &self.0
     }
 
-    fn concerns_account(&self) -> bool {
+    /// Whether anything but a permission is needed.
+    pub fn concerns_account(&self) -> bool {
         self.0.iter().any(|need| !matches!(need, Need::Permission(_)))
     }
 

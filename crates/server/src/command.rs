@@ -1,5 +1,7 @@
 //! The command line: one file per noun.
 
+pub mod account;
+pub mod act;
 pub mod config;
 pub mod keys;
 pub mod logouts;
@@ -7,6 +9,7 @@ pub mod migrate;
 pub mod openapi;
 mod patience;
 mod place;
+pub mod plan;
 pub mod serve;
 pub mod session;
 pub mod user;
@@ -55,6 +58,14 @@ enum Verb {
     /// Create, show and change users.
     #[command(subcommand)]
     User(user::UserVerb),
+    /// Create, show and change accounts.
+    #[command(subcommand)]
+    Account(account::AccountVerb),
+    /// Show and change plans.
+    #[command(subcommand)]
+    Plan(plan::PlanVerb),
+    /// Show who changed what about accounts, plans and users, newest first.
+    Acts(act::ActsArgs),
     /// Show and end sessions.
     #[command(subcommand)]
     Session(session::SessionVerb),
@@ -150,6 +161,9 @@ fn run(cli: Cli) -> Outcome {
         match verb {
             Verb::Serve(args) => serve::run(&global, args).await,
             Verb::User(verb) => user::run(&global, verb).await,
+            Verb::Account(verb) => account::run(&global, verb).await,
+            Verb::Plan(verb) => plan::run(&global, verb).await,
+            Verb::Acts(args) => act::run(&global, args).await,
             Verb::Session(verb) => session::run(&global, verb).await,
             Verb::Logouts(verb) => logouts::run(&global, verb).await,
             Verb::Keys(verb) => keys::run(&global, verb).await,

@@ -4,6 +4,7 @@
 //! reads the sources; [`Config::settle`] turns them into what the server runs on, or says in one line each
 //! what is unsafe.
 
+mod entitlement;
 mod proxy;
 mod shared;
 mod sources;
@@ -14,10 +15,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+use tenure_domain::entitlement::Policy;
 use tenure_domain::password::Cost;
 use tenure_domain::session::ReusePolicy;
 use tenure_domain::time::TimeRules;
 
+pub use entitlement::{EntitlementSection, Registration};
 pub use proxy::TrustedProxy;
 pub use shared::{PostgresSection, RedisSection, SecretUrl};
 pub use sources::Sources;
@@ -52,6 +55,7 @@ pub struct Config {
     pub token: Token,
     pub origins: Origins,
     pub registration: Registration,
+    pub entitlement: EntitlementSection,
     pub password: PasswordSection,
     pub limits: Limits,
     pub log: Log,
@@ -122,13 +126,6 @@ pub struct Origins {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Registration {
-    pub open: bool,
-    pub auto_sign_in: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PasswordSection {
     pub memory_kib: u32,
     pub passes: u32,
@@ -179,6 +176,7 @@ pub struct Settled {
     pub times: TimeRules,
     pub cost: Cost,
     pub reuse: ReusePolicy,
+    pub policy: Policy,
     /// Whether a missing row or key is answered as an end.
     pub missing_is_ended: bool,
     pub ops_listen: Option<SocketAddr>,
@@ -240,6 +238,7 @@ impl Config {
             }
         }
         unsafe_lines.extend(self.server.trusted_proxies.iter().filter_map(|proxy| proxy.fault(development)));
+        unsafe_lines.extend(self.registration.fault());
         unsafe_lines.extend(self.store_faults(development));
         let public_url = self.public_url(development, &mut unsafe_lines);
         for origin in &self.origins.allowed {
@@ -277,6 +276,7 @@ impl Config {
                     Reuse::Revoke => ReusePolicy::Revoke,
                     Reuse::Observe => ReusePolicy::Observe,
                 },
+                policy: self.entitlement.policy(),
                 missing_is_ended: match self.session.missing_session {
                     MissingSession::ByMode => development,
                     MissingSession::Ended => true,

@@ -38,6 +38,11 @@ pub struct Route {
     pub status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Policy {
+    pub policy: &'static str,
+}
+
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// What the hashing threads report.
@@ -84,6 +89,8 @@ pub struct Metrics {
     pub unverifiable: Counter,
     pub client_logout_events: Family<Kind, Counter>,
     pub client_logout_events_dropped: Family<Reason, Counter>,
+    pub entitlement_refusals: Family<Reason, Counter>,
+    pub entitlement_bypasses: Family<Policy, Counter>,
     pub panics: Counter,
     pub log_lines_dropped: Counter,
     pub storage_up: Gauge,
@@ -143,6 +150,8 @@ impl Default for Metrics {
             unverifiable: Counter::default(),
             client_logout_events: Family::default(),
             client_logout_events_dropped: Family::default(),
+            entitlement_refusals: Family::default(),
+            entitlement_bypasses: Family::default(),
             panics: Counter::default(),
             log_lines_dropped: Counter::default(),
             storage_up: Gauge::default(),
@@ -203,6 +212,16 @@ impl Metrics {
             "tenure_client_logout_events_dropped",
             "Reports of sign-outs that were not kept, by why",
             self.client_logout_events_dropped.clone(),
+        );
+        registry.register(
+            "tenure_entitlement_refusals",
+            "Requests of signed-in people that account, plan or permission blocked, by code",
+            self.entitlement_refusals.clone(),
+        );
+        registry.register(
+            "tenure_entitlement_bypasses",
+            "Requests that account or plan would have blocked, by the policy that let them pass",
+            self.entitlement_bypasses.clone(),
         );
         registry.register("http_panics", "Handlers that panicked", self.panics.clone());
         registry.register(

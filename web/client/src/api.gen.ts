@@ -12,6 +12,22 @@ export interface AccessToken {
   token_type: string;
 }
 
+export interface AccountAnswer {
+  id: string;
+  name: string;
+  plan?: AccountPlan | null;
+  status: AccountStatus;
+}
+
+/** The plan of an account. */
+export interface AccountPlan {
+  is_active: boolean;
+  name: string;
+  slug: string;
+}
+
+export type AccountStatus = "trial" | "active" | "pending_payment" | "suspended" | "cancelled";
+
 /** The closed set of reasons for which a session ends. */
 export type EndReason = (typeof END_REASONS)[number];
 
@@ -139,6 +155,10 @@ export interface FieldError {
   message: string;
 }
 
+export interface IndustriesAnswer {
+  industries: string[];
+}
+
 export interface LoginRequest {
   /**
    * A random label of this browser profile. Signing in again with it ends the profile's earlier session,
@@ -203,6 +223,18 @@ export interface PasswordChangeAnswer extends AccessToken {
   ended_sessions: number;
 }
 
+export interface PlanAnswer {
+  features: string[];
+  /** How much of each thing it allows; null means as much as anybody likes. */
+  limits: Record<string, number | null>;
+  name: string;
+  slug: string;
+}
+
+export interface PlansAnswer {
+  plans: PlanAnswer[];
+}
+
 export interface Pong {
   pong: boolean;
   /** The server's clock, Unix milliseconds. */
@@ -233,6 +265,11 @@ export interface Problem {
   title: string;
   /** Where this code is explained. */
   type: string;
+}
+
+/** A user with the account they belong to. */
+export interface ProfileAnswer extends UserAnswer {
+  account?: AccountAnswer | null;
 }
 
 export interface ProfileChange {

@@ -14,7 +14,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::ephemeral::Redis;
 use tenure_store::postgres::{self, PostgresOptions, PostgresStore};
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
-use tenure_store::{Entropy as _, Fanout, Store, StoreError};
+use tenure_store::{Decree, Entropy as _, Fanout, Store, StoreError};
 
 use super::{Failure, Global};
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
@@ -117,6 +117,11 @@ impl Global {
     }
 
     /// Who ends things from this command line.
+    /// By whose decision this command changes something, and why.
+    pub fn decree(&self, reason: String) -> Decree {
+        Decree { actor: self.actor(), reason: Some(reason) }
+    }
+
     pub fn actor(&self) -> Actor {
         let login = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
         Actor::Admin(self.actor.clone().or_else(login).unwrap_or_else(|| "command-line".into()))

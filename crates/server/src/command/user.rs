@@ -10,7 +10,10 @@ use tenure_domain::id::UserId;
 use tenure_domain::password::{Password, PasswordHash, Scratch};
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::{DisplayName, Role};
-use tenure_store::{EndOrder, Entropy as _, NewAccount, NewUser, PasswordChanged, Store, User, UserCreated};
+use tenure_store::{
+    EndOrder, Entropy as _, NewAccount, NewUser, PasswordChanged, Store, User, UserChange, UserChanged,
+    UserCreated,
+};
 
 use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print};
@@ -41,6 +44,8 @@ pub enum UserVerb {
         #[arg(long, value_name = "ID")]
         after: Option<UserId>,
     },
+    /// Give a user another role, or move them to another account. They stay signed in.
+    Set(SetArgs),
     /// Keep a user from signing in, and end all their sessions.
     Disable(EndingArgs),
     /// Let a disabled user sign in again.
@@ -49,6 +54,25 @@ pub enum UserVerb {
     Delete(EndingArgs),
     /// Set a password, read from standard input, and end all the user's sessions.
     SetPassword(EndingArgs),
+}
+
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
+pub struct SetArgs {
+    /// Id or e-mail.
+    user: String,
+    /// user, admin, developer, superuser or system.
+    #[arg(long, group = "change")]
+    role: Option<Role>,
+    /// Id of an account, or the e-mail of one of its members.
+    #[arg(long, group = "change", conflicts_with = "no_account")]
+    account: Option<String>,
+    /// Take them out of their account.
+    #[arg(long, group = "change")]
+    no_account: bool,
+    /// Why; it is kept with the acts.
+    #[arg(long)]
+    reason: String,
 }
 
 #[derive(Args)]
@@ -91,6 +115,7 @@ pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
             print(global, &json!({ "enabled": user.id }), || println!("enabled {}", user.email));
             Ok(())
         }
+        UserVerb::Set(args) => set(global, store, args).await,
         UserVerb::Disable(args) => end(global, store, args, Ending::Disable).await,
         UserVerb::Delete(args) => end(global, store, args, Ending::Delete).await,
         UserVerb::SetPassword(args) => end(global, store, args, Ending::SetPassword).await,
@@ -123,6 +148,25 @@ async fn create(
             Ok(())
         }
         UserCreated::EmailTaken => Err(Failure::Finding(format!("{} is taken", email.as_str()))),
+    }
+}
+
+async fn set(global: &Global, store: &dyn Store, args: SetArgs) -> Outcome {
+    let user = find(store, &args.user).await?;
+    let account = match (&args.account, args.no_account) {
+        (Some(text), _) => Some(Some(super::account::find(store, text).await?.id)),
+        (None, true) => Some(None),
+        (None, false) => None,
+    };
+    let change = UserChange { role: args.role, account };
+    match store.user_change(user.id, change, global.decree(args.reason), now()).await? {
+        UserChanged::Changed(_) => {
+            let user = find(store, &args.user).await?;
+            print(global, &row(&user), || println!("now {}", line(&user)));
+            Ok(())
+        }
+        UserChanged::UserGone => Err(Failure::Finding("the user has just been deleted".into())),
+        UserChanged::AccountGone => Err(Failure::Finding("the account has just been deleted".into())),
     }
 }
 

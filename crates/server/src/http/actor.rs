@@ -8,7 +8,7 @@ use http::{HeaderMap, header};
 use tenure_domain::access_token::{AccessClaims, AccessTokenError};
 use tenure_domain::problem::Code;
 use tenure_domain::session;
-use tenure_store::Person;
+use tenure_store::{Caller, Membership, Person};
 
 use crate::App;
 use crate::http::arrival::{Arrival, At};
@@ -22,6 +22,7 @@ pub struct Anyone;
 pub struct SignedIn {
     pub claims: Arc<AccessClaims>,
     pub person: Arc<Person>,
+    pub membership: Membership,
 }
 
 /// The bearer of an access token that is authentic, whether or not it has expired or been revoked. Good for
@@ -58,16 +59,16 @@ impl FromRequestParts<Arc<App>> for SignedIn {
             Ok(claims) => claims,
             Err(error) => return Err(refusal(&error)),
         };
-        let person = stand(&claims, app, &arrival).await?;
-        Ok(Self { claims, person })
+        let Caller { person, membership, .. } = stand(&claims, app, &arrival).await?;
+        Ok(Self { claims, person, membership })
     }
 }
 
 /// The strict check against the store's present state.
-async fn stand(claims: &AccessClaims, app: &App, arrival: &Arrival) -> Result<Arc<Person>, Problem> {
+async fn stand(claims: &AccessClaims, app: &App, arrival: &Arrival) -> Result<Caller, Problem> {
     let caller = app.store.caller(claims.sid).await?;
     match caller {
-        Some(caller) if session::admit(claims, &caller.standing, arrival.now).is_ok() => Ok(caller.person),
+        Some(caller) if session::admit(claims, &caller.standing, arrival.now).is_ok() => Ok(caller),
         _ => {
             Err(Problem::new(Code::AccessTokenRevoked, "The access token's session does not stand any more."))
         }

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
+use tenure_domain::account::AccountStatus;
 use tenure_domain::ends::EndReason;
 use tenure_domain::problem::{Class, Code};
 use tenure_domain::user::Role;
@@ -23,6 +24,9 @@ use crate::routes::{auth, docs, system, well_known};
         auth::logout_event::post,
         auth::profile::get,
         auth::profile::patch,
+        auth::check::get,
+        auth::plans::plans,
+        auth::plans::industries,
         auth::password::change,
         auth::sessions::list,
         auth::sessions::end,
@@ -63,6 +67,8 @@ pub fn document() -> Value {
         "type": "string", "description": "The closed set of reasons for which a session ends.",
         "enum": EndReason::ALL.map(EndReason::as_str),
     });
+    schemas["AccountStatus"] =
+        json!({ "type": "string", "enum": AccountStatus::ALL.map(AccountStatus::as_str) });
     schemas["UserRole"] = json!({ "type": "string", "enum": Role::ALL.map(Role::as_str) });
     document["components"]["securitySchemes"] = json!({
         "access_token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
@@ -103,6 +109,9 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     }
     if ["/login", "/register", "/password/change"].iter().any(|end| path.ends_with(end)) {
         statuses.push("429");
+    }
+    if path.ends_with("/auth/check") {
+        statuses.extend(["400", "402", "403", "422"]);
     }
     if path.ends_with("/register") {
         statuses.push("409");

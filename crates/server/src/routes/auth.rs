@@ -1,10 +1,12 @@
 //! `/api/v1/auth`: signing in, staying in, signing out.
 
+pub mod check;
 mod device;
 pub mod login;
 pub mod logout;
 pub mod logout_event;
 pub mod password;
+pub mod plans;
 pub mod profile;
 pub mod refresh;
 pub mod register;

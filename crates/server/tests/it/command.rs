@@ -1,5 +1,6 @@
 //! The command line as a real, separate process on the data folder of a running server.
 
+mod account;
 mod config;
 mod keys;
 mod logouts;

@@ -151,7 +151,10 @@ fn expression(schema: &Value, indent: &str) -> Result<String> {
         let members = strings(&schema["enum"])?;
         return Ok(members.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(" | "));
     }
-    only(schema, &["type", "items", "additionalProperties"])?;
+    // That keys are strings is said of maps, and goes without saying.
+    let any_key = schema["propertyNames"] == serde_json::json!({ "type": "string" });
+    let known = ["type", "items", "additionalProperties", "propertyNames"];
+    only(schema, &known[..if any_key { 4 } else { 3 }])?;
     let types = match &schema["type"] {
         Value::String(one) => vec![one.as_str()],
         several => strings(several)?,
@@ -242,7 +245,9 @@ mod tests {
                 "maybe": { "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/B" }] },
                 "mixed": { "type": "array", "items": { "type": ["integer", "null"] } },
                 "nested": { "type": "object", "properties": { "on": { "type": "boolean" } } },
-                "rest": { "type": "object", "additionalProperties": { "type": "number" } },
+                "rest": {
+                    "type": "object", "additionalProperties": { "type": "number" }, "propertyNames": { "type": "string" },
+                },
                 "x-y": { "type": "object" },
             },
         });

@@ -47,7 +47,7 @@ pub struct PasswordChangeAnswer {
     responses((status = 200, description = "Changed", body = PasswordChangeAnswer)))]
 pub async fn change(
     State(app): State<Arc<App>>,
-    SignedIn { claims, person }: SignedIn,
+    SignedIn { claims, person, .. }: SignedIn,
     At(arrival): At,
     Json(request): Json<PasswordChange>,
 ) -> Result<Response, Problem> {

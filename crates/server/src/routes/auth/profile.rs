@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tenure_domain::account::{AccountStatus, Slug};
+use tenure_domain::id::AccountId;
 use tenure_domain::problem::Code;
 use tenure_domain::user::DisplayName;
+use tenure_store::{Account, Membership, Person};
 use utoipa::ToSchema;
+use utoipa::openapi::Ref;
 
 use super::UserAnswer;
 use crate::App;
@@ -16,11 +20,59 @@ use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::{FieldError, Problem};
 
-/// The signed-in user.
+/// A user with the account they belong to.
+#[derive(Serialize, ToSchema)]
+pub struct ProfileAnswer<'a> {
+    #[serde(flatten)]
+    user: UserAnswer<'a>,
+    /// Null where there is none, and where it cannot be read just now. Neither says anything of the session.
+    account: Option<AccountAnswer<'a>>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AccountAnswer<'a> {
+    #[schema(value_type = String, example = "acc_0199c0a41c3b7d0ea1f0b2c3d4e5f607")]
+    id: AccountId,
+    name: &'a str,
+    #[schema(schema_with = account_status)]
+    status: AccountStatus,
+    plan: Option<AccountPlan<'a>>,
+}
+
+/// The plan of an account.
+#[derive(Serialize, ToSchema)]
+pub struct AccountPlan<'a> {
+    #[schema(value_type = String, example = "pro")]
+    slug: &'a Slug,
+    name: &'a str,
+    is_active: bool,
+}
+
+fn account_status() -> Ref {
+    Ref::from_schema_name("AccountStatus")
+}
+
+impl<'a> From<&'a Account> for AccountAnswer<'a> {
+    fn from(account: &'a Account) -> Self {
+        let plan = account.plan.as_ref();
+        Self {
+            id: account.id,
+            name: &account.name,
+            status: account.status,
+            plan: plan.map(|plan| AccountPlan {
+                slug: &plan.slug,
+                name: &plan.name,
+                is_active: plan.is_active,
+            }),
+        }
+    }
+}
+
+/// The signed-in user, and their account.
 #[utoipa::path(get, path = "/api/v1/auth/profile", tag = "auth", security(("access_token" = [])),
-    responses((status = 200, description = "The user whose access token it is", body = UserAnswer)))]
-pub async fn get(SignedIn { person, .. }: SignedIn) -> Response {
-    Json(UserAnswer::from(&*person)).into_response()
+    responses((status = 200, description = "The user whose access token it is", body = ProfileAnswer)))]
+pub async fn get(SignedIn { person, membership, .. }: SignedIn) -> Response {
+    answer(&person, &membership)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -32,18 +84,26 @@ pub struct ProfileChange {
 /// Change the signed-in user's name.
 #[utoipa::path(patch, path = "/api/v1/auth/profile", tag = "auth", request_body = ProfileChange,
     security(("access_token" = [])),
-    responses((status = 200, description = "The user as changed", body = UserAnswer)))]
+    responses((status = 200, description = "The user as changed", body = ProfileAnswer)))]
 pub async fn patch(
     State(app): State<Arc<App>>,
-    SignedIn { person, .. }: SignedIn,
+    SignedIn { person, membership, .. }: SignedIn,
     At(arrival): At,
     Json(change): Json<ProfileChange>,
 ) -> Result<Response, Problem> {
-    let Some(name) = change.name else { return Ok(Json(UserAnswer::from(&*person)).into_response()) };
+    let Some(name) = change.name else { return Ok(answer(&person, &membership)) };
     let name = DisplayName::parse(&name).map_err(|error| {
         Problem::invalid(vec![FieldError { field: "name", code: "not_a_name", message: error.to_string() }])
     })?;
     let renamed = app.store.user_rename(person.id, name.as_str().to_owned(), arrival.now).await?;
     let gone = || Problem::new(Code::AccessTokenRevoked, "This user has just been deleted.");
-    Ok(Json(UserAnswer::from(&renamed.ok_or_else(gone)?)).into_response())
+    Ok(answer(&renamed.ok_or_else(gone)?, &membership))
+}
+
+fn answer(person: &Person, membership: &Membership) -> Response {
+    let account = match membership {
+        Membership::Member(account) => Some(AccountAnswer::from(&**account)),
+        Membership::None | Membership::Unreadable => None,
+    };
+    Json(ProfileAnswer { user: UserAnswer::from(person), account }).into_response()
 }

@@ -12,7 +12,7 @@ use tenure_domain::problem::Code;
 use tenure_domain::secret::SecretText;
 use tenure_domain::session::Session;
 use tenure_domain::user::{DisplayName, Role};
-use tenure_store::{NewAccount, NewUser, Person, UserCreated};
+use tenure_store::{NewUser, Person, UserCreated};
 use utoipa::ToSchema;
 
 use super::{SignInOptions, SignedInAnswer, UserAnswer, hand_out, limit_sign_in};
@@ -78,7 +78,7 @@ pub(crate) async fn create(
         name: name.as_str().to_owned(),
         role: Role::User,
         password_hash: Some(hash),
-        account: Some(NewAccount::named(name.as_str())),
+        account: Some(app.settled.config.registration.account(name.as_str())),
     };
     let auto = app.settled.config.registration.auto_sign_in;
     let session = auto.then(|| request.options.session(app, arrival));

@@ -51,7 +51,7 @@ pub struct SessionEntry {
     responses((status = 200, description = "The devices that are signed in", body = SessionList)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    SignedIn { claims, person }: SignedIn,
+    SignedIn { claims, person, .. }: SignedIn,
     At(arrival): At,
 ) -> Result<Response, Problem> {
     let records = app.store.session_list(person.id, false, SESSIONS_LISTED_MAX, arrival.now).await?;
@@ -80,7 +80,7 @@ fn entry(record: SessionRecord, current: SessionId) -> SessionEntry {
         (status = 404, description = "No session of this user has that id")))]
 pub async fn end(
     State(app): State<Arc<App>>,
-    SignedIn { claims, person }: SignedIn,
+    SignedIn { claims, person, .. }: SignedIn,
     At(arrival): At,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {

@@ -1,5 +1,6 @@
 //! `/api/v1/auth`
 
+mod check;
 mod login;
 mod logout;
 mod logout_event;

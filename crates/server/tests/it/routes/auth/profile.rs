@@ -19,7 +19,7 @@ async fn it_is_the_user_whose_token_it_is() {
         let profile = app.signed_in(&user).await.profile().await.expect(200).json();
         assert_eq!((&profile["id"], &profile["email"]), (&json!(user.id), &json!(user.email)));
         let members: Vec<_> = profile.as_object().unwrap().keys().cloned().collect();
-        assert_eq!(members, ["account_id", "created_at", "email", "id", "name", "role"]);
+        assert_eq!(members, ["account", "account_id", "created_at", "email", "id", "name", "role"]);
     }
 }
 

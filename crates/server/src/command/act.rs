@@ -1,0 +1,49 @@
+//! `tenure acts`
+
+use clap::Args;
+use serde_json::{Value, json};
+use tenure_store::{Act, Subject};
+
+use super::{Failure, Global, Outcome, print};
+
+/// Acts printed at once.
+pub const PAGE: usize = 100;
+
+#[derive(Args)]
+pub struct ActsArgs {
+    /// Only what concerns this account, user or plan: an id, or `plan:NAME`.
+    subject: Option<String>,
+}
+
+pub async fn run(global: &Global, args: ActsArgs) -> Outcome {
+    let subject = args.subject.as_deref().map(subject).transpose()?;
+    let acts = global.open_store().await?.act_list(subject, PAGE).await?;
+    print(global, &acts.iter().map(row).collect(), || {
+        acts.iter().for_each(|act| println!("{}", line(act)));
+    });
+    Ok(())
+}
+
+fn subject(text: &str) -> Result<Subject, Failure> {
+    let account = text.parse().map(Subject::Account).ok();
+    let user = || text.parse().map(Subject::User).ok();
+    let plan = || text.strip_prefix("plan:").and_then(|slug| slug.parse().ok()).map(Subject::Plan);
+    account
+        .or_else(user)
+        .or_else(plan)
+        .ok_or_else(|| Failure::Usage(format!("`{text}` is neither acc_..., usr_... nor plan:NAME")))
+}
+
+pub fn row(act: &Act) -> Value {
+    json!({
+        "id": act.id, "at": act.at, "actor": act.decree.actor.to_string(), "reason": act.decree.reason,
+        "subject": act.subject, "what": act.what, "was": act.was, "became": act.became,
+    })
+}
+
+pub fn line(act: &Act) -> String {
+    let or_nothing = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".into());
+    let reason = act.decree.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let (was, became) = (or_nothing(&act.was), or_nothing(&act.became));
+    format!("{}  {}  {}: {was} -> {became}  by {}{reason}", act.at, act.subject, act.what, act.decree.actor)
+}
