@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub struct Browser {
     proxy: SocketAddr,
     tls: TlsConnector,
+    site: &'static str,
 }
 
 #[derive(Debug)]
@@ -43,7 +44,12 @@ impl Browser {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(&front.certificate).unwrap()).unwrap();
         let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        Self { proxy: front.address, tls: TlsConnector::from(Arc::new(config)) }
+        Self { proxy: front.address, tls: TlsConnector::from(Arc::new(config)), site: SITE }
+    }
+
+    /// The same browser on another site behind the same proxy.
+    pub fn on(&self, site: &'static str) -> Self {
+        Self { proxy: self.proxy, tls: self.tls.clone(), site }
     }
 
     /// A new user, signed in.
@@ -60,8 +66,9 @@ impl Browser {
     pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let asked = async {
             let stream = connect(self.proxy).await;
-            let name = ServerName::try_from(SITE).unwrap();
-            send(self.tls.connect(name, stream).await.unwrap(), method, path, headers, body).await
+            let name = ServerName::try_from(self.site).unwrap();
+            let stream = self.tls.connect(name, stream).await.unwrap();
+            send(stream, method, path, &[&[("host", self.site)], headers].concat(), body).await
         };
         let none = |_| Answer { status: 0, headers: HeaderMap::new(), body: Bytes::new() };
         tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(none)
@@ -69,7 +76,8 @@ impl Browser {
 
     /// Straight to a node, in clear text.
     pub async fn past_the_proxy(&self, node: SocketAddr, headers: &[(&str, &str)]) -> Answer {
-        send(connect(node).await, "GET", "/api/v1/system/ping", headers, "").await
+        send(connect(node).await, "GET", "/api/v1/system/ping", &[&[("host", SITE)], headers].concat(), "")
+            .await
     }
 }
 
@@ -88,7 +96,7 @@ async fn send(
 ) -> Answer {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let mut request = Request::builder().method(method).uri(path).header("host", SITE);
+    let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -109,9 +117,16 @@ impl Answer {
         self.all("set-cookie")[0].split(';').next().unwrap().to_owned()
     }
 
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     /// The code of a refusal.
     pub fn code(&self) -> String {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        body["code"].as_str().unwrap_or_default().to_owned()
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
 }

@@ -73,6 +73,14 @@ impl Nodes {
         self.running[number] = Some(node);
     }
 
+    /// The command line on their database.
+    pub fn cli(&self, arguments: &[&str]) {
+        let mut command = Command::new(BINARY);
+        command.env_clear().env("TENURE_POSTGRES__URL", self.database.url()).args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Ends one by a signal, and waits until it is gone.
     pub fn end(&mut self, number: usize, signal: Signal) {
         let node = self.running[number].take().unwrap();

@@ -8,6 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 use tenure_rig::{Account, Program, find, free_port, wait_until};
 
+use crate::application::APP_SITE;
 use crate::nodes::{Nodes, SITE};
 
 pub struct Front {
@@ -40,7 +41,7 @@ fn folder(account: &Account) -> TempDir {
             "-subj",
             &format!("/CN={SITE}"),
             "-addext",
-            &format!("subjectAltName=DNS:{SITE}"),
+            &format!("subjectAltName=DNS:{SITE},DNS:{APP_SITE}"),
         ])
         .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem"])
         .current_dir(folder.path())
@@ -53,6 +54,11 @@ fn folder(account: &Account) -> TempDir {
 }
 
 pub fn nginx(nodes: &Nodes) -> Front {
+    nginx_in_front_of(nodes, None)
+}
+
+/// With an application behind it that Tenure is asked about.
+pub fn nginx_in_front_of(nodes: &Nodes, application: Option<SocketAddr>) -> Front {
     let account = Account::unprivileged("www-data", "base-passwd");
     let folder = folder(&account);
     let (port, clear) = (free_port(), free_port());
@@ -76,7 +82,20 @@ pub fn nginx(nodes: &Nodes) -> Front {
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         main += &format!("  {kind}_temp_path {};\n", at(kind));
     }
-    main += &format!("  include {};\n}}\n", at("tenure.conf"));
+    main += &format!("  include {};\n", at("tenure.conf"));
+    if let Some(application) = application {
+        let places = [
+            ("10.0.0.21:8000", application.to_string()),
+            ("listen 443 ", format!("listen 127.0.0.1:{port} ")),
+            ("    listen [::]:443 ssl http2;\n", String::new()),
+            ("/etc/nginx/tls/app.example.com.pem", at("cert.pem")),
+            ("/etc/nginx/tls/app.example.com.key", at("key.pem")),
+        ];
+        let places: Vec<_> = places.iter().map(|(theirs, ours)| (*theirs, ours.as_str())).collect();
+        fs::write(at("forward-auth.conf"), example("nginx/forward-auth.conf", &places)).unwrap();
+        main += &format!("  include {};\n", at("forward-auth.conf"));
+    }
+    main += "}\n";
     fs::write(at("nginx.conf"), main).unwrap();
     let arguments = ["-p".to_owned(), at(""), "-c".to_owned(), at("nginx.conf")];
     let command = account.command(&find("nginx", "nginx"), arguments);
