@@ -109,6 +109,10 @@ id!(
     /// One thing that somebody with rights has changed.
     ActId, "act", "act"
 );
+id!(
+    /// A credential that programs of an account show.
+    ApiKeyId, "API key", "key"
+);
 
 impl SessionId {
     /// The first eight hexadecimal digits of the id's random part: what the session's cookie is named by

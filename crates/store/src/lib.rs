@@ -12,6 +12,7 @@
 #![allow(clippy::large_enum_variant)]
 
 mod account;
+mod api_key;
 pub mod authorities;
 mod client_report;
 mod console_session;
@@ -41,6 +42,7 @@ pub use account::{
     ACTS_LISTED_MAX, Account, AccountChange, AccountChanged, Accounts, Act, Decree, Membership, NewAccount,
     Plan, PlanSaved, Subject, UserChange, UserChanged,
 };
+pub use api_key::{ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys, KEY_USE_NOTED_EVERY, KeyHolder, NewApiKey};
 pub use client_report::{
     ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportClaims, ReportNumber,
     ReportTally,
@@ -424,7 +426,7 @@ pub trait Keys: Send + Sync {
 
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
-pub trait Store: Sessions + Users + Accounts + Keys + ClientReports + ConsoleSessions {
+pub trait Store: Sessions + Users + Accounts + ApiKeys + Keys + ClientReports + ConsoleSessions {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;
 

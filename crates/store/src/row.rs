@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenure_domain::account::{PlanFeatures, PlanLimits, Slug};
+use tenure_domain::api_key::{self, ApiKeyHash, ApiKeyState};
 use tenure_domain::ends::{Actor, End};
-use tenure_domain::id::{AccountId, ActId, ReceiptId, SessionId, UserId};
+use tenure_domain::id::{AccountId, ActId, ApiKeyId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::rotation::{Generation, Rotation};
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 
 use crate::{
-    Account, Act, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device, Membership,
-    Person, Plan, ReportClaims, ReportNumber, Result, SessionRecord, StoreError, StoredKey, User,
+    Account, Act, ApiKey, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device,
+    KeyHolder, Membership, Person, Plan, ReportClaims, ReportNumber, Result, SessionRecord, StoreError,
+    StoredKey, User,
 };
 
 /// The columns that [`session`] reads, of a table called `s`.
@@ -49,6 +51,13 @@ pub(crate) const PLAN: &str =
 /// The columns that [`account`] reads, of `a` and its plan `p`.
 pub(crate) const ACCOUNT: &str = "a.id, a.name, a.status, a.is_system, a.created_at, \
      p.slug, p.name, p.is_active, p.limits, p.features, p.stripe_price, p.created_at";
+
+/// The columns that [`api_key`] reads, of a table called `k`.
+pub(crate) const API_KEY: &str =
+    "k.id, k.account_id, k.name, k.hash, k.scopes, k.created_at, k.expires_at, k.revoked_at, k.last_used_at";
+
+/// How many they are.
+pub(crate) const API_KEY_COLUMNS: usize = 9;
 
 /// The columns that [`act`] reads.
 pub(crate) const ACT: &str = "id, at, actor, reason, subject, what, was, became";
@@ -319,6 +328,26 @@ pub(crate) fn membership(columns: &mut impl Columns, place: usize) -> Result<Mem
         }
         Err(error) => Err(error),
     }
+}
+
+pub(crate) fn api_key(columns: &mut impl Columns) -> Result<ApiKey> {
+    const WHAT: &str = "API key";
+    let id = ApiKeyId::from_bytes(columns.id(WHAT)?);
+    let account_id = AccountId::from_bytes(columns.id(WHAT)?);
+    let name = columns.text(WHAT)?;
+    let hash = ApiKeyHash(columns.bytes(WHAT)?);
+    let scopes = columns.text(WHAT)?;
+    let scopes = api_key::scopes(&scopes).map_err(|error| columns.corrupt(WHAT, &error.to_string()))?;
+    let created_at = columns.time(WHAT)?;
+    let (expires_at, revoked_at) = (columns.time_or_null(WHAT)?, columns.time_or_null(WHAT)?);
+    let last_used_at = columns.time_or_null(WHAT)?;
+    let state = ApiKeyState { hash, expires_at, revoked_at };
+    Ok(ApiKey { id, account_id, name, scopes, created_at, last_used_at, state })
+}
+
+pub(crate) fn key_holder(columns: &mut impl Columns) -> Result<KeyHolder> {
+    let key = api_key(columns)?;
+    Ok(KeyHolder { key, membership: membership(columns, API_KEY_COLUMNS)? })
 }
 
 pub(crate) fn act(columns: &mut impl Columns) -> Result<Act> {

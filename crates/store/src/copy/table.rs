@@ -1,6 +1,6 @@
 //! What is copied: every table that holds anything durable, column by column, in values that both databases have.
 
-use tenure_domain::id::{AccountId, ActId, SessionId, UserId};
+use tenure_domain::id::{AccountId, ActId, ApiKeyId, SessionId, UserId};
 
 use crate::row::{self, Columns};
 use crate::{Result, StoreError};
@@ -43,8 +43,8 @@ pub(crate) struct Table {
 
 /// In an order in which each row finds those that it names. Left out are `change`, which only those who run now
 /// have read, and what a database says of itself.
-pub(crate) static TABLES: [Table; 9] =
-    [PLAN, ACCOUNT, USER, SESSION, SESSION_DEVICE, SIGNING_KEY, CLIENT_REPORT, CONSOLE_SESSION, ACT];
+pub(crate) static TABLES: [Table; 10] =
+    [PLAN, ACCOUNT, USER, SESSION, SESSION_DEVICE, SIGNING_KEY, CLIENT_REPORT, CONSOLE_SESSION, ACT, API_KEY];
 
 /// As [`row::PLAN`].
 const PLAN: Table = Table {
@@ -227,6 +227,25 @@ const ACT: Table = Table {
     key: |id| ActId::from_bytes(id).to_string(),
 };
 
+/// As [`row::API_KEY`].
+const API_KEY: Table = Table {
+    name: "api_key",
+    columns: &[
+        ("id", Kind::Id),
+        ("account_id", Kind::Id),
+        ("name", Kind::Text),
+        ("hash", Kind::Bytes),
+        ("scopes", Kind::Text),
+        ("created_at", Kind::Number),
+        ("expires_at", Kind::Number),
+        ("revoked_at", Kind::Number),
+        ("last_used_at", Kind::Number),
+    ],
+    parent: Some(("account_id", "account")),
+    check: |columns| row::api_key(columns).map(drop),
+    key: |id| ApiKeyId::from_bytes(id).to_string(),
+};
+
 /// The table whose rows the database numbers.
 pub(crate) const NUMBERED: &str = "client_report";
 
@@ -393,6 +412,7 @@ mod tests {
         assert!(SESSION.names("").replace('"', "").starts_with(&plain(row::SESSION, "s.")));
         assert!(USER.names("").replace('"', "").starts_with(&plain(row::USER, "u.")));
         assert_eq!(PLAN.names("").replace('"', ""), plain(row::PLAN, "p."));
+        assert_eq!(API_KEY.names("").replace('"', ""), plain(row::API_KEY, "k."));
         assert_eq!(ACT.names("").replace('"', ""), row::ACT);
         let account = ACCOUNT.names("").replace('"', "");
         assert!(plain(row::ACCOUNT, "a.").starts_with(account.trim_end_matches(", plan")));

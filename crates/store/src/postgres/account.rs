@@ -250,7 +250,7 @@ impl PostgresStore {
     }
 
     /// Writes an act for each difference.
-    async fn record(
+    pub(super) async fn record(
         &self,
         conn: &mut Conn,
         subject: &Subject,

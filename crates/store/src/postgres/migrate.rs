@@ -35,6 +35,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0004_accounts.sql"),
     },
+    Step {
+        number: 5,
+        name: "api_keys",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0005_api_keys.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

@@ -129,6 +129,10 @@ fn find(conn: &Connection, id: AccountId) -> Result<Option<Account>> {
     row::one(conn, &FIND, [id.as_bytes()], |columns| row::account(columns))
 }
 
+pub(super) fn exists(conn: &Connection, id: AccountId) -> Result<bool> {
+    Ok(row::one(conn, "SELECT 1 FROM account WHERE id = ?1", [id.as_bytes()], |_| Ok(()))?.is_some())
+}
+
 fn find_plan(conn: &Connection, slug: &Slug) -> Result<Option<Plan>> {
     row::one(conn, &PLAN, [slug.as_str()], |columns| row::plan(columns))
 }
@@ -194,8 +198,7 @@ fn change_user(
 ) -> Result<UserChanged> {
     let Some((was, _)) = user::person(tx.conn, id)? else { return Ok(UserChanged::UserGone) };
     if let Some(Some(account)) = change.account
-        && row::one(tx.conn, "SELECT 1 FROM account WHERE id = ?1", [account.as_bytes()], |_| Ok(()))?
-            .is_none()
+        && !exists(tx.conn, account)?
     {
         return Ok(UserChanged::AccountGone);
     }
@@ -211,7 +214,7 @@ fn change_user(
 }
 
 /// Writes an act for each difference.
-fn record(
+pub(super) fn record(
     tx: &Tx<'_>,
     subject: &Subject,
     differences: &[Difference],

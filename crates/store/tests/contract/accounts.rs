@@ -68,10 +68,11 @@ impl World {
     }
 }
 
-/// A user's account with a plan, and the acts that say so.
-pub async fn put_on_a_plan(world: &World, user: &User) {
+/// A user's account with a plan and a key, and the acts that say so.
+pub async fn equip_account(world: &World, user: &User) {
     world.save(plan("pro")).await;
     world.change(user.account_id.unwrap(), on_plan(Some("pro"))).await;
+    crate::api_keys::make_one(world, user.account_id.unwrap()).await;
 }
 
 /// What an act says, without when and by whom.

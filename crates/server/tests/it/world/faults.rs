@@ -5,17 +5,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tenure_domain::id::{AccountId, SessionId, UserId};
+use tenure_domain::api_key::ApiKeyHash;
+use tenure_domain::id::{AccountId, ApiKeyId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::RefreshRules;
 use tenure_domain::time::Timestamp;
 use tenure_store::{
-    Account, AccountChange, AccountChanged, Accounts, Act, Caller, ClientReport, ClientReportStats,
-    ClientReports, ConsoleKey, ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, Keys, NewAccount,
-    NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportNumber,
-    Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, Subject, User,
-    UserChange, UserChanged, UserCreated, Users, Vitals,
+    Account, AccountChange, AccountChanged, Accounts, Act, ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys,
+    Caller, ClientReport, ClientReportStats, ClientReports, ConsoleKey, ConsoleSession, ConsoleSessions,
+    Decree, EndOrder, Ended, KeyHolder, Keys, NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged,
+    Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportNumber, Result, Scope, SessionCreated,
+    SessionRecord, Sessions, Store, StoreError, StoredKey, Subject, User, UserChange, UserChanged,
+    UserCreated, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -258,6 +260,46 @@ impl Accounts for FaultyStore {
 
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
         verb!(self, act_list(subject, limit))
+    }
+}
+
+#[async_trait]
+impl ApiKeys for FaultyStore {
+    async fn api_key_create(
+        &self,
+        account_id: AccountId,
+        new: NewApiKey,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<ApiKeyCreated> {
+        verb!(self, api_key_create(account_id, new, decree, now))
+    }
+
+    async fn api_key_rotate(
+        &self,
+        id: ApiKeyId,
+        hash: ApiKeyHash,
+        until: Timestamp,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<ApiKeyRotated> {
+        verb!(self, api_key_rotate(id, hash, until, decree, now))
+    }
+
+    async fn api_key_revoke(&self, id: ApiKeyId, decree: Decree, now: Timestamp) -> Result<Option<ApiKey>> {
+        verb!(self, api_key_revoke(id, decree, now))
+    }
+
+    async fn api_key_list(&self, account_id: AccountId, limit: usize) -> Result<Vec<ApiKey>> {
+        verb!(self, api_key_list(account_id, limit))
+    }
+
+    async fn api_key_find(&self, id: ApiKeyId) -> Result<Option<KeyHolder>> {
+        verb!(self, api_key_find(id))
+    }
+
+    async fn api_key_used(&self, id: ApiKeyId, now: Timestamp) -> Result<()> {
+        verb!(self, api_key_used(id, now))
     }
 }
 
