@@ -75,7 +75,7 @@ impl ApiKeySecret {
     }
 
     pub fn hash(&self) -> ApiKeyHash {
-        hash(&*self.0)
+        hash(&self.0)
     }
 
     /// The key as its owner keeps it.
@@ -85,7 +85,7 @@ impl ApiKeySecret {
         bytes[ID..ID + SECRET].copy_from_slice(&*self.0);
         let checksum = checksum(&bytes[..ID + SECRET]);
         bytes[ID + SECRET..].copy_from_slice(&checksum);
-        SecretText::from_plain(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(&*bytes)))
+        SecretText::from_plain(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*bytes)))
     }
 }
 

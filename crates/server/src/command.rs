@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod act;
+pub mod api_key;
 pub mod config;
 pub mod keys;
 pub mod logouts;
@@ -64,6 +65,9 @@ enum Verb {
     /// Show and change plans.
     #[command(subcommand)]
     Plan(plan::PlanVerb),
+    /// Make, show, rotate and revoke the API keys of accounts.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyVerb),
     /// Show who changed what about accounts, plans and users, newest first.
     Acts(act::ActsArgs),
     /// Show and end sessions.
@@ -163,6 +167,7 @@ fn run(cli: Cli) -> Outcome {
             Verb::User(verb) => user::run(&global, verb).await,
             Verb::Account(verb) => account::run(&global, verb).await,
             Verb::Plan(verb) => plan::run(&global, verb).await,
+            Verb::ApiKey(verb) => api_key::run(&global, verb).await,
             Verb::Acts(args) => act::run(&global, args).await,
             Verb::Session(verb) => session::run(&global, verb).await,
             Verb::Logouts(verb) => logouts::run(&global, verb).await,

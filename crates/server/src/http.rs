@@ -1,6 +1,7 @@
 //! The page of routes. What lies around them is in [`door`].
 
 pub mod actor;
+pub mod admission;
 pub mod arrival;
 pub mod body;
 pub mod cookie;
@@ -30,6 +31,9 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/logout", post(auth::logout::post))
         .route("/api/v1/auth/logout-event", post(auth::logout_event::post))
         .route("/api/v1/auth/profile", get(auth::profile::get).patch(auth::profile::patch))
+        .route("/api/v1/auth/api-keys", get(auth::api_keys::list).post(auth::api_keys::create))
+        .route("/api/v1/auth/api-keys/{id}", delete(auth::api_keys::revoke))
+        .route("/api/v1/auth/api-keys/{id}/rotate", post(auth::api_keys::rotate))
         .route("/api/v1/auth/check", get(auth::check::get))
         .route("/api/v1/auth/plans", get(auth::plans::plans))
         .route("/api/v1/auth/industries", get(auth::plans::industries))

@@ -28,6 +28,38 @@ export interface AccountPlan {
 
 export type AccountStatus = "trial" | "active" | "pending_payment" | "suspended" | "cancelled";
 
+export interface ApiKeyAnswer {
+  created_at: number;
+  expires_at?: number | null;
+  id: string;
+  /** Accurate to five minutes. */
+  last_used_at?: number | null;
+  name: string;
+  revoked_at?: number | null;
+  scopes: string[];
+}
+
+export interface ApiKeyList {
+  /** Newest first, those that open nothing any more among them. */
+  api_keys: ApiKeyAnswer[];
+}
+
+/** A key that was just made. */
+export interface ApiKeyMade {
+  api_key: ApiKeyAnswer;
+  /** The key itself. It is shown this once and cannot be shown again. */
+  secret: string;
+}
+
+export interface ApiKeyWish {
+  /** Unix milliseconds; left out, it never expires. */
+  expires_at?: number | null;
+  /** 1 to 200 characters. */
+  name: string;
+  /** What it may do: permissions that its maker has. */
+  scopes?: string[];
+}
+
 /** The closed set of reasons for which a session ends. */
 export type EndReason = (typeof END_REASONS)[number];
 
@@ -289,6 +321,11 @@ export interface RegisterRequest {
   name: string;
   /** 8 to 256 characters, no composition rules, not on lists of common passwords. */
   password: string;
+}
+
+export interface RotateRequest {
+  /** Seconds for which the old key still stands, at most 30 days; a day if left out. */
+  grace?: number | null;
 }
 
 export interface SessionAnswer {

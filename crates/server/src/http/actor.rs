@@ -6,9 +6,11 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use tenure_domain::access_token::{AccessClaims, AccessTokenError};
+use tenure_domain::api_key::{self, KeyVerdict, PresentedKey};
+use tenure_domain::entitlement::Authority;
 use tenure_domain::problem::Code;
 use tenure_domain::session;
-use tenure_store::{Caller, Membership, Person};
+use tenure_store::{KEY_USE_NOTED_EVERY, KeyHolder, Membership, Person};
 
 use crate::App;
 use crate::http::arrival::{Arrival, At};
@@ -23,6 +25,38 @@ pub struct SignedIn {
     pub claims: Arc<AccessClaims>,
     pub person: Arc<Person>,
     pub membership: Membership,
+}
+
+/// Whoever shows a credential that stands. They are looked for in this order: an API key (`X-API-Key`, or as the
+/// bearer token), an access token.
+pub enum Caller {
+    Person(SignedIn),
+    Key(KeyHolder),
+}
+
+impl Caller {
+    pub fn membership(&self) -> &Membership {
+        match self {
+            Caller::Person(SignedIn { membership, .. }) | Caller::Key(KeyHolder { membership, .. }) => {
+                membership
+            }
+        }
+    }
+
+    pub fn authority(&self) -> Authority<'_> {
+        match self {
+            Caller::Person(SignedIn { person, .. }) => Authority::Person(person.role),
+            Caller::Key(KeyHolder { key, .. }) => Authority::Key(&key.scopes),
+        }
+    }
+
+    /// For the log.
+    pub fn id(&self) -> &dyn std::fmt::Display {
+        match self {
+            Caller::Person(SignedIn { person, .. }) => &person.id,
+            Caller::Key(KeyHolder { key, .. }) => &key.id,
+        }
+    }
 }
 
 /// The bearer of an access token that is authentic, whether or not it has expired or been revoked. Good for
@@ -59,13 +93,61 @@ impl FromRequestParts<Arc<App>> for SignedIn {
             Ok(claims) => claims,
             Err(error) => return Err(refusal(&error)),
         };
-        let Caller { person, membership, .. } = stand(&claims, app, &arrival).await?;
+        let tenure_store::Caller { person, membership, .. } = stand(&claims, app, &arrival).await?;
         Ok(Self { claims, person, membership })
     }
 }
 
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match shown_key(&parts.headers)? {
+            Some(key) => {
+                let At(arrival) = At::from_request_parts(parts, app).await?;
+                stand_key(key, app, &arrival).await.map(Self::Key)
+            }
+            None => SignedIn::from_request_parts(parts, app).await.map(Self::Person),
+        }
+    }
+}
+
+/// The API key of a request, if it shows one.
+fn shown_key(headers: &HeaderMap) -> Result<Option<PresentedKey>, Problem> {
+    let mut own = headers.get_all("x-api-key").iter();
+    let text = match (own.next(), own.next()) {
+        (None, _) => bearer(headers)?.filter(|token| api_key::looks_like(token)),
+        (Some(value), None) => Some(value.to_str().map_err(|_| no_key())?),
+        (Some(_), Some(_)) => return Err(no_key()),
+    };
+    text.map(|text| PresentedKey::read(text).map_err(|_| no_key())).transpose()
+}
+
+/// Holds a key against its row, and notes now and then that it is in use.
+async fn stand_key(shown: PresentedKey, app: &Arc<App>, arrival: &Arrival) -> Result<KeyHolder, Problem> {
+    let holder = app.store.api_key_find(shown.id).await?.ok_or_else(no_key)?;
+    let refused = |code, detail| Err(Problem::new(code, detail));
+    match shown.judge(&holder.key.state, arrival.now) {
+        KeyVerdict::NotAuthentic => return Err(no_key()),
+        KeyVerdict::Revoked => return refused(Code::AccessTokenRevoked, "The API key was revoked."),
+        KeyVerdict::Expired => return refused(Code::AccessTokenExpired, "The API key has expired."),
+        KeyVerdict::Stands => {}
+    }
+    let noted = holder.key.last_used_at;
+    if noted.is_none_or(|at| at < arrival.now - KEY_USE_NOTED_EVERY) {
+        let (app, id, now) = (Arc::clone(app), holder.key.id, arrival.now);
+        // Nobody waits for it, and it may be lost.
+        tokio::spawn(async move { drop(app.store.api_key_used(id, now).await) });
+    }
+    Ok(holder)
+}
+
+fn no_key() -> Problem {
+    Problem::new(Code::AccessTokenInvalid, "The API key is not one of ours.")
+}
+
 /// The strict check against the store's present state.
-async fn stand(claims: &AccessClaims, app: &App, arrival: &Arrival) -> Result<Caller, Problem> {
+async fn stand(claims: &AccessClaims, app: &App, arrival: &Arrival) -> Result<tenure_store::Caller, Problem> {
     let caller = app.store.caller(claims.sid).await?;
     match caller {
         Some(caller) if session::admit(claims, &caller.standing, arrival.now).is_ok() => Ok(caller),
@@ -110,6 +192,9 @@ async fn read_token(
     let Some(token) = bearer(headers)? else {
         return Err(Problem::new(Code::AccessTokenMissing, "Send `Authorization: Bearer <access token>`."));
     };
+    if api_key::looks_like(token) {
+        return Ok(Err(AccessTokenError::WrongType));
+    }
     let (issuer, audience) = app.token_names();
     let verified = app.keys.verify(token, issuer, audience, arrival.now).await?;
     if let Ok(claims) = &verified {

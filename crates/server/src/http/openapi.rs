@@ -24,6 +24,10 @@ use crate::routes::{auth, docs, system, well_known};
         auth::logout_event::post,
         auth::profile::get,
         auth::profile::patch,
+        auth::api_keys::list,
+        auth::api_keys::create,
+        auth::api_keys::rotate,
+        auth::api_keys::revoke,
         auth::check::get,
         auth::plans::plans,
         auth::plans::industries,
@@ -72,6 +76,10 @@ pub fn document() -> Value {
     schemas["UserRole"] = json!({ "type": "string", "enum": Role::ALL.map(Role::as_str) });
     document["components"]["securitySchemes"] = json!({
         "access_token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+        "api_key": {
+            "type": "apiKey", "in": "header", "name": "X-API-Key",
+            "description": "A key of an account; `Authorization: Bearer` takes it, too.",
+        },
         "session_cookie": {
             "type": "apiKey", "in": "cookie", "name": "__Secure-tenure_<session>",
             "description": "HttpOnly, one per session, set by sign-in and refresh.",
@@ -109,6 +117,9 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     }
     if ["/login", "/register", "/password/change"].iter().any(|end| path.ends_with(end)) {
         statuses.push("429");
+    }
+    if path.ends_with("/auth/api-keys") {
+        statuses.extend(["402", "403"]);
     }
     if path.ends_with("/auth/check") {
         statuses.extend(["400", "402", "403", "422"]);

@@ -1,5 +1,6 @@
 //! `/api/v1/auth`: signing in, staying in, signing out.
 
+pub mod api_keys;
 pub mod check;
 mod device;
 pub mod login;

@@ -29,7 +29,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-const TABLE: [Row; 18] = [
+const TABLE: [Row; 22] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -41,6 +41,10 @@ const TABLE: [Row; 18] = [
     row("POST", "/api/v1/auth/password/change", Needs::Token),
     row("GET", "/api/v1/auth/sessions", Needs::Token),
     row("DELETE", "/api/v1/auth/sessions/{id}", Needs::Token),
+    row("GET", "/api/v1/auth/api-keys", Needs::Token),
+    row("POST", "/api/v1/auth/api-keys", Needs::Token),
+    row("DELETE", "/api/v1/auth/api-keys/{id}", Needs::Token),
+    row("POST", "/api/v1/auth/api-keys/{id}/rotate", Needs::Token),
     row("GET", "/api/v1/auth/check", Needs::Token),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
@@ -82,6 +86,7 @@ impl Row {
             "/api/v1/auth/password/change" => {
                 json!({ "current_password": crate::world::PASSWORD, "new_password": "a long new password" })
             }
+            "/api/v1/auth/api-keys" if self.method == "POST" => json!({ "name": "Changed" }),
             "/api/v1/auth/profile" if self.method == "PATCH" => json!({ "name": "Changed" }),
             _ => return call,
         };

@@ -148,7 +148,7 @@ async fn keys_go_with_their_account_and_damage_concerns_one_alone() {
             (world.key(account, new("a"), T0).await, world.key(account, new("b"), T0 + SECOND).await);
         let of_other = format!("WHERE id = {}", world.backend.id(other.id.as_bytes()));
         world.backend.sql(&format!("UPDATE api_key SET scopes = 'NOT A SCOPE' {of_other}"));
-        assert_eq!(world.store.api_key_list(account, 9).await.unwrap(), [key.clone()]);
+        assert_eq!(world.store.api_key_list(account, 9).await.unwrap(), std::slice::from_ref(&key));
         assert!(world.store.api_key_find(other.id).await.is_err());
         let by_admin = order(EndReason::UserDeleted);
         world.store.user_delete(ada.id, by_admin, T0).await.unwrap();

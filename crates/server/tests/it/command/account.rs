@@ -91,3 +91,31 @@ async fn what_is_asked_for_wrongly_changes_nothing_and_says_what_to_do() {
     let theft = ["plan", "save", "team", "--name", "Team", "--stripe-price", "price_1"];
     assert!(cli.run(&[&theft[..], &REASON].concat()).expect(1).err.contains("another plan has that"));
 }
+
+#[tokio::test]
+async fn a_key_is_made_rotated_and_revoked_beside_a_running_server() {
+    let (app, cli) = beside_a_server().await;
+    app.user("ada").await;
+    let create = ["api-key", "create", "ada@example.com", "--name", "deploy", "--scopes", "b.write a.read"];
+    let made = cli.json(&[&create[..], &["--expires-in", "90d"], &REASON].concat());
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert_eq!(made["scopes"], json!(["a.read", "b.write"]));
+    let check = async |secret: &str| {
+        app.client.get("/api/v1/auth/check?require=permission:a.read").bearer(secret).send().await
+    };
+    check(secret).await.expect(200);
+    let rotated = cli.json(&[&["api-key", "rotate", id, "--grace", "0s"][..], &REASON].concat());
+    app.clock.advance(std::time::Duration::from_secs(60));
+    check(secret).await.expect(401).problem("access_token_expired");
+    let next = rotated["secret"].as_str().unwrap();
+    check(next).await.expect(200);
+    cli.run(&[&["api-key", "revoke", rotated["id"].as_str().unwrap()][..], &REASON].concat()).expect(0);
+    check(next).await.expect(401).problem("access_token_revoked");
+    let listed = cli.json(&["api-key", "list", "ada@example.com"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert!(!listed.to_string().contains("secret"));
+    let gone = cli.run(&[&["api-key", "rotate", id][..], &REASON].concat()).expect(1);
+    assert!(gone.err.contains("there is no API key"), "{gone:?}");
+    let odd = cli.run(&[&create[..5], &["--scopes", "*"], &REASON].concat()).expect(2);
+    assert!(odd.err.contains("--scopes: `*` is no scope"), "{odd:?}");
+}

@@ -1,5 +1,6 @@
 //! `/api/v1/auth`
 
+mod api_keys;
 mod check;
 mod login;
 mod logout;

@@ -1,0 +1,56 @@
+//! Whether a caller may do what is required: the domain's decision, counted, and answered in its own words.
+
+use tenure_domain::account::Slug;
+use tenure_domain::entitlement::{self, Decision, Need, Requirement};
+use tenure_domain::problem::Code;
+use tenure_store::Membership;
+
+use crate::App;
+use crate::http::actor::Caller;
+use crate::http::arrival::Arrival;
+use crate::http::problem::Problem;
+use crate::metrics::{Policy, Reason};
+
+/// Lets a caller through, or says what stands in the way: 402 or 403, or 503 where it cannot be known. Nothing in here
+/// can end a session.
+pub fn admit(
+    app: &App,
+    arrival: &Arrival,
+    caller: &Caller,
+    requirement: &Requirement,
+) -> Result<(), Problem> {
+    let tenancy = match caller.membership() {
+        Membership::None => None,
+        Membership::Member(account) => Some(account.tenancy()),
+        Membership::Unreadable if requirement.concerns_account() => {
+            return Err(Problem::new(Code::StorageUnavailable, "The account cannot be read now."));
+        }
+        Membership::Unreadable => None,
+    };
+    match entitlement::decide(&app.settled.policy, caller.authority(), tenancy.as_ref(), requirement) {
+        Decision::Allowed => Ok(()),
+        Decision::Bypassed(bypass, passed) => {
+            let (policy, passed) = (bypass.as_str(), passed.code().as_str());
+            app.metrics.entitlement_bypasses.get_or_create(&Policy { policy }).inc();
+            arrival.note_outcome(policy);
+            tracing::info!(policy, passed, caller = %caller.id(), "a bypass let a request pass");
+            Ok(())
+        }
+        Decision::Refused(refusal) => {
+            let reason = refusal.code().as_str();
+            app.metrics.entitlement_refusals.get_or_create(&Reason { reason }).inc();
+            Err(Problem::new(refusal.code(), refusal.to_string()))
+        }
+    }
+}
+
+/// Demands permissions and nothing of the account.
+pub fn demand<'a>(
+    app: &App,
+    arrival: &Arrival,
+    caller: &Caller,
+    permissions: impl IntoIterator<Item = &'a Slug>,
+) -> Result<(), Problem> {
+    let needs = permissions.into_iter().cloned().map(Need::Permission).collect();
+    admit(app, arrival, caller, &Requirement::new(needs))
+}
