@@ -13,6 +13,7 @@
 
 mod account;
 pub mod authorities;
+mod billing;
 mod client_report;
 mod console_session;
 pub mod copy;
@@ -41,6 +42,7 @@ pub use account::{
     ACTS_LISTED_MAX, Account, AccountChange, AccountChanged, Accounts, Act, Decree, Membership, NewAccount,
     Plan, PlanSaved, Subject, UserChange, UserChanged,
 };
+pub use billing::{Applied, Billing};
 pub use client_report::{
     ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportClaims, ReportNumber,
     ReportTally,
@@ -424,7 +426,7 @@ pub trait Keys: Send + Sync {
 
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
-pub trait Store: Sessions + Users + Accounts + Keys + ClientReports + ConsoleSessions {
+pub trait Store: Sessions + Users + Accounts + Billing + Keys + ClientReports + ConsoleSessions {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;
 

@@ -43,8 +43,19 @@ pub(crate) struct Table {
 
 /// In an order in which each row finds those that it names. Left out are `change`, which only those who run now
 /// have read, and what a database says of itself.
-pub(crate) static TABLES: [Table; 9] =
-    [PLAN, ACCOUNT, USER, SESSION, SESSION_DEVICE, SIGNING_KEY, CLIENT_REPORT, CONSOLE_SESSION, ACT];
+pub(crate) static TABLES: [Table; 11] = [
+    PLAN,
+    ACCOUNT,
+    USER,
+    SESSION,
+    SESSION_DEVICE,
+    SIGNING_KEY,
+    CLIENT_REPORT,
+    CONSOLE_SESSION,
+    ACT,
+    STRIPE_EVENT,
+    STRIPE_SUBSCRIPTION,
+];
 
 /// As [`row::PLAN`].
 const PLAN: Table = Table {
@@ -71,6 +82,7 @@ const ACCOUNT: Table = Table {
         ("status", Kind::Text),
         ("is_system", Kind::Flag),
         ("created_at", Kind::Number),
+        ("stripe_customer", Kind::Text),
         ("plan", Kind::Text),
     ],
     parent: Some(("plan", "plan")),
@@ -225,6 +237,30 @@ const ACT: Table = Table {
     parent: None,
     check: |columns| row::act(columns).map(drop),
     key: |id| ActId::from_bytes(id).to_string(),
+};
+
+const STRIPE_EVENT: Table = Table {
+    name: "stripe_event",
+    columns: &[("id", Kind::Text), ("at", Kind::Number), ("kind", Kind::Text), ("subscription", Kind::Text)],
+    parent: None,
+    check: |columns| row::stripe_event(columns),
+    key: hex_id,
+};
+
+/// As [`row::STRIPE_SUBSCRIPTION`].
+const STRIPE_SUBSCRIPTION: Table = Table {
+    name: "stripe_subscription",
+    columns: &[
+        ("id", Kind::Text),
+        ("customer", Kind::Text),
+        ("last_created", Kind::Number),
+        ("status", Kind::Text),
+        ("prices", Kind::Text),
+        ("is_applied", Kind::Flag),
+    ],
+    parent: None,
+    check: |columns| row::last_told(columns).map(drop),
+    key: hex_id,
 };
 
 /// The table whose rows the database numbers.
@@ -394,6 +430,7 @@ mod tests {
         assert!(USER.names("").replace('"', "").starts_with(&plain(row::USER, "u.")));
         assert_eq!(PLAN.names("").replace('"', ""), plain(row::PLAN, "p."));
         assert_eq!(ACT.names("").replace('"', ""), row::ACT);
+        assert_eq!(STRIPE_SUBSCRIPTION.names("").replace('"', ""), row::STRIPE_SUBSCRIPTION);
         let account = ACCOUNT.names("").replace('"', "");
         assert!(plain(row::ACCOUNT, "a.").starts_with(account.trim_end_matches(", plan")));
     }

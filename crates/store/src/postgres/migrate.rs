@@ -35,6 +35,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0004_accounts.sql"),
     },
+    Step {
+        number: 5,
+        name: "stripe",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0005_stripe.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

@@ -8,6 +8,7 @@
 pub mod migrate;
 
 mod account;
+mod billing;
 mod client_report;
 mod connect;
 mod console_session;

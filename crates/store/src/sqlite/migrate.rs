@@ -34,6 +34,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0004_accounts.sql"),
     },
+    Step {
+        number: 5,
+        name: "stripe",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0005_stripe.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

@@ -6,6 +6,7 @@
 pub mod migrate;
 
 mod account;
+mod billing;
 mod client_report;
 mod console_session;
 pub(crate) mod copy;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod backend;
+mod billing;
 mod client_reports;
 mod coherence;
 mod console_sessions;
