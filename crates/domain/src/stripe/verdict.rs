@@ -247,7 +247,7 @@ mod tests {
         let verdict = judge(&nobody, &of("sub", SubscriptionStatus::Active, 1));
         assert_eq!((verdict.finding, verdict.consequence), (Finding::NoSuchAccount, None));
         let waits = LastTold { is_applied: false, ..told("sub", SubscriptionStatus::Active, 1) };
-        assert_eq!(verdict.tell, [waits.clone()]);
+        assert_eq!(verdict.tell, std::slice::from_ref(&waits));
         let named = Books { named: Some(OURS), told: verdict.tell, ..nobody.clone() };
         let verdict = judge(&named, &checkout());
         let consequence = verdict.consequence.unwrap();
