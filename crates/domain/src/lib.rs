@@ -24,5 +24,6 @@ pub mod refresh_token;
 pub mod rotation;
 pub mod secret;
 pub mod session;
+pub mod stripe;
 pub mod time;
 pub mod user;

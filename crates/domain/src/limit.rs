@@ -20,6 +20,9 @@ pub const REPORT_LOCATION_CHARS_MAX: usize = 200;
 pub const REPORT_VERSION_CHARS_MAX: usize = 64;
 pub const REPORT_WORD_CHARS_MAX: usize = 40;
 
+/// Bytes of an event of Stripe's; a large one has some ten thousand.
+pub const STRIPE_EVENT_BYTES_MAX: usize = 256 * 1024;
+
 /// Cuts `text` to at most `max` characters, dropping control characters on the way: what is kept of strings
 /// that a client may choose freely.
 pub fn clip(text: &str, max: usize) -> String {

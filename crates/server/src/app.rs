@@ -7,6 +7,8 @@ use tenure_domain::refresh_token::RefreshKeyRing;
 use tenure_domain::rotation::RotationRules;
 use tenure_domain::secret::{MasterSecret, PseudonymKey};
 use tenure_domain::session::RefreshRules;
+use tenure_domain::stripe::StatusRules;
+use tenure_domain::stripe::signature::SigningSecrets;
 use tenure_store::ephemeral::Redis;
 use tenure_store::{Entropy, Store};
 
@@ -52,6 +54,9 @@ pub struct App {
     pub keys: Keys,
     pub refresh_rules: Arc<RefreshRules>,
     pub pseudonyms: PseudonymKey,
+    /// None of them: there is no webhook.
+    pub stripe_secrets: SigningSecrets,
+    pub stripe_rules: Arc<StatusRules>,
     pub hasher: Hasher,
     pub limits: Limits,
     pub origins: Origins,
@@ -87,6 +92,8 @@ impl App {
             cookies: CookieShape::new(&settled.public_url),
             refresh_rules: Arc::new(rules),
             pseudonyms: secret.pseudonym_key(),
+            stripe_secrets: SigningSecrets::parse(settled.config.stripe.webhook_secret.expose()),
+            stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
             node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),

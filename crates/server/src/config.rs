@@ -8,6 +8,7 @@ mod entitlement;
 mod proxy;
 mod shared;
 mod sources;
+mod stripe;
 mod url;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ pub use entitlement::{EntitlementSection, Registration};
 pub use proxy::TrustedProxy;
 pub use shared::{PostgresSection, RedisSection, SecretUrl};
 pub use sources::Sources;
+pub use stripe::{SecretWords, StripeSection};
 pub use url::{PublicUrl, is_loopback_authority};
 
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -56,6 +58,7 @@ pub struct Config {
     pub origins: Origins,
     pub registration: Registration,
     pub entitlement: EntitlementSection,
+    pub stripe: StripeSection,
     pub password: PasswordSection,
     pub limits: Limits,
     pub log: Log,
@@ -239,6 +242,7 @@ impl Config {
         }
         unsafe_lines.extend(self.server.trusted_proxies.iter().filter_map(|proxy| proxy.fault(development)));
         unsafe_lines.extend(self.registration.fault());
+        unsafe_lines.extend(self.stripe.faults());
         unsafe_lines.extend(self.store_faults(development));
         let public_url = self.public_url(development, &mut unsafe_lines);
         for origin in &self.origins.allowed {
@@ -356,10 +360,11 @@ impl Limits {
     }
 }
 
-/// A value as TOML has it, without the password in it.
+/// A value as TOML has it, without what is secret in it.
 fn shown(key: &str, value: &figment::value::Value) -> String {
     let json = match value.as_str() {
         Some(text) if shared::SECRET_URLS.contains(&key) => SecretUrl::from(text).to_string().into(),
+        Some(text) if stripe::SECRETS.contains(&key) => SecretWords::from(text).to_string().into(),
         _ => serde_json::to_value(value).unwrap_or_default(),
     };
     json.to_string()

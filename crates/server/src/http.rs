@@ -19,7 +19,7 @@ use axum::routing::{delete, get, post};
 
 use crate::App;
 use crate::http::door::Door;
-use crate::routes::{assets, auth, docs, pages, system, well_known};
+use crate::routes::{assets, auth, billing, docs, pages, system, well_known};
 
 /// Every route of the API listener. A route that needs somebody says so in its handler's parameters; the
 /// table test in `tests/it/authz_table.rs` calls each as nobody, as a stranger and cross-site.
@@ -40,6 +40,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/password/change", post(auth::password::change))
         .route("/api/v1/auth/sessions", get(auth::sessions::list))
         .route("/api/v1/auth/sessions/{id}", delete(auth::sessions::end))
+        .route("/api/v1/billing/stripe/webhook", post(billing::stripe))
         .route("/api/v1/system/ping", get(system::ping))
         .route("/api/v1/system/status", get(system::status))
         .route("/api/openapi.json", get(docs::openapi_json))

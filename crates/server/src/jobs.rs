@@ -23,6 +23,9 @@ const SWEEP_STEP: usize = 500;
 /// Most reports of sign-outs that are kept, however young: anybody can send some, from many addresses.
 const CLIENT_REPORTS_KEPT: u64 = 100_000;
 
+/// How long events of Stripe's are remembered, which can be sent again for thirty days.
+const STRIPE_EVENTS_KEPT: Duration = Duration::from_secs(60 * 86_400);
+
 /// Forgets idle rate-limit buckets, brings gauges up to date, holds this machine's clock against the database's,
 /// and sweeps a few long-ended rows, until the server drains.
 pub async fn run(app: Arc<App>) {
@@ -68,6 +71,7 @@ async fn chores(app: &App) -> Result<(), StoreError> {
         tracing::info!(swept, "rows of long-ended sessions deleted");
     }
     expire_client_reports(app, now).await?;
+    while app.store.billing_expire(now - STRIPE_EVENTS_KEPT, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
     while app.store.console_session_expire(now, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
     Ok(())
 }

@@ -43,6 +43,12 @@ pub struct Policy {
     pub policy: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StripeEvent {
+    pub outcome: &'static str,
+    pub r#type: &'static str,
+}
+
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// What the hashing threads report.
@@ -91,6 +97,7 @@ pub struct Metrics {
     pub client_logout_events_dropped: Family<Reason, Counter>,
     pub entitlement_refusals: Family<Reason, Counter>,
     pub entitlement_bypasses: Family<Policy, Counter>,
+    pub stripe_events: Family<StripeEvent, Counter>,
     pub panics: Counter,
     pub log_lines_dropped: Counter,
     pub storage_up: Gauge,
@@ -152,6 +159,7 @@ impl Default for Metrics {
             client_logout_events_dropped: Family::default(),
             entitlement_refusals: Family::default(),
             entitlement_bypasses: Family::default(),
+            stripe_events: Family::default(),
             panics: Counter::default(),
             log_lines_dropped: Counter::default(),
             storage_up: Gauge::default(),
@@ -222,6 +230,11 @@ impl Metrics {
             "tenure_entitlement_bypasses",
             "Requests that account or plan would have blocked, by the policy that let them pass",
             self.entitlement_bypasses.clone(),
+        );
+        registry.register(
+            "tenure_stripe_events",
+            "Events that Stripe told of, by what came of them",
+            self.stripe_events.clone(),
         );
         registry.register("http_panics", "Handlers that panicked", self.panics.clone());
         registry.register(

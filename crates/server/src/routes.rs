@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod auth;
+pub mod billing;
 pub mod docs;
 pub mod ops;
 pub mod pages;

@@ -39,6 +39,8 @@ pub struct Account {
     /// It belongs to whoever runs the product.
     pub is_system: bool,
     pub created_at: Timestamp,
+    /// The customer of Stripe's who pays for it; of one account at most.
+    pub stripe_customer: Option<String>,
     pub plan: Option<Plan>,
 }
 
@@ -95,6 +97,8 @@ pub struct AccountChange {
     pub is_system: Option<bool>,
     /// `Some(None)` takes the plan away.
     pub plan: Option<Option<Slug>>,
+    /// `Some(None)`: whoever pays for it, it is no customer of Stripe's.
+    pub stripe_customer: Option<Option<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +107,8 @@ pub enum AccountChanged {
     Changed(Account),
     AccountGone,
     PlanGone,
+    /// Another account has that customer.
+    CustomerTaken,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +182,7 @@ impl AccountChange {
             name: self.name.clone().unwrap_or_else(|| account.name.clone()),
             status: self.status.unwrap_or(account.status),
             is_system: self.is_system.unwrap_or(account.is_system),
+            stripe_customer: self.stripe_customer.clone().unwrap_or_else(|| account.stripe_customer.clone()),
             plan: if self.plan.is_some() { plan } else { account.plan.clone() },
             ..account.clone()
         }
@@ -201,6 +208,7 @@ impl Account {
             ("status", Some(from.status.to_string()), Some(self.status.to_string())),
             ("is_system", Some(from.is_system.to_string()), Some(self.is_system.to_string())),
             ("plan", plan(from), plan(self)),
+            ("stripe_customer", from.stripe_customer.clone(), self.stripe_customer.clone()),
         ])
     }
 }

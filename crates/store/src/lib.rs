@@ -14,6 +14,7 @@
 mod account;
 mod api_key;
 pub mod authorities;
+mod billing;
 mod client_report;
 mod console_session;
 pub mod copy;
@@ -43,6 +44,7 @@ pub use account::{
     Plan, PlanSaved, Subject, UserChange, UserChanged,
 };
 pub use api_key::{ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys, KEY_USE_NOTED_EVERY, KeyHolder, NewApiKey};
+pub use billing::{Applied, Billing};
 pub use client_report::{
     ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportClaims, ReportNumber,
     ReportTally,
@@ -426,7 +428,9 @@ pub trait Keys: Send + Sync {
 
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
-pub trait Store: Sessions + Users + Accounts + ApiKeys + Keys + ClientReports + ConsoleSessions {
+pub trait Store:
+    Sessions + Users + Accounts + ApiKeys + Billing + Keys + ClientReports + ConsoleSessions
+{
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;
 

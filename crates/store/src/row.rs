@@ -11,6 +11,7 @@ use tenure_domain::id::{AccountId, ActId, ApiKeyId, ReceiptId, SessionId, UserId
 use tenure_domain::password::PasswordHash;
 use tenure_domain::rotation::{Generation, Rotation};
 use tenure_domain::session::Session;
+use tenure_domain::stripe::{LastTold, Subscription};
 use tenure_domain::time::Timestamp;
 
 use crate::{
@@ -49,7 +50,7 @@ pub(crate) const PLAN: &str =
     "p.slug, p.name, p.is_active, p.limits, p.features, p.stripe_price, p.created_at";
 
 /// The columns that [`account`] reads, of `a` and its plan `p`.
-pub(crate) const ACCOUNT: &str = "a.id, a.name, a.status, a.is_system, a.created_at, \
+pub(crate) const ACCOUNT: &str = "a.id, a.name, a.status, a.is_system, a.created_at, a.stripe_customer, \
      p.slug, p.name, p.is_active, p.limits, p.features, p.stripe_price, p.created_at";
 
 /// The columns that [`api_key`] reads, of a table called `k`.
@@ -61,6 +62,9 @@ pub(crate) const API_KEY_COLUMNS: usize = 9;
 
 /// The columns that [`act`] reads.
 pub(crate) const ACT: &str = "id, at, actor, reason, subject, what, was, became";
+
+/// The columns that [`last_told`] reads, and between them whose it is.
+pub(crate) const STRIPE_SUBSCRIPTION: &str = "id, customer, last_created, status, prices, is_applied";
 
 /// A number as databases take it. Ours are counts and limits, for which too large is as good as the largest.
 pub(crate) fn integer(number: impl TryInto<i64>) -> i64 {
@@ -286,7 +290,7 @@ fn plan_or_null(columns: &mut impl Columns) -> Result<Option<Plan>> {
         columns.skip(6);
         return Ok(None);
     };
-    let slug = Slug::parse(&slug).map_err(|error| columns.corrupt(WHAT, &error.to_string()))?;
+    let slug = read_slug(columns, &slug)?;
     let name = columns.text(WHAT)?;
     let is_active = columns.flag(WHAT)?;
     let limits = columns.text(WHAT)?;
@@ -296,6 +300,16 @@ fn plan_or_null(columns: &mut impl Columns) -> Result<Option<Plan>> {
         PlanFeatures::parse(&features).map_err(|error| columns.corrupt(WHAT, &error.to_string()))?;
     let stripe_price = columns.text_or_null(WHAT)?;
     Ok(Some(Plan { slug, name, is_active, limits, features, stripe_price, created_at: columns.time(WHAT)? }))
+}
+
+/// The name of a plan alone.
+pub(crate) fn slug(columns: &mut impl Columns) -> Result<Slug> {
+    let slug = columns.text("plan")?;
+    read_slug(columns, &slug)
+}
+
+fn read_slug(columns: &impl Columns, text: &str) -> Result<Slug> {
+    Slug::parse(text).map_err(|error| columns.corrupt("plan", &error.to_string()))
 }
 
 pub(crate) fn account(columns: &mut impl Columns) -> Result<Account> {
@@ -311,7 +325,8 @@ pub(crate) fn account_alone(columns: &mut impl Columns) -> Result<Account> {
     let status = columns.text(WHAT)?;
     let status = status.parse().map_err(|_| columns.corrupt(WHAT, "is not a status of this version"))?;
     let (is_system, created_at) = (columns.flag(WHAT)?, columns.time(WHAT)?);
-    Ok(Account { id, name, status, is_system, created_at, plan: None })
+    let stripe_customer = columns.text_or_null(WHAT)?;
+    Ok(Account { id, name, status, is_system, created_at, stripe_customer, plan: None })
 }
 
 /// The account that a caller acts in, where there may be none. One that cannot be read keeps nobody from being who
@@ -364,6 +379,26 @@ pub(crate) fn act(columns: &mut impl Columns) -> Result<Act> {
         was: columns.text_or_null(WHAT)?,
         became: columns.text_or_null(WHAT)?,
     })
+}
+
+pub(crate) fn stripe_event(columns: &mut impl Columns) -> Result<()> {
+    const WHAT: &str = "event of Stripe's";
+    columns.text(WHAT)?;
+    columns.time(WHAT)?;
+    columns.text(WHAT)?;
+    columns.text_or_null(WHAT).map(drop)
+}
+
+pub(crate) fn last_told(columns: &mut impl Columns) -> Result<LastTold> {
+    const WHAT: &str = "subscription";
+    let id = columns.text(WHAT)?;
+    columns.text(WHAT)?;
+    let created = columns.time(WHAT)?;
+    let status = columns.text(WHAT)?;
+    let status = status.parse().map_err(|_| columns.corrupt(WHAT, "is not a status of this version"))?;
+    let prices = columns.text(WHAT)?.split_whitespace().map(str::to_owned).collect();
+    let is_applied = columns.flag(WHAT)?;
+    Ok(LastTold { created, subscription: Subscription { id, status, prices }, is_applied })
 }
 
 /// A row that was written a moment ago and is not there.

@@ -55,6 +55,9 @@ pub struct SetArgs {
     /// Whether it belongs to whoever runs the product, and passes by account and plan.
     #[arg(long, group = "change", value_name = "true|false")]
     system: Option<bool>,
+    /// Who pays for it at Stripe, cus_...; empty: nobody.
+    #[arg(long, group = "change", value_name = "ID")]
+    stripe_customer: Option<String>,
     /// Why; it is kept with the acts.
     #[arg(long)]
     reason: String,
@@ -96,13 +99,18 @@ pub async fn run(global: &Global, verb: AccountVerb) -> Outcome {
 async fn set(global: &Global, store: &dyn Store, args: SetArgs) -> Outcome {
     let account = find(store, &args.account).await?;
     let plan = if args.no_plan { Some(None) } else { args.plan.clone().map(Some) };
-    let change = AccountChange { name: args.name, status: args.status, is_system: args.system, plan };
+    let stripe_customer = args.stripe_customer.map(|id| Some(id).filter(|id| !id.is_empty()));
+    let change =
+        AccountChange { name: args.name, status: args.status, is_system: args.system, plan, stripe_customer };
     match store.account_change(account.id, change, global.decree(args.reason), now()).await? {
         AccountChanged::Changed(account) => {
             print(global, &row(&account), || println!("now {}", line(&account)));
             Ok(())
         }
         AccountChanged::AccountGone => Err(Failure::Finding("the account has just been deleted".into())),
+        AccountChanged::CustomerTaken => {
+            Err(Failure::Finding("another account has that customer of Stripe's".into()))
+        }
         AccountChanged::PlanGone => Err(super::plan::missing(args.plan.as_ref())),
     }
 }
@@ -123,7 +131,8 @@ pub async fn find(store: &dyn Store, text: &str) -> Result<Account, Failure> {
 fn row(account: &Account) -> Value {
     json!({
         "id": account.id, "name": account.name, "status": account.status, "is_system": account.is_system,
-        "plan": account.plan.as_ref().map(|plan| &plan.slug), "created_at": account.created_at,
+        "plan": account.plan.as_ref().map(|plan| &plan.slug), "stripe_customer": account.stripe_customer,
+        "created_at": account.created_at,
     })
 }
 
@@ -133,6 +142,7 @@ fn line(account: &Account) -> String {
         false => format!("plan {} (not active)", plan.slug),
     });
     let system = if account.is_system { "  system" } else { "" };
+    let customer = account.stripe_customer.as_ref().map(|id| format!("  {id}")).unwrap_or_default();
     let Account { id, name, status, created_at, .. } = account;
-    format!("{id}  {status}  {plan}  {name}  since {created_at}{system}")
+    format!("{id}  {status}  {plan}  {name}  since {created_at}{customer}{system}")
 }

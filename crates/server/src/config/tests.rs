@@ -270,3 +270,28 @@ fn an_address_is_read_from_a_file_like_any_other_secret() {
     let (_, value, origin) = rows.iter().find(|(key, _, _)| key == "postgres.url").unwrap();
     assert_eq!((value.as_str(), origin.as_str()), ("\"postgres://u:***@localhost/tenure\"", "environment"));
 }
+
+#[test]
+fn a_secret_of_stripes_is_told_by_its_beginning_comes_from_a_file_and_is_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stripe");
+    std::fs::write(&file, "whsec_planted0123456789\nwhsec_planted9876543210\n").unwrap();
+    let settled = settle(&[("TENURE_STRIPE__WEBHOOK_SECRET_FILE", file.to_str().unwrap())], true).unwrap();
+    assert_eq!(settled.config.stripe.webhook_secret.expose().split_whitespace().count(), 2);
+    assert!(!format!("{settled:?}").contains("planted"));
+    for odd in ["planted-key", "whsec_short", "whsec_planted0123456789 planted", "sk_live_planted0123456789"]
+    {
+        let message = error(&[("TENURE_STRIPE__WEBHOOK_SECRET", odd)], true);
+        assert!(message.starts_with("stripe.webhook_secret holds something") && !message.contains("planted"));
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+    for odd in ["0s", "61m"] {
+        assert!(
+            error(&[("TENURE_STRIPE__TOLERANCE", odd)], true).starts_with("stripe.tolerance is"),
+            "{odd}"
+        );
+    }
+    for odd in [r#"{past_due = "golden"}"#, r#"{golden = "active"}"#] {
+        assert!(error(&[("TENURE_STRIPE__STATUSES", odd)], true).starts_with("stripe.statuses"), "{odd}");
+    }
+}

@@ -79,6 +79,12 @@ pub async fn beacon<T: DeserializeOwned>(
     parse(&read_at_most(request, app, bytes_max).await?)
 }
 
+/// Reads a body of at most `bytes_max` as it is, because somebody has signed it so.
+pub async fn raw(request: Request, app: &App, bytes_max: usize) -> Result<Bytes, Problem> {
+    refuse_compressed(request.headers())?;
+    read_at_most(request, app, bytes_max).await
+}
+
 async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
     read_at_most(request, app, BODY_BYTES_MAX).await
 }

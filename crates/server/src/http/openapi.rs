@@ -10,7 +10,7 @@ use tenure_domain::user::Role;
 use utoipa::OpenApi;
 
 use crate::http::problem::{Body, FieldError};
-use crate::routes::{auth, docs, system, well_known};
+use crate::routes::{auth, billing, docs, system, well_known};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,6 +34,7 @@ use crate::routes::{auth, docs, system, well_known};
         auth::password::change,
         auth::sessions::list,
         auth::sessions::end,
+        billing::stripe,
         system::ping,
         system::status,
         well_known::jwks,
@@ -123,6 +124,9 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     }
     if path.ends_with("/auth/check") {
         statuses.extend(["400", "402", "403", "422"]);
+    }
+    if path.ends_with("/stripe/webhook") {
+        statuses.push("404");
     }
     if path.ends_with("/register") {
         statuses.push("409");

@@ -29,7 +29,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-const TABLE: [Row; 22] = [
+const TABLE: [Row; 23] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -48,6 +48,7 @@ const TABLE: [Row; 22] = [
     row("GET", "/api/v1/auth/check", Needs::Token),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
+    row("POST", "/api/v1/billing/stripe/webhook", Needs::Nothing),
     row("GET", "/api/v1/system/ping", Needs::Nothing),
     row("GET", "/api/v1/system/status", Needs::Nothing),
     row("GET", "/.well-known/jwks.json", Needs::Nothing),

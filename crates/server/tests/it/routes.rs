@@ -2,6 +2,7 @@
 
 mod assets;
 mod auth;
+mod billing;
 mod common;
 pub mod docs;
 mod ops;

@@ -43,8 +43,20 @@ pub(crate) struct Table {
 
 /// In an order in which each row finds those that it names. Left out are `change`, which only those who run now
 /// have read, and what a database says of itself.
-pub(crate) static TABLES: [Table; 10] =
-    [PLAN, ACCOUNT, USER, SESSION, SESSION_DEVICE, SIGNING_KEY, CLIENT_REPORT, CONSOLE_SESSION, ACT, API_KEY];
+pub(crate) static TABLES: [Table; 12] = [
+    PLAN,
+    ACCOUNT,
+    USER,
+    SESSION,
+    SESSION_DEVICE,
+    SIGNING_KEY,
+    CLIENT_REPORT,
+    CONSOLE_SESSION,
+    ACT,
+    API_KEY,
+    STRIPE_EVENT,
+    STRIPE_SUBSCRIPTION,
+];
 
 /// As [`row::PLAN`].
 const PLAN: Table = Table {
@@ -71,6 +83,7 @@ const ACCOUNT: Table = Table {
         ("status", Kind::Text),
         ("is_system", Kind::Flag),
         ("created_at", Kind::Number),
+        ("stripe_customer", Kind::Text),
         ("plan", Kind::Text),
     ],
     parent: Some(("plan", "plan")),
@@ -246,6 +259,31 @@ const API_KEY: Table = Table {
     key: |id| ApiKeyId::from_bytes(id).to_string(),
 };
 
+/// As `row::stripe_event` reads it.
+const STRIPE_EVENT: Table = Table {
+    name: "stripe_event",
+    columns: &[("id", Kind::Text), ("at", Kind::Number), ("kind", Kind::Text), ("subscription", Kind::Text)],
+    parent: None,
+    check: |columns| row::stripe_event(columns),
+    key: hex_id,
+};
+
+/// As [`row::STRIPE_SUBSCRIPTION`].
+const STRIPE_SUBSCRIPTION: Table = Table {
+    name: "stripe_subscription",
+    columns: &[
+        ("id", Kind::Text),
+        ("customer", Kind::Text),
+        ("last_created", Kind::Number),
+        ("status", Kind::Text),
+        ("prices", Kind::Text),
+        ("is_applied", Kind::Flag),
+    ],
+    parent: None,
+    check: |columns| row::last_told(columns).map(drop),
+    key: hex_id,
+};
+
 /// The table whose rows the database numbers.
 pub(crate) const NUMBERED: &str = "client_report";
 
@@ -414,6 +452,7 @@ mod tests {
         assert_eq!(PLAN.names("").replace('"', ""), plain(row::PLAN, "p."));
         assert_eq!(API_KEY.names("").replace('"', ""), plain(row::API_KEY, "k."));
         assert_eq!(ACT.names("").replace('"', ""), row::ACT);
+        assert_eq!(STRIPE_SUBSCRIPTION.names("").replace('"', ""), row::STRIPE_SUBSCRIPTION);
         let account = ACCOUNT.names("").replace('"', "");
         assert!(plain(row::ACCOUNT, "a.").starts_with(account.trim_end_matches(", plan")));
     }

@@ -1,6 +1,6 @@
 //! Accounts, plans and acts.
 //!
-//! Whoever takes several locks takes them in one order: first the user's row, then the account's.
+//! Whoever takes several locks takes them in one order: first the user's row or Stripe's customer, then the account's.
 
 use std::sync::LazyLock;
 
@@ -23,7 +23,8 @@ use crate::{
 const INSERT: &str = "INSERT INTO account (id, name, created_at, status, plan) \
      VALUES ($1, $2, $3, $4, (SELECT slug FROM plan WHERE slug = $5))";
 
-const UPDATE: &str = "UPDATE account SET name = $2, status = $3, is_system = $4, plan = $5 WHERE id = $1";
+const UPDATE: &str = "UPDATE account SET name = $2, status = $3, is_system = $4, plan = $5, \
+     stripe_customer = $6 WHERE id = $1";
 
 const SAVE_PLAN: &str = "INSERT INTO plan (slug, name, is_active, limits, features, stripe_price, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (slug) DO UPDATE SET name = excluded.name, \
@@ -35,7 +36,7 @@ const INSERT_ACT: &str = "INSERT INTO act (id, at, actor, reason, subject, what,
 
 static SELECT: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {ACCOUNT} FROM account a LEFT JOIN plan p ON p.slug = a.plan"));
-static FIND: LazyLock<String> = LazyLock::new(|| format!("{} WHERE a.id = $1", *SELECT));
+pub(super) static FIND: LazyLock<String> = LazyLock::new(|| format!("{} WHERE a.id = $1", *SELECT));
 static LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} FOR NO KEY UPDATE OF a", *FIND));
 static LIST: LazyLock<String> =
     LazyLock::new(|| format!("{} WHERE a.id > $1 ORDER BY a.id LIMIT $2", *SELECT));
@@ -143,9 +144,20 @@ pub(super) async fn insert(conn: &mut Conn, id: AccountId, new: &NewAccount, now
     .map(drop)
 }
 
-async fn find(conn: &mut Conn, sql: &str, id: AccountId) -> Result<Option<Account>> {
+pub(super) async fn find(conn: &mut Conn, sql: &str, id: AccountId) -> Result<Option<Account>> {
     let row = conn.row(sql, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
     row.map(|row| crate::row::account(&mut Fields::of(&row))).transpose()
+}
+
+/// Finds an account and keeps others from changing it until the transaction is over.
+pub(super) async fn find_locked(conn: &mut Conn, id: AccountId) -> Result<Option<Account>> {
+    find(conn, &LOCKED, id).await
+}
+
+/// Keeps others from giving the customer to an account, and from telling of them, until the transaction is over.
+pub(super) async fn lock_customer(conn: &mut Conn, customer: &str) -> Result<()> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtext('tenure stripe'), hashtext($1))";
+    conn.execute(lock, &[(&customer, Type::TEXT)]).await.map(drop)
 }
 
 async fn find_plan(conn: &mut Conn, slug: &Slug) -> Result<Option<Plan>> {
@@ -154,7 +166,7 @@ async fn find_plan(conn: &mut Conn, slug: &Slug) -> Result<Option<Plan>> {
 }
 
 impl PostgresStore {
-    async fn change(
+    pub(super) async fn change(
         &self,
         conn: &mut Conn,
         id: AccountId,
@@ -162,7 +174,10 @@ impl PostgresStore {
         decree: &Decree,
         now: Timestamp,
     ) -> Result<AccountChanged> {
-        let Some(was) = find(conn, &LOCKED, id).await? else { return Ok(AccountChanged::AccountGone) };
+        if let Some(Some(customer)) = &change.stripe_customer {
+            lock_customer(conn, customer).await?;
+        }
+        let Some(was) = find_locked(conn, id).await? else { return Ok(AccountChanged::AccountGone) };
         let plan = match change.plan.iter().flatten().next() {
             None => None,
             Some(slug) => match find_plan(conn, slug).await? {
@@ -171,6 +186,11 @@ impl PostgresStore {
             },
         };
         let becomes = change.made_to(&was, plan);
+        let taken = "SELECT 1 FROM account WHERE stripe_customer = $1 AND id <> $2";
+        let params = [(&becomes.stripe_customer as _, Type::TEXT), (&uuid(id.as_bytes()) as _, Type::UUID)];
+        if change.stripe_customer.is_some() && conn.row(taken, &params).await?.is_some() {
+            return Ok(AccountChanged::CustomerTaken);
+        }
         let differences = becomes.differences(&was);
         if !differences.is_empty() {
             conn.execute(
@@ -181,6 +201,7 @@ impl PostgresStore {
                     (&becomes.status.as_str(), Type::TEXT),
                     (&becomes.is_system, Type::BOOL),
                     (&becomes.plan.as_ref().map(|plan| plan.slug.as_str()), Type::TEXT),
+                    (&becomes.stripe_customer, Type::TEXT),
                 ],
             )
             .await?;

@@ -41,6 +41,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0005_api_keys.sql"),
     },
+    Step {
+        number: 6,
+        name: "stripe",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0006_stripe.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

@@ -9,6 +9,7 @@ pub mod migrate;
 
 mod account;
 mod api_key;
+mod billing;
 mod client_report;
 mod connect;
 mod console_session;

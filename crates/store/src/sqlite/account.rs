@@ -19,7 +19,8 @@ use crate::{
 const INSERT: &str = "INSERT INTO account (id, name, created_at, status, is_system, plan) \
      VALUES (:id, :name, :now, :status, 0, (SELECT slug FROM plan WHERE slug = :plan))";
 
-const UPDATE: &str = "UPDATE account SET name = ?2, status = ?3, is_system = ?4, plan = ?5 WHERE id = ?1";
+const UPDATE: &str = "UPDATE account SET name = ?2, status = ?3, is_system = ?4, plan = ?5, \
+     stripe_customer = ?6 WHERE id = ?1";
 
 const SAVE_PLAN: &str = "INSERT INTO plan (slug, name, is_active, limits, features, stripe_price, created_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (slug) DO UPDATE SET name = excluded.name, \
@@ -125,7 +126,7 @@ pub(super) fn insert(tx: &Tx<'_>, id: AccountId, new: &NewAccount, now: Timestam
     Ok(())
 }
 
-fn find(conn: &Connection, id: AccountId) -> Result<Option<Account>> {
+pub(super) fn find(conn: &Connection, id: AccountId) -> Result<Option<Account>> {
     row::one(conn, &FIND, [id.as_bytes()], |columns| row::account(columns))
 }
 
@@ -137,7 +138,7 @@ fn find_plan(conn: &Connection, slug: &Slug) -> Result<Option<Plan>> {
     row::one(conn, &PLAN, [slug.as_str()], |columns| row::plan(columns))
 }
 
-fn change(
+pub(super) fn change(
     tx: &Tx<'_>,
     id: AccountId,
     change: &AccountChange,
@@ -153,6 +154,11 @@ fn change(
         },
     };
     let becomes = change.made_to(&was, plan);
+    let taken = "SELECT 1 FROM account WHERE stripe_customer = ?1 AND id <> ?2";
+    let params = params![becomes.stripe_customer, id.as_bytes()];
+    if change.stripe_customer.is_some() && row::one(tx.conn, taken, params, |_| Ok(()))?.is_some() {
+        return Ok(AccountChanged::CustomerTaken);
+    }
     let differences = becomes.differences(&was);
     if !differences.is_empty() {
         tx.conn.prepare_cached(UPDATE)?.execute(params![
@@ -161,6 +167,7 @@ fn change(
             becomes.status.as_str(),
             becomes.is_system,
             becomes.plan.as_ref().map(|plan| plan.slug.as_str()),
+            becomes.stripe_customer,
         ])?;
     }
     record(tx, &Subject::Account(id), &differences, decree, now)?;

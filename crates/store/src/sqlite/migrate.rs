@@ -40,6 +40,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0005_api_keys.sql"),
     },
+    Step {
+        number: 6,
+        name: "stripe",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0006_stripe.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

@@ -7,6 +7,7 @@ pub mod migrate;
 
 mod account;
 mod api_key;
+mod billing;
 mod client_report;
 mod console_session;
 pub(crate) mod copy;

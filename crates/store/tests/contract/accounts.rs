@@ -25,7 +25,7 @@ fn decree(reason: &str) -> Decree {
     Decree { actor: Actor::Admin("root".into()), reason: Some(reason.into()) }
 }
 
-fn plan(name: &str) -> Plan {
+pub fn plan(name: &str) -> Plan {
     Plan {
         slug: slug(name),
         name: name.to_uppercase(),
@@ -100,6 +100,7 @@ async fn an_account_is_created_changed_and_found_and_each_change_is_an_act() {
             status: Some(AccountStatus::Suspended),
             is_system: Some(true),
             plan: Some(None),
+            stripe_customer: Some(Some("cus_1".into())),
         };
         let AccountChanged::Changed(changed) = world.change(account.id, everything).await else { panic!() };
         assert_eq!(world.account(account.id).await, changed);
@@ -111,11 +112,12 @@ async fn an_account_is_created_changed_and_found_and_each_change_is_an_act() {
             ("name", Some("Acme"), Some("Acme & Co")),
             ("plan", Some("pro"), None),
             ("status", Some("trial"), Some("suspended")),
+            ("stripe_customer", None, Some("cus_1")),
         ];
         assert_eq!(said(&acts), expected);
         // Newest first, and signed.
-        assert_eq!((acts[0].at, acts[4].at), (T0 + SECOND, T0));
-        assert_eq!((&acts[0].decree, &acts[4].decree), (&decree("so it is"), &decree("won")));
+        assert_eq!((acts[0].at, acts[5].at), (T0 + SECOND, T0));
+        assert_eq!((&acts[0].decree, &acts[5].decree), (&decree("so it is"), &decree("won")));
     }
 }
 

@@ -42,7 +42,7 @@ impl World {
         }
     }
 
-    async fn found(&self, id: ApiKeyId) -> ApiKey {
+    async fn found_key(&self, id: ApiKeyId) -> ApiKey {
         self.store.api_key_find(id).await.unwrap().unwrap().key
     }
 }
@@ -67,7 +67,7 @@ async fn a_key_is_made_found_with_its_account_listed_and_revoked_and_each_is_an_
         let revoke = async |now| world.store.api_key_revoke(key.id, decree(), now).await.unwrap().unwrap();
         let revoked = revoke(T0 + DAY).await;
         assert_eq!(revoked.state.revoked_at, Some(T0 + DAY));
-        assert_eq!((revoke(T0 + 2 * DAY).await, world.found(key.id).await), (revoked.clone(), revoked));
+        assert_eq!((revoke(T0 + 2 * DAY).await, world.found_key(key.id).await), (revoked.clone(), revoked));
         assert!(world.store.api_key_find(NOBODY).await.unwrap().is_none());
         assert!(world.store.api_key_revoke(NOBODY, decree(), T0).await.unwrap().is_none());
         let acts = world.store.act_list(Some(Subject::Account(ours)), 9).await.unwrap();
@@ -89,10 +89,10 @@ async fn a_rotated_key_has_a_successor_and_a_last_day() {
         let ApiKeyRotated::Rotated(next) = rotate(key.id, T0 + DAY, T0).await else { panic!() };
         assert_eq!((&next.name, &next.scopes, next.state.expires_at), (&key.name, &key.scopes, expires_at));
         assert!(next.id != key.id && next.state.hash == hash(2));
-        assert_eq!(world.found(key.id).await.state.expires_at, Some(T0 + DAY));
+        assert_eq!(world.found_key(key.id).await.state.expires_at, Some(T0 + DAY));
         // Never later than it had to anyway.
         let ApiKeyRotated::Rotated(_) = rotate(key.id, T0 + 60 * DAY, T0).await else { panic!() };
-        assert_eq!(world.found(key.id).await.state.expires_at, Some(T0 + DAY));
+        assert_eq!(world.found_key(key.id).await.state.expires_at, Some(T0 + DAY));
         assert_eq!(rotate(key.id, T0 + 2 * DAY, T0 + DAY).await, ApiKeyRotated::Gone, "it has expired");
         world.store.api_key_revoke(next.id, decree(), T0).await.unwrap();
         assert_eq!(rotate(next.id, T0 + DAY, T0).await, ApiKeyRotated::Gone);
@@ -133,7 +133,7 @@ async fn use_is_noted_now_and_then() {
             (T0 + KEY_USE_NOTED_EVERY + SECOND, T0 + KEY_USE_NOTED_EVERY + SECOND),
         ] {
             world.store.api_key_used(key.id, now).await.unwrap();
-            assert_eq!(world.found(key.id).await.last_used_at, Some(noted));
+            assert_eq!(world.found_key(key.id).await.last_used_at, Some(noted));
         }
         world.store.api_key_used(NOBODY, T0).await.unwrap();
     }

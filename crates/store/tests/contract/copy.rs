@@ -99,6 +99,7 @@ impl Installation {
         };
         self.world.store.key_add(key, None, false).await.unwrap();
         crate::accounts::equip_account(&self.world, &self.ada).await;
+        crate::billing::put_a_subscription(&self.world, self.ada.account_id.unwrap()).await;
         let report = "INSERT INTO client_report (received_at, address, browser, kind, message, has_token) \
              VALUES (5, '192.0.2.1', 'Firefox', 'REFRESH_FAILED', 'caf\u{e9}', 1)";
         self.sqlite.sql(&format!("{report}; {report}; {report}; DELETE FROM client_report WHERE id <> 2"));
@@ -361,7 +362,8 @@ async fn the_way_back_is_open_until_postgres_has_been_used() {
     from.hold(Arc::clone(&to)).await;
     // Nor is a database that somebody has emptied since one that was never used.
     to.sql(
-        "TRUNCATE plan, account, \"user\", session, session_device, signing_key, client_report, console_session, act, api_key",
+        "TRUNCATE plan, account, \"user\", session, session_device, signing_key, client_report, console_session, act, api_key, \
+         stripe_event, stripe_subscription",
     );
     assert!(matches!(copy::reopen(&from.order(&to), false).await, Err(MoveError::InUse(_))));
     assert!(matches!(copy::run(&from.order(&to), &mut |_| ()).await, Err(MoveError::Moved(_))));

@@ -5,6 +5,7 @@
 mod accounts;
 mod api_keys;
 mod backend;
+mod billing;
 mod client_reports;
 mod coherence;
 mod console_sessions;

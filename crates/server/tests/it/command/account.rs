@@ -119,3 +119,19 @@ async fn a_key_is_made_rotated_and_revoked_beside_a_running_server() {
     let odd = cli.run(&[&create[..5], &["--scopes", "*"], &REASON].concat()).expect(2);
     assert!(odd.err.contains("--scopes: `*` is no scope"), "{odd:?}");
 }
+
+#[tokio::test]
+async fn an_account_gets_its_customer_of_stripes_and_no_other_account_does() {
+    let (app, cli) = beside_a_server().await;
+    app.user("ada").await;
+    app.user("bob").await;
+    let set = |of, customer| [&["account", "set", of, "--stripe-customer", customer][..], &REASON].concat();
+    let account = cli.json(&set("ada@example.com", "cus_1"));
+    assert_eq!(account["stripe_customer"], "cus_1");
+    let shown = cli.run(&["account", "show", "ada@example.com"]).expect(0).out;
+    assert!(shown.contains("  cus_1") && shown.contains("stripe_customer: "), "{shown}");
+    let refused = cli.run(&set("bob@example.com", "cus_1")).expect(1);
+    assert!(refused.err.contains("another account has that customer of Stripe's"), "{}", refused.err);
+    assert_eq!(cli.json(&set("ada@example.com", ""))["stripe_customer"], Value::Null);
+    cli.run(&set("bob@example.com", "cus_1")).expect(0);
+}

@@ -44,12 +44,16 @@ fn an_unknown_key_is_refused_with_a_hint_by_every_command() {
 fn print_says_where_each_setting_comes_from_and_no_secret() {
     let (_folder, cli) = nowhere();
     let cli = cli.env("TENURE_SECRET", "planted-master-secret").env("TENURE_SESSION__SETTLE", "120s");
+    let cli = cli.env("TENURE_STRIPE__WEBHOOK_SECRET", "whsec_planted0123456789 whsec_planted9876543210");
     let rows = cli.json(&["config", "print"]);
     let settle = rows.as_array().unwrap().iter().find(|row| row["key"] == "session.settle").unwrap();
     assert_eq!(
         (&settle["origin"], &settle["value"]),
         (&Value::from("environment"), &Value::from("\"120s\""))
     );
+    let webhook = rows.as_array().unwrap().iter().find(|row| row["key"] == "stripe.webhook_secret").unwrap();
+    assert_eq!(webhook["value"], "\"***\"");
+    assert!(!rows.to_string().contains("planted"));
     assert!(!cli.run(&["config", "print"]).expect(0).out.contains("planted"));
 }
 

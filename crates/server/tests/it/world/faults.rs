@@ -10,14 +10,15 @@ use tenure_domain::id::{AccountId, ApiKeyId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::RefreshRules;
+use tenure_domain::stripe::{Notice, StatusRules};
 use tenure_domain::time::Timestamp;
 use tenure_store::{
     Account, AccountChange, AccountChanged, Accounts, Act, ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys,
-    Caller, ClientReport, ClientReportStats, ClientReports, ConsoleKey, ConsoleSession, ConsoleSessions,
-    Decree, EndOrder, Ended, KeyHolder, Keys, NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged,
-    Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportNumber, Result, Scope, SessionCreated,
-    SessionRecord, Sessions, Store, StoreError, StoredKey, Subject, User, UserChange, UserChanged,
-    UserCreated, Users, Vitals,
+    Applied, Billing, Caller, ClientReport, ClientReportStats, ClientReports, ConsoleKey, ConsoleSession,
+    ConsoleSessions, Decree, EndOrder, Ended, KeyHolder, Keys, NewAccount, NewApiKey, NewSession, NewUser,
+    PasswordChanged, Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportNumber, Result, Scope,
+    SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, Subject, User, UserChange,
+    UserChanged, UserCreated, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -348,6 +349,23 @@ impl ClientReports for FaultyStore {
 
     async fn client_report_expire(&self, before: Timestamp, keep: u64, limit: usize) -> Result<u64> {
         verb!(self, client_report_expire(before, keep, limit))
+    }
+}
+
+#[async_trait]
+impl Billing for FaultyStore {
+    async fn billing_apply(
+        &self,
+        notice: Notice,
+        rules: Arc<StatusRules>,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<Applied> {
+        verb!(self, billing_apply(notice, rules, decree, now))
+    }
+
+    async fn billing_expire(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        verb!(self, billing_expire(before, limit))
     }
 }
 
