@@ -53,7 +53,20 @@ pub struct ApiKeyError;
 pub struct ApiKeyState {
     pub hash: ApiKeyHash,
     pub expires_at: Option<Timestamp>,
+    /// Until when it stands beside the successor that it was given.
+    pub retires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiKeyState {
+    /// When it stops to open anything by itself.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        [self.expires_at, self.retires_at].into_iter().flatten().min()
+    }
+
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.ends_at().is_none_or(|at| at > now)
+    }
 }
 
 /// What a key that was shown is worth.
@@ -112,8 +125,8 @@ impl PresentedKey {
         match row {
             _ if !has_it => KeyVerdict::NotAuthentic,
             ApiKeyState { revoked_at: Some(_), .. } => KeyVerdict::Revoked,
-            ApiKeyState { expires_at: Some(at), .. } if *at <= now => KeyVerdict::Expired,
-            _ => KeyVerdict::Stands,
+            row if row.is_live(now) => KeyVerdict::Stands,
+            _ => KeyVerdict::Expired,
         }
     }
 }
@@ -164,7 +177,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_ms(1_000);
 
     fn row(secret: &ApiKeySecret) -> ApiKeyState {
-        ApiKeyState { hash: secret.hash(), expires_at: None, revoked_at: None }
+        ApiKeyState { hash: secret.hash(), expires_at: None, retires_at: None, revoked_at: None }
     }
 
     #[test]
@@ -180,6 +193,8 @@ mod tests {
         assert_eq!(presented.judge(&later, NOW), KeyVerdict::Stands);
         let expired = ApiKeyState { expires_at: Some(NOW), ..row.clone() };
         assert_eq!(presented.judge(&expired, NOW), KeyVerdict::Expired);
+        let retired = ApiKeyState { retires_at: Some(NOW), ..later.clone() };
+        assert_eq!((presented.judge(&retired, NOW), retired.ends_at()), (KeyVerdict::Expired, Some(NOW)));
         let revoked = ApiKeyState { revoked_at: Some(NOW), ..expired };
         assert_eq!(presented.judge(&revoked, NOW), KeyVerdict::Revoked);
         let other = ApiKeyState { hash: ApiKeySecret::from_entropy([8; 32]).hash(), ..revoked };

@@ -29,14 +29,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Whether it opens anything at `now`.
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        self.state.revoked_at.is_none() && self.state.expires_at.is_none_or(|at| at > now)
-    }
-}
-
-impl ApiKey {
-    /// What takes its place, with another secret.
+    /// What takes its place, with another secret and as much time as it had itself.
     pub(crate) fn successor(&self, hash: ApiKeyHash) -> NewApiKey {
         let Self { name, scopes, state, .. } = self;
         NewApiKey { name: name.clone(), scopes: scopes.clone(), expires_at: state.expires_at, hash }
@@ -44,6 +37,10 @@ impl ApiKey {
 
     pub(crate) fn created(&self) -> Difference {
         ("api_key", None, Some(self.described()))
+    }
+
+    pub(crate) fn succeeded_by(&self, next: &ApiKey) -> Difference {
+        ("api_key", Some(self.described()), Some(next.described()))
     }
 
     pub(crate) fn revoked(&self) -> Difference {
@@ -67,7 +64,7 @@ pub struct NewApiKey {
 impl NewApiKey {
     pub(crate) fn key(self, entropy: &dyn Entropy, account_id: AccountId, now: Timestamp) -> ApiKey {
         let Self { name, scopes, expires_at, hash } = self;
-        let state = ApiKeyState { hash, expires_at, revoked_at: None };
+        let state = ApiKeyState { hash, expires_at, retires_at: None, revoked_at: None };
         let id = ApiKeyId::generate(now, entropy.draw());
         ApiKey { id, account_id, name, scopes, created_at: now, last_used_at: None, state }
     }
@@ -83,8 +80,9 @@ pub enum ApiKeyCreated {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiKeyRotated {
-    /// The successor. The predecessor expires when it was told to, or earlier if it had to anyway.
+    /// The successor. The predecessor stands as long as it was told to, or less if it had to go earlier anyway.
     Rotated(ApiKey),
+    TooMany,
     /// There is none of that id, or it opens nothing any more.
     Gone,
 }
@@ -107,8 +105,8 @@ pub trait ApiKeys: Send + Sync {
         now: Timestamp,
     ) -> Result<ApiKeyCreated>;
 
-    /// Makes a successor of the same name, scopes and remaining lifetime, with another secret, and has the
-    /// predecessor expire at `until`.
+    /// Makes a successor of the same name, scopes and expiry, with another secret, and has the predecessor retire at
+    /// `until`. May be repeated, should the answer have been lost.
     async fn api_key_rotate(
         &self,
         id: ApiKeyId,
@@ -121,8 +119,9 @@ pub trait ApiKeys: Send + Sync {
     /// Revokes a key; one that was revoked before stays as it was. None if there is none of that id.
     async fn api_key_revoke(&self, id: ApiKeyId, decree: Decree, now: Timestamp) -> Result<Option<ApiKey>>;
 
-    /// An account's keys, newest first, at most `limit`.
-    async fn api_key_list(&self, account_id: AccountId, limit: usize) -> Result<Vec<ApiKey>>;
+    /// An account's keys, those that are live at `now` first, and of both the newest first; at most `limit`. All live
+    /// ones are among the first `KEYS_PER_ACCOUNT_MAX`.
+    async fn api_key_list(&self, account_id: AccountId, limit: usize, now: Timestamp) -> Result<Vec<ApiKey>>;
 
     /// A key and its account as they are now: each call reads them.
     async fn api_key_find(&self, id: ApiKeyId) -> Result<Option<KeyHolder>>;

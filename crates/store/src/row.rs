@@ -54,11 +54,11 @@ pub(crate) const ACCOUNT: &str = "a.id, a.name, a.status, a.is_system, a.created
      p.slug, p.name, p.is_active, p.limits, p.features, p.stripe_price, p.created_at";
 
 /// The columns that [`api_key`] reads, of a table called `k`.
-pub(crate) const API_KEY: &str =
-    "k.id, k.account_id, k.name, k.hash, k.scopes, k.created_at, k.expires_at, k.revoked_at, k.last_used_at";
+pub(crate) const API_KEY: &str = "k.id, k.account_id, k.name, k.hash, k.scopes, k.created_at, k.expires_at, k.retires_at, \
+     k.revoked_at, k.last_used_at";
 
 /// How many they are.
-pub(crate) const API_KEY_COLUMNS: usize = 9;
+pub(crate) const API_KEY_COLUMNS: usize = 10;
 
 /// The columns that [`act`] reads.
 pub(crate) const ACT: &str = "id, at, actor, reason, subject, what, was, became";
@@ -354,9 +354,10 @@ pub(crate) fn api_key(columns: &mut impl Columns) -> Result<ApiKey> {
     let scopes = columns.text(WHAT)?;
     let scopes = api_key::scopes(&scopes).map_err(|error| columns.corrupt(WHAT, &error.to_string()))?;
     let created_at = columns.time(WHAT)?;
-    let (expires_at, revoked_at) = (columns.time_or_null(WHAT)?, columns.time_or_null(WHAT)?);
+    let (expires_at, retires_at) = (columns.time_or_null(WHAT)?, columns.time_or_null(WHAT)?);
+    let revoked_at = columns.time_or_null(WHAT)?;
     let last_used_at = columns.time_or_null(WHAT)?;
-    let state = ApiKeyState { hash, expires_at, revoked_at };
+    let state = ApiKeyState { hash, expires_at, retires_at, revoked_at };
     Ok(ApiKey { id, account_id, name, scopes, created_at, last_used_at, state })
 }
 

@@ -20,7 +20,7 @@ const PAGE: usize = 200;
 pub enum ApiKeyVerb {
     /// Make a key for an account. It is printed this once.
     Create(CreateArgs),
-    /// An account's keys, newest first.
+    /// An account's keys, those that open something first.
     List {
         /// Id, or a member's e-mail.
         account: String,
@@ -69,7 +69,7 @@ pub async fn run(global: &Global, verb: ApiKeyVerb) -> Outcome {
         ApiKeyVerb::Create(args) => create(global, store, args).await?,
         ApiKeyVerb::List { account } => {
             let account = account::find(store, &account).await?;
-            let keys = store.api_key_list(account.id, PAGE).await?;
+            let keys = store.api_key_list(account.id, PAGE, now()).await?;
             print(global, &keys.iter().map(row).collect(), || {
                 keys.iter().for_each(|key| println!("{}", line(key)));
             });
@@ -79,6 +79,7 @@ pub async fn run(global: &Global, verb: ApiKeyVerb) -> Outcome {
             let decree = global.decree(reason);
             match store.api_key_rotate(key, secret.hash(), now + grace, decree, now).await? {
                 ApiKeyRotated::Rotated(next) => print_made(global, &next, &secret),
+                ApiKeyRotated::TooMany => return Err(too_many()),
                 ApiKeyRotated::Gone => return Err(gone(key)),
             }
         }
@@ -105,10 +106,12 @@ async fn create(global: &Global, store: &dyn Store, args: CreateArgs) -> Outcome
             Ok(())
         }
         ApiKeyCreated::AccountGone => Err(Failure::Finding("the account has just been deleted".into())),
-        ApiKeyCreated::TooMany => {
-            Err(Failure::Finding("the account has as many keys as it may have; revoke one first".into()))
-        }
+        ApiKeyCreated::TooMany => Err(too_many()),
     }
+}
+
+fn too_many() -> Failure {
+    Failure::Finding("the account has as many keys as it may have; revoke one first".into())
 }
 
 fn draw() -> ApiKeySecret {
@@ -128,7 +131,7 @@ fn print_made(global: &Global, key: &ApiKey, secret: &ApiKeySecret) {
 fn row(key: &ApiKey) -> Value {
     json!({
         "id": key.id, "account_id": key.account_id, "name": key.name, "scopes": key.scopes,
-        "created_at": key.created_at, "expires_at": key.state.expires_at, "revoked_at": key.state.revoked_at,
+        "created_at": key.created_at, "expires_at": key.state.ends_at(), "revoked_at": key.state.revoked_at,
         "last_used_at": key.last_used_at,
     })
 }
@@ -137,7 +140,7 @@ fn line(key: &ApiKey) -> String {
     let at = |what: &str, at: Option<tenure_domain::time::Timestamp>| {
         at.map(|at| format!("  {what} {at}")).unwrap_or_default()
     };
-    let state = at("expires", key.state.expires_at) + &at("revoked", key.state.revoked_at);
+    let state = at("expires", key.state.ends_at()) + &at("revoked", key.state.revoked_at);
     let used = at("last used", key.last_used_at);
     let scopes = scopes_to_text(&key.scopes);
     format!("{}  {}  [{scopes}]  since {}{used}{state}", key.id, key.name, key.created_at)

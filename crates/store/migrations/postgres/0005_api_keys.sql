@@ -9,6 +9,8 @@ CREATE TABLE api_key (
     scopes       text   NOT NULL,
     created_at   bigint NOT NULL,
     expires_at   bigint,
+    -- Until when it stands beside its successor.
+    retires_at   bigint,
     revoked_at   bigint,
     -- Accurate to some minutes, so that a busy key is not a busy row.
     last_used_at bigint

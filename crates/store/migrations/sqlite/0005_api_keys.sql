@@ -9,6 +9,8 @@ CREATE TABLE api_key (
     scopes       TEXT    NOT NULL,
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER,
+    -- Until when it stands beside its successor.
+    retires_at   INTEGER,
     revoked_at   INTEGER,
     -- Accurate to some minutes, so that a busy key is not a busy row.
     last_used_at INTEGER

@@ -251,6 +251,7 @@ const API_KEY: Table = Table {
         ("scopes", Kind::Text),
         ("created_at", Kind::Number),
         ("expires_at", Kind::Number),
+        ("retires_at", Kind::Number),
         ("revoked_at", Kind::Number),
         ("last_used_at", Kind::Number),
     ],

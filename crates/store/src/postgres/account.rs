@@ -37,7 +37,8 @@ const INSERT_ACT: &str = "INSERT INTO act (id, at, actor, reason, subject, what,
 static SELECT: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {ACCOUNT} FROM account a LEFT JOIN plan p ON p.slug = a.plan"));
 pub(super) static FIND: LazyLock<String> = LazyLock::new(|| format!("{} WHERE a.id = $1", *SELECT));
-static LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} FOR NO KEY UPDATE OF a", *FIND));
+
+const LOCK: &str = "SELECT 1 FROM account WHERE id = $1 FOR NO KEY UPDATE";
 static LIST: LazyLock<String> =
     LazyLock::new(|| format!("{} WHERE a.id > $1 ORDER BY a.id LIMIT $2", *SELECT));
 static PLAN: LazyLock<String> =
@@ -149,9 +150,19 @@ pub(super) async fn find(conn: &mut Conn, sql: &str, id: AccountId) -> Result<Op
     row.map(|row| crate::row::account(&mut Fields::of(&row))).transpose()
 }
 
+/// Keeps others from changing an account, or giving it a key, until the transaction is over. False if there is none.
+pub(super) async fn lock(conn: &mut Conn, id: AccountId) -> Result<bool> {
+    Ok(conn.row(LOCK, &[(&uuid(id.as_bytes()), Type::UUID)]).await?.is_some())
+}
+
 /// Finds an account and keeps others from changing it until the transaction is over.
 pub(super) async fn find_locked(conn: &mut Conn, id: AccountId) -> Result<Option<Account>> {
-    find(conn, &LOCKED, id).await
+    // Locked by a statement of its own: one that waited for somebody's change gives that row anew, but joined to the plan
+    // it had before, which would look like none.
+    match lock(conn, id).await? {
+        true => find(conn, &FIND, id).await,
+        false => Ok(None),
+    }
 }
 
 /// Keeps others from giving the customer to an account, and from telling of them, until the transaction is over.

@@ -8,9 +8,9 @@ use tenure_domain::id::{AccountId, ApiKeyId};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
-use super::PostgresStore;
 use super::connect::Conn;
 use super::row::{self, Fields, uuid};
+use super::{PostgresStore, account};
 use crate::row::{ACCOUNT, API_KEY, Columns as _, integer};
 use crate::{
     ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys, Decree, KEY_USE_NOTED_EVERY, KeyHolder, NewApiKey, Result,
@@ -20,19 +20,22 @@ use crate::{
 const INSERT: &str = "INSERT INTO api_key (id, account_id, name, hash, scopes, created_at, expires_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
-const LIVE: &str = "SELECT count(*) FROM api_key WHERE account_id = $1 AND revoked_at IS NULL \
-     AND (expires_at IS NULL OR expires_at > $2)";
+/// As `ApiKeyState::is_live` has it, at `$2`.
+const IS_LIVE: &str = "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2) \
+     AND (k.retires_at IS NULL OR k.retires_at > $2)";
+
+static LIVE: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT count(*) FROM api_key k WHERE k.account_id = $1 AND {IS_LIVE}"));
 
 const USED: &str = "UPDATE api_key SET last_used_at = $2 \
      WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $3)";
 
-/// Keeps keys of one account from being made at the same time, which are counted.
-const LOCK_ACCOUNT: &str = "SELECT 1 FROM account WHERE id = $1 FOR NO KEY UPDATE";
-
-static LOCKED: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {API_KEY} FROM api_key k WHERE k.id = $1 FOR NO KEY UPDATE"));
+static FIND: LazyLock<String> = LazyLock::new(|| format!("SELECT {API_KEY} FROM api_key k WHERE k.id = $1"));
+static LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} FOR NO KEY UPDATE", *FIND));
 static LIST: LazyLock<String> = LazyLock::new(|| {
-    format!("SELECT {API_KEY} FROM api_key k WHERE k.account_id = $1 ORDER BY k.id DESC LIMIT $2")
+    format!(
+        "SELECT {API_KEY} FROM api_key k WHERE k.account_id = $1 ORDER BY ({IS_LIVE}) DESC, k.id DESC LIMIT $3"
+    )
 });
 static HOLDER: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -67,17 +70,7 @@ impl ApiKeys for PostgresStore {
     ) -> Result<ApiKeyRotated> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let rotated = match locked(&mut conn, id).await?.filter(|key| key.is_live(now)) {
-            None => ApiKeyRotated::Gone,
-            Some(old) => {
-                let expire =
-                    "UPDATE api_key SET expires_at = least(coalesce(expires_at, $2), $2) WHERE id = $1";
-                let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&until.as_ms() as _, Type::INT8)];
-                conn.execute(expire, &params).await?;
-                let new = old.successor(hash);
-                ApiKeyRotated::Rotated(self.insert_key(&mut conn, old.account_id, new, &decree, now).await?)
-            }
-        };
+        let rotated = self.rotate_key(&mut conn, id, hash, until, &decree, now).await?;
         conn.commit().await?;
         Ok(rotated)
     }
@@ -85,7 +78,7 @@ impl ApiKeys for PostgresStore {
     async fn api_key_revoke(&self, id: ApiKeyId, decree: Decree, now: Timestamp) -> Result<Option<ApiKey>> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let mut key = locked(&mut conn, id).await?;
+        let mut key = find(&mut conn, &LOCKED, id).await?;
         if let Some(key) = key.as_mut().filter(|key| key.state.revoked_at.is_none()) {
             let revoke = "UPDATE api_key SET revoked_at = $2 WHERE id = $1";
             let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&now.as_ms() as _, Type::INT8)];
@@ -98,9 +91,10 @@ impl ApiKeys for PostgresStore {
         Ok(key)
     }
 
-    async fn api_key_list(&self, account_id: AccountId, limit: usize) -> Result<Vec<ApiKey>> {
+    async fn api_key_list(&self, account_id: AccountId, limit: usize, now: Timestamp) -> Result<Vec<ApiKey>> {
         let (account, limit) = (uuid(account_id.as_bytes()), integer(limit));
-        let params = [(&account as _, Type::UUID), (&limit as _, Type::INT8)];
+        let params =
+            [(&account as _, Type::UUID), (&now.as_ms() as _, Type::INT8), (&limit as _, Type::INT8)];
         let rows = self.db.get().await?.rows(&LIST, &params).await?;
         Ok(row::readable(&rows, |columns| crate::row::api_key(columns)))
     }
@@ -117,7 +111,8 @@ impl ApiKeys for PostgresStore {
             (&now.as_ms() as _, Type::INT8),
             (&before as _, Type::INT8),
         ];
-        self.db.get().await?.execute(USED, &params).await.map(drop)
+        // It can be done without, and a refresh that waits for a connection cannot.
+        self.db.get_expendable().await?.execute(USED, &params).await.map(drop)
     }
 }
 
@@ -130,16 +125,43 @@ impl PostgresStore {
         decree: &Decree,
         now: Timestamp,
     ) -> Result<ApiKeyCreated> {
-        let account = uuid(account_id.as_bytes());
-        if conn.row(LOCK_ACCOUNT, &[(&account, Type::UUID)]).await?.is_none() {
+        if !account::lock(conn, account_id).await? {
             return Ok(ApiKeyCreated::AccountGone);
         }
-        let row = conn.row(LIVE, &[(&account, Type::UUID), (&now.as_ms(), Type::INT8)]).await?;
-        let live: usize = row.map_or(Ok(0), |row| Fields::of(&row).number("api key"))?;
-        if live >= KEYS_PER_ACCOUNT_MAX {
+        if is_full(conn, account_id, now).await? {
             return Ok(ApiKeyCreated::TooMany);
         }
-        self.insert_key(conn, account_id, new, decree, now).await.map(ApiKeyCreated::Created)
+        let key = self.insert_key(conn, account_id, new, now).await?;
+        self.record(conn, &Subject::Account(account_id), &[key.created()], decree, now).await?;
+        Ok(ApiKeyCreated::Created(key))
+    }
+
+    /// The account is locked before its key, as by whoever deletes both.
+    async fn rotate_key(
+        &self,
+        conn: &mut Conn,
+        id: ApiKeyId,
+        hash: ApiKeyHash,
+        until: Timestamp,
+        decree: &Decree,
+        now: Timestamp,
+    ) -> Result<ApiKeyRotated> {
+        let Some(key) = find(conn, &FIND, id).await? else { return Ok(ApiKeyRotated::Gone) };
+        let account_id = key.account_id;
+        account::lock(conn, account_id).await?;
+        let Some(old) = find(conn, &LOCKED, id).await?.filter(|key| key.state.is_live(now)) else {
+            return Ok(ApiKeyRotated::Gone);
+        };
+        if is_full(conn, account_id, now).await? {
+            return Ok(ApiKeyRotated::TooMany);
+        }
+        let retire = "UPDATE api_key SET retires_at = least(coalesce(retires_at, $2), $2) WHERE id = $1";
+        let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&until.as_ms() as _, Type::INT8)];
+        conn.execute(retire, &params).await?;
+        let next = self.insert_key(conn, account_id, old.successor(hash), now).await?;
+        let acts = [old.succeeded_by(&next)];
+        self.record(conn, &Subject::Account(account_id), &acts, decree, now).await?;
+        Ok(ApiKeyRotated::Rotated(next))
     }
 
     async fn insert_key(
@@ -147,7 +169,6 @@ impl PostgresStore {
         conn: &mut Conn,
         account_id: AccountId,
         new: NewApiKey,
-        decree: &Decree,
         now: Timestamp,
     ) -> Result<ApiKey> {
         let key = new.key(&*self.entropy, account_id, now);
@@ -164,13 +185,19 @@ impl PostgresStore {
             ],
         )
         .await?;
-        self.record(conn, &Subject::Account(account_id), &[key.created()], decree, now).await?;
         Ok(key)
     }
 }
 
-/// Kept from changing until the transaction is over.
-async fn locked(conn: &mut Conn, id: ApiKeyId) -> Result<Option<ApiKey>> {
-    let row = conn.row(&LOCKED, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
+/// Whether an account has as many live keys as it may have.
+async fn is_full(conn: &mut Conn, account_id: AccountId, now: Timestamp) -> Result<bool> {
+    let params = [(&uuid(account_id.as_bytes()) as _, Type::UUID), (&now.as_ms() as _, Type::INT8)];
+    let row = conn.row(&LIVE, &params).await?;
+    let live: usize = row.map_or(Ok(0), |row| Fields::of(&row).number("API key"))?;
+    Ok(live >= KEYS_PER_ACCOUNT_MAX)
+}
+
+async fn find(conn: &mut Conn, sql: &str, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    let row = conn.row(sql, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
     row.map(|row| crate::row::api_key(&mut Fields::of(&row))).transpose()
 }

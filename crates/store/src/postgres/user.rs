@@ -243,6 +243,9 @@ async fn delete(
     conn.execute(DELETE_DEVICES, of_user).await?;
     conn.execute("DELETE FROM \"user\" WHERE id = $1", of_user).await?;
     if let Some(account) = account {
+        // Whoever has just been moved into it is seen after this.
+        let lock = "SELECT 1 FROM account WHERE id = $1 FOR UPDATE";
+        conn.row(lock, &[(&uuid(&account), Type::UUID)]).await?;
         conn.execute(DELETE_ACCOUNT, &[(&uuid(&account), Type::UUID)]).await?;
     }
     Ok(Some(ended))

@@ -19,8 +19,12 @@ use crate::{
 const INSERT: &str = "INSERT INTO api_key (id, account_id, name, hash, scopes, created_at, expires_at) \
      VALUES (:id, :account_id, :name, :hash, :scopes, :now, :expires_at)";
 
-const LIVE: &str = "SELECT count(*) FROM api_key WHERE account_id = ?1 AND revoked_at IS NULL \
-     AND (expires_at IS NULL OR expires_at > ?2)";
+/// As `ApiKeyState::is_live` has it, at `?2`.
+const IS_LIVE: &str = "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2) \
+     AND (k.retires_at IS NULL OR k.retires_at > ?2)";
+
+static LIVE: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT count(*) FROM api_key k WHERE k.account_id = ?1 AND {IS_LIVE}"));
 
 const USED: &str = "UPDATE api_key SET last_used_at = ?2 \
      WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?3)";
@@ -28,7 +32,10 @@ const USED: &str = "UPDATE api_key SET last_used_at = ?2 \
 static FIND: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM api_key k WHERE k.id = ?1", row::API_KEY));
 static LIST: LazyLock<String> = LazyLock::new(|| {
-    format!("SELECT {} FROM api_key k WHERE k.account_id = ?1 ORDER BY k.id DESC LIMIT ?2", row::API_KEY)
+    format!(
+        "SELECT {} FROM api_key k WHERE k.account_id = ?1 ORDER BY ({IS_LIVE}) DESC, k.id DESC LIMIT ?3",
+        row::API_KEY
+    )
 });
 static HOLDER: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -53,13 +60,12 @@ impl ApiKeys for SqliteStore {
                 if !account::exists(tx.conn, account_id)? {
                     return Ok(ApiKeyCreated::AccountGone);
                 }
-                let live = row::one(tx.conn, LIVE, params![account_id.as_bytes(), now.as_ms()], |columns| {
-                    columns.number::<usize>("api key")
-                })?;
-                if live.unwrap_or(0) >= KEYS_PER_ACCOUNT_MAX {
+                if is_full(tx, account_id, now)? {
                     return Ok(ApiKeyCreated::TooMany);
                 }
-                insert(tx, account_id, new, &decree, now).map(ApiKeyCreated::Created)
+                let key = insert(tx, account_id, new, now)?;
+                account::record(tx, &Subject::Account(account_id), &[key.created()], &decree, now)?;
+                Ok(ApiKeyCreated::Created(key))
             })
             .await
     }
@@ -74,14 +80,20 @@ impl ApiKeys for SqliteStore {
     ) -> Result<ApiKeyRotated> {
         self.writer
             .write_composed(move |tx| {
-                let Some(old) = find(tx.conn, id)?.filter(|key| key.is_live(now)) else {
+                let Some(old) = find(tx.conn, id)?.filter(|key| key.state.is_live(now)) else {
                     return Ok(ApiKeyRotated::Gone);
                 };
-                let expire =
-                    "UPDATE api_key SET expires_at = min(coalesce(expires_at, ?2), ?2) WHERE id = ?1";
-                tx.conn.prepare_cached(expire)?.execute(params![id.as_bytes(), until.as_ms()])?;
                 let account_id = old.account_id;
-                insert(tx, account_id, old.successor(hash), &decree, now).map(ApiKeyRotated::Rotated)
+                if is_full(tx, account_id, now)? {
+                    return Ok(ApiKeyRotated::TooMany);
+                }
+                let retire =
+                    "UPDATE api_key SET retires_at = min(coalesce(retires_at, ?2), ?2) WHERE id = ?1";
+                tx.conn.prepare_cached(retire)?.execute(params![id.as_bytes(), until.as_ms()])?;
+                let next = insert(tx, account_id, old.successor(hash), now)?;
+                let acts = [old.succeeded_by(&next)];
+                account::record(tx, &Subject::Account(account_id), &acts, &decree, now)?;
+                Ok(ApiKeyRotated::Rotated(next))
             })
             .await
     }
@@ -101,11 +113,11 @@ impl ApiKeys for SqliteStore {
             .await
     }
 
-    async fn api_key_list(&self, account_id: AccountId, limit: usize) -> Result<Vec<ApiKey>> {
+    async fn api_key_list(&self, account_id: AccountId, limit: usize, now: Timestamp) -> Result<Vec<ApiKey>> {
         let limit = row::integer(limit);
         self.readers
             .read(move |conn| {
-                let params = params![account_id.as_bytes(), limit];
+                let params = params![account_id.as_bytes(), now.as_ms(), limit];
                 row::readable(conn, &LIST, params, |columns| row::api_key(columns))
             })
             .await
@@ -128,13 +140,14 @@ impl ApiKeys for SqliteStore {
     }
 }
 
-fn insert(
-    tx: &Tx<'_>,
-    account_id: AccountId,
-    new: NewApiKey,
-    decree: &Decree,
-    now: Timestamp,
-) -> Result<ApiKey> {
+/// Whether an account has as many live keys as it may have.
+fn is_full(tx: &Tx<'_>, account_id: AccountId, now: Timestamp) -> Result<bool> {
+    let params = params![account_id.as_bytes(), now.as_ms()];
+    let live: Option<usize> = row::one(tx.conn, &LIVE, params, |columns| columns.number("API key"))?;
+    Ok(live.unwrap_or(0) >= KEYS_PER_ACCOUNT_MAX)
+}
+
+fn insert(tx: &Tx<'_>, account_id: AccountId, new: NewApiKey, now: Timestamp) -> Result<ApiKey> {
     let key = new.key(tx.entropy, account_id, now);
     tx.conn.prepare_cached(INSERT)?.execute(named_params! {
         ":id": key.id.as_bytes(),
@@ -145,7 +158,6 @@ fn insert(
         ":now": now.as_ms(),
         ":expires_at": key.state.expires_at.map(Timestamp::as_ms),
     })?;
-    account::record(tx, &Subject::Account(account_id), &[key.created()], decree, now)?;
     Ok(key)
 }
 

@@ -61,9 +61,9 @@ async fn a_key_is_made_found_with_its_account_listed_and_revoked_and_each_is_an_
         assert_eq!(holder.key, key);
         assert!(matches!(&holder.membership, Membership::Member(account) if account.id == ours));
         let second = world.key(ours, new("report"), T0 + SECOND).await;
-        assert_eq!(world.store.api_key_list(ours, 9).await.unwrap(), [second.clone(), key.clone()]);
-        assert_eq!(world.store.api_key_list(ours, 1).await.unwrap(), [second]);
-        assert_eq!(world.store.api_key_list(theirs, 9).await.unwrap(), []);
+        assert_eq!(world.store.api_key_list(ours, 9, T0).await.unwrap(), [second.clone(), key.clone()]);
+        assert_eq!(world.store.api_key_list(ours, 1, T0).await.unwrap(), [second]);
+        assert_eq!(world.store.api_key_list(theirs, 9, T0).await.unwrap(), []);
         let revoke = async |now| world.store.api_key_revoke(key.id, decree(), now).await.unwrap().unwrap();
         let revoked = revoke(T0 + DAY).await;
         assert_eq!(revoked.state.revoked_at, Some(T0 + DAY));
@@ -89,10 +89,14 @@ async fn a_rotated_key_has_a_successor_and_a_last_day() {
         let ApiKeyRotated::Rotated(next) = rotate(key.id, T0 + DAY, T0).await else { panic!() };
         assert_eq!((&next.name, &next.scopes, next.state.expires_at), (&key.name, &key.scopes, expires_at));
         assert!(next.id != key.id && next.state.hash == hash(2));
-        assert_eq!(world.found_key(key.id).await.state.expires_at, Some(T0 + DAY));
-        // Never later than it had to anyway.
-        let ApiKeyRotated::Rotated(_) = rotate(key.id, T0 + 60 * DAY, T0).await else { panic!() };
-        assert_eq!(world.found_key(key.id).await.state.expires_at, Some(T0 + DAY));
+        assert_eq!(world.found_key(key.id).await.state.ends_at(), Some(T0 + DAY));
+        // Asked for again, because the answer was lost: as good a successor, and no longer a time for the old one.
+        let ApiKeyRotated::Rotated(again) = rotate(key.id, T0 + 60 * DAY, T0).await else { panic!() };
+        assert_eq!(again.state.expires_at, expires_at);
+        assert_eq!(world.found_key(key.id).await.state.ends_at(), Some(T0 + DAY));
+        let acts = world.store.act_list(Some(Subject::Account(account)), 9).await.unwrap();
+        let both = |act: &tenure_store::Act| act.was.is_some() && act.became.is_some();
+        assert_eq!(acts.iter().filter(|act| act.what == "api_key" && both(act)).count(), 2);
         assert_eq!(rotate(key.id, T0 + 2 * DAY, T0 + DAY).await, ApiKeyRotated::Gone, "it has expired");
         world.store.api_key_revoke(next.id, decree(), T0).await.unwrap();
         assert_eq!(rotate(next.id, T0 + DAY, T0).await, ApiKeyRotated::Gone);
@@ -116,8 +120,13 @@ async fn an_account_has_so_many_live_keys_and_no_more_also_at_once() {
         let created = outcomes.iter().filter(|one| matches!(one, ApiKeyCreated::Created(_))).count();
         assert_eq!((created, outcomes.len()), (2, 8));
         assert_eq!(create(account).await, ApiKeyCreated::TooMany);
+        let rotate = world.store.api_key_rotate(first.id, hash(2), T0 + DAY, decree(), T0);
+        assert_eq!(rotate.await.unwrap(), ApiKeyRotated::TooMany);
         world.store.api_key_revoke(first.id, decree(), T0).await.unwrap();
         assert!(matches!(create(account).await, ApiKeyCreated::Created(_)));
+        // However many there were, those that open something are never out of sight.
+        let listed = world.store.api_key_list(account, KEYS_PER_ACCOUNT_MAX, T0).await.unwrap();
+        assert!(listed.iter().all(|key| key.state.is_live(T0)) && listed.len() == KEYS_PER_ACCOUNT_MAX);
     }
 }
 
@@ -148,7 +157,7 @@ async fn keys_go_with_their_account_and_damage_concerns_one_alone() {
             (world.key(account, new("a"), T0).await, world.key(account, new("b"), T0 + SECOND).await);
         let of_other = format!("WHERE id = {}", world.backend.id(other.id.as_bytes()));
         world.backend.sql(&format!("UPDATE api_key SET scopes = 'NOT A SCOPE' {of_other}"));
-        assert_eq!(world.store.api_key_list(account, 9).await.unwrap(), std::slice::from_ref(&key));
+        assert_eq!(world.store.api_key_list(account, 9, T0).await.unwrap(), std::slice::from_ref(&key));
         assert!(world.store.api_key_find(other.id).await.is_err());
         let by_admin = order(EndReason::UserDeleted);
         world.store.user_delete(ada.id, by_admin, T0).await.unwrap();

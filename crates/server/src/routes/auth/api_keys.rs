@@ -38,7 +38,7 @@ const GRACE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[derive(Serialize, ToSchema)]
 pub struct ApiKeyList {
-    /// Newest first, those that open nothing any more among them.
+    /// Those that open something first, and of both the newest first.
     api_keys: Vec<ApiKeyAnswer>,
 }
 
@@ -134,7 +134,7 @@ pub async fn list(
     At(arrival): At,
 ) -> Result<Response, Problem> {
     let keeper = Keeper::of(&app, &arrival, caller)?;
-    let keys = app.store.api_key_list(keeper.account_id, LISTED_MAX).await?;
+    let keys = app.store.api_key_list(keeper.account_id, LISTED_MAX, arrival.now).await?;
     Ok(Json(ApiKeyList { api_keys: keys.into_iter().map(answer).collect() }).into_response())
 }
 
@@ -157,10 +157,7 @@ pub async fn create(
     match app.store.api_key_create(keeper.account_id, new, keeper.decree, arrival.now).await? {
         ApiKeyCreated::Created(key) => Ok(made(key, &secret)),
         ApiKeyCreated::AccountGone => Err(Problem::new(Code::AccountMissing, "Your account is gone.")),
-        ApiKeyCreated::TooMany => {
-            let detail = "Your account has as many keys as it may have; revoke one that is not in use.";
-            Err(Problem::new(Code::LimitReached, detail))
-        }
+        ApiKeyCreated::TooMany => Err(too_many()),
     }
 }
 
@@ -184,6 +181,7 @@ pub async fn rotate(
     let (secret, until) = (draw(&app), arrival.now + grace);
     match app.store.api_key_rotate(key.id, secret.hash(), until, keeper.decree, arrival.now).await? {
         ApiKeyRotated::Rotated(key) => Ok(made(key, &secret)),
+        ApiKeyRotated::TooMany => Err(too_many()),
         ApiKeyRotated::Gone => Err(Problem::not_found()),
     }
 }
@@ -223,6 +221,11 @@ fn validate(wish: &ApiKeyWish, now: Timestamp) -> Result<DisplayName, Problem> {
     }
 }
 
+fn too_many() -> Problem {
+    let detail = "Your account has as many keys as it may have; revoke one that is not in use.";
+    Problem::new(Code::LimitReached, detail)
+}
+
 fn draw(app: &App) -> ApiKeySecret {
     let mut bytes = [0; 32];
     app.entropy.fill(&mut bytes);
@@ -236,6 +239,6 @@ fn made(key: ApiKey, secret: &ApiKeySecret) -> Response {
 
 fn answer(key: ApiKey) -> ApiKeyAnswer {
     let ApiKey { id, name, scopes, created_at, last_used_at, state, .. } = key;
-    let (expires_at, revoked_at) = (state.expires_at, state.revoked_at);
+    let (expires_at, revoked_at) = (state.ends_at(), state.revoked_at);
     ApiKeyAnswer { id, name, scopes, created_at, expires_at, revoked_at, last_used_at }
 }

@@ -291,8 +291,8 @@ impl ApiKeys for FaultyStore {
         verb!(self, api_key_revoke(id, decree, now))
     }
 
-    async fn api_key_list(&self, account_id: AccountId, limit: usize) -> Result<Vec<ApiKey>> {
-        verb!(self, api_key_list(account_id, limit))
+    async fn api_key_list(&self, account_id: AccountId, limit: usize, now: Timestamp) -> Result<Vec<ApiKey>> {
+        verb!(self, api_key_list(account_id, limit, now))
     }
 
     async fn api_key_find(&self, id: ApiKeyId) -> Result<Option<KeyHolder>> {
