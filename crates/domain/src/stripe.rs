@@ -204,9 +204,15 @@ pub enum EventError {
     Odd(&'static str),
 }
 
-const SUBSCRIPTION_KINDS: [&str; 3] =
-    ["customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted"];
 const CHECKOUT_KIND: &str = "checkout.session.completed";
+
+/// The events that are understood.
+pub const KINDS: [&str; 4] = [
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    CHECKOUT_KIND,
+];
 
 impl Event {
     /// Reads the body of a call. What is not asked for may be there or not.
@@ -214,9 +220,9 @@ impl Event {
         let event: Value =
             serde_json::from_slice(json).map_err(|error| EventError::Unreadable(error.to_string()))?;
         let kind = word(&event, "/type", "type")?;
-        match SUBSCRIPTION_KINDS.into_iter().find(|known| *known == kind) {
+        match KINDS.into_iter().find(|known| *known == kind) {
+            Some(CHECKOUT_KIND) => checkout(&event),
             Some(kind) => subscription(&event, kind),
-            None if kind == CHECKOUT_KIND => checkout(&event),
             None => Ok(Event::Unknown { kind }),
         }
     }

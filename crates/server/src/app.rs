@@ -83,6 +83,10 @@ impl App {
             reuse: settled.reuse,
         };
         let origins = Origins::new(&settled);
+        let stripe_secrets = SigningSecrets::parse(settled.config.stripe.webhook_secret.expose());
+        if !stripe_secrets.is_empty() {
+            metrics.expect_stripe();
+        }
         Arc::new(Self {
             keys: Keys::new(Arc::clone(&store), Arc::clone(&entropy), &secret, &previous_secrets),
             hasher: Hasher::start(&settled, Arc::clone(&entropy), metrics.password.clone()),
@@ -92,7 +96,7 @@ impl App {
             cookies: CookieShape::new(&settled.public_url),
             refresh_rules: Arc::new(rules),
             pseudonyms: secret.pseudonym_key(),
-            stripe_secrets: SigningSecrets::parse(settled.config.stripe.webhook_secret.expose()),
+            stripe_secrets,
             stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
             node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),

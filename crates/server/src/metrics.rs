@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tenure_domain::stripe;
 use tenure_store::Vitals;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -270,6 +271,17 @@ impl Metrics {
         );
         self.store.register(&mut self.registry);
         self
+    }
+
+    /// Begins to count what an alarm is raised over from nothing, because the first step of a count that was not there
+    /// is no increase.
+    pub fn expect_stripe(&self) {
+        let refused = ["bad_signature", "unreadable"].map(|outcome| (outcome, ""));
+        let unmet = ["no_account", "contested", "unknown_price"];
+        let unmet = unmet.into_iter().flat_map(|outcome| stripe::KINDS.map(|kind| (outcome, kind)));
+        for (outcome, kind) in refused.into_iter().chain(unmet) {
+            drop(self.stripe_events.get_or_create(&StripeEvent { outcome, r#type: kind }));
+        }
     }
 
     /// Brings what is known of Redis up to date.

@@ -112,6 +112,7 @@ async fn alerts_and_dashboard_name_what_is_exported() {
     let metrics = &app.app.metrics;
     metrics.client_logout_events.get_or_create(&tenure::metrics::Kind { r#type: "test" }).inc();
     metrics.client_logout_events_dropped.get_or_create(&tenure::metrics::Reason { reason: "test" }).inc();
+    metrics.expect_stripe();
     metrics.note_redis(true, 0);
     let (mut names, mut labels) = exported(&metrics.render());
     names.extend(NOT_OURS.map(str::to_owned));

@@ -191,6 +191,9 @@ async fn a_checkout_says_whose_customer_it_is_even_after_the_subscription_was_to
 #[tokio::test]
 async fn what_stripe_has_not_signed_now_changes_nothing() {
     let shop = Shop::with_customer().await;
+    // Counted from nothing, so that the first is an increase to an alarm.
+    let begun = r#"tenure_stripe_events_total{outcome="bad_signature",type=""} 0"#;
+    assert!(shop.app.app.metrics_page().contains(begun));
     let now = shop.app.clock.get();
     let event = updated("evt_1", 1, "unpaid");
     let body = event.to_string();
