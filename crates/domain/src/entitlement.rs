@@ -252,7 +252,7 @@ impl Requirement {
     }
 
     /// Whether anything but a permission is needed.
-    pub fn concerns_account(&self) -> bool {
+    fn concerns_account(&self) -> bool {
         self.0.iter().any(|need| !matches!(need, Need::Permission(_)))
     }
 

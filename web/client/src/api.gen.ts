@@ -40,7 +40,7 @@ export interface ApiKeyAnswer {
 }
 
 export interface ApiKeyList {
-  /** Newest first, those that open nothing any more among them. */
+  /** Those that open something first, and of both the newest first. */
   api_keys: ApiKeyAnswer[];
 }
 

@@ -1,7 +1,7 @@
 //! Whether a caller may do what is required: the domain's decision, counted, and answered in its own words.
 
 use tenure_domain::account::Slug;
-use tenure_domain::entitlement::{self, Decision, Need, Requirement};
+use tenure_domain::entitlement::{self, Decision, Need, Refusal, Requirement};
 use tenure_domain::problem::Code;
 use tenure_store::Membership;
 
@@ -22,11 +22,9 @@ pub fn admit(
     let tenancy = match caller.membership() {
         Membership::None => None,
         Membership::Member(account) => Some(account.tenancy()),
-        Membership::Unreadable if requirement.concerns_account() => {
-            return Err(Problem::new(Code::StorageUnavailable, "The account cannot be read now."));
-        }
         Membership::Unreadable => None,
     };
+    let is_unknown = matches!(caller.membership(), Membership::Unreadable);
     match entitlement::decide(&app.settled.policy, caller.authority(), tenancy.as_ref(), requirement) {
         Decision::Allowed => Ok(()),
         Decision::Bypassed(bypass, passed) => {
@@ -35,6 +33,9 @@ pub fn admit(
             arrival.note_outcome(policy);
             tracing::info!(policy, passed, caller = %caller.id(), "a bypass let a request pass");
             Ok(())
+        }
+        Decision::Refused(Refusal::AccountMissing) if is_unknown => {
+            Err(Problem::new(Code::StorageUnavailable, "The account cannot be read now."))
         }
         Decision::Refused(refusal) => {
             let reason = refusal.code().as_str();

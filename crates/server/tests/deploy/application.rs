@@ -65,8 +65,15 @@ async fn behind_nginx_an_application_is_asked_only_what_tenure_lets_through() {
     let signed_in = browser.register("ada@example.com").await.json();
     let bearer = format!("Bearer {}", signed_in["access_token"].as_str().unwrap());
     let app = browser.on(APP_SITE);
-    let forged =
-        [("tenure-user", "usr_forged"), ("tenure-role", "superuser"), ("tenure-email", "root@example.com")];
+    let forged = [
+        ("tenure-user", "usr_forged"),
+        ("tenure-role", "superuser"),
+        ("tenure-email", "root@example.com"),
+        ("tenure-key", "key_forged"),
+        ("tenure-scopes", "reports.write"),
+        ("tenure-plan", "team"),
+        ("tenure-session", "ses_forged"),
+    ];
     let ask = async |method: &str, path: &str, body: &str| -> Answer {
         app.ask(method, path, &[&[("authorization", bearer.as_str())][..], &forged].concat(), body).await
     };
@@ -90,6 +97,38 @@ async fn behind_nginx_an_application_is_asked_only_what_tenure_lets_through() {
     let expected =
         json!({ "tenure-user": user["id"], "tenure-account": user["account_id"], "tenure-role": "user" });
     assert_eq!(heard["headers"], expected);
+
+    // A program, by a key of the account.
+    let made = nodes.cli(&[
+        "api-key",
+        "create",
+        "ada@example.com",
+        "--name=x",
+        "--scopes=a.read",
+        "--reason=x",
+        "--json",
+    ]);
+    let key: Value = serde_json::from_str(&made).unwrap();
+    let shown = [&[("x-api-key", key["secret"].as_str().unwrap())][..], &forged].concat();
+    let heard = app.ask("GET", "/api/orders", &shown, "").await.json();
+    let expected = json!({
+        "tenure-key": key["id"], "tenure-scopes": "a.read", "tenure-account": user["account_id"],
+    });
+    assert_eq!(heard["headers"], expected);
+
+    // A path that two could read differently is nobody's.
+    let before = application.asked();
+    for path in [
+        "/api/reports;x/all",
+        "/api/reports/all/../../orders",
+        "/api/%2e%2e/orders",
+        "/api//reports/",
+        "/api/reports%2fall",
+    ] {
+        assert_eq!(ask("GET", path, "").await.status, 400, "{path}");
+    }
+    assert_eq!(application.asked(), before);
+    assert_eq!(ask("GET", "/api/orders?next=/a;b/../c", "").await.status, 200);
 
     // What the application says is what it says.
     for status in [401, 402, 403, 404, 500, 503] {

@@ -74,11 +74,12 @@ impl Nodes {
     }
 
     /// The command line on their database.
-    pub fn cli(&self, arguments: &[&str]) {
+    pub fn cli(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(BINARY);
         command.env_clear().env("TENURE_POSTGRES__URL", self.database.url()).args(arguments);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Ends one by a signal, and waits until it is gone.

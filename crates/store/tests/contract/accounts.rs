@@ -197,6 +197,35 @@ async fn a_user_is_given_another_role_and_account_and_stays_signed_in() {
     }
 }
 
+/// Somebody changes the plan at the same moment and commits first: neither change undoes the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_one_account_at_the_same_time_keep_each_other() {
+    for world in World::each() {
+        for name in ["pro", "basic"] {
+            world.save(plan(name)).await;
+        }
+        let account = world.store.account_create(NewAccount::named("a"), decree("x"), T0).await.unwrap();
+        for (was, becomes) in [(None, Some("pro")), (Some("pro"), Some("basic")), (Some("basic"), None)] {
+            world
+                .change(account.id, AccountChange { status: Some(AccountStatus::Active), ..on_plan(was) })
+                .await;
+            let shell = world.backend.shell();
+            let plan = becomes.map_or("NULL".to_owned(), |name| format!("'{name}'"));
+            shell(&format!("BEGIN; UPDATE account SET plan = {plan}"));
+            let change = world.change(account.id, status(AccountStatus::Suspended));
+            let commit = async {
+                tokio::time::sleep(SECOND / 5).await;
+                shell("COMMIT");
+            };
+            let (changed, ()) = tokio::join!(change, commit);
+            let AccountChanged::Changed(changed) = changed else { panic!("{changed:?}") };
+            let found = world.account(account.id).await;
+            assert_eq!(found.plan.as_ref().map(|plan| plan.slug.as_str()), becomes);
+            assert_eq!((found.status, &changed), (AccountStatus::Suspended, &found));
+        }
+    }
+}
+
 #[tokio::test]
 async fn accounts_are_listed_oldest_first_page_by_page() {
     for world in World::each() {
