@@ -1,0 +1,1 @@
+//! The guard before a service, and the real server behind it.
