@@ -33,7 +33,7 @@
 //! Whatever a client sends under `tenure-*`, the names under which proxies tell identities, is removed. Who is calling
 //! is in the request's extensions, where no client can write.
 
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 mod answer;

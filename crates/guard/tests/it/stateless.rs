@@ -96,6 +96,22 @@ async fn all_callers_share_one_fetch() {
 }
 
 #[tokio::test]
+async fn whoever_hangs_up_has_nothing_fetched_anew() {
+    let issuer = Issuer::start().await;
+    let (ada, guard) = (issuer.ada().await, stateless(&issuer));
+    issuer.trick(Trick::Hangs);
+    let (impatient, token) = (guard.clone(), ada.token.clone());
+    let asking = tokio::spawn(async move { ask_with(&impatient, &token).await });
+    while issuer.asked(JWKS) == 0 {
+        tokio::task::yield_now().await;
+    }
+    asking.abort();
+    assert!(asking.await.is_err());
+    ask_with(&guard, &ada.token).await.refused(503, "storage_unavailable");
+    assert_eq!(issuer.asked(JWKS), 1);
+}
+
+#[tokio::test]
 async fn keys_are_fetched_again_when_their_time_is_over() {
     let issuer = Issuer::start().await;
     let (ada, guard) = (issuer.ada().await, stateless(&issuer));

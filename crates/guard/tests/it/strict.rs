@@ -107,7 +107,10 @@ async fn whoever_answers_in_the_issuers_place_signs_nobody_out_and_lets_nobody_i
         ("a limit", problem(429, "rate_limited")),
         ("a requirement it does not know", problem(422, "validation_failed")),
         ("half an identity", Trick::Answers(200, vec![("tenure-user", ada.id.to_string())], String::new())),
-        ("too much", answers(401, "application/problem+json", &" ".repeat(1 << 20))),
+        ("too much", {
+            let padded = format!(r#"{{"code":"access_token_invalid"}}{}"#, " ".repeat(1 << 20));
+            answers(401, "application/problem+json", &padded)
+        }),
         ("nothing", Trick::Hangs),
     ];
     for (what, trick) in tricks {

@@ -283,7 +283,9 @@ pub async fn ask(guard: &Guard, headers: &[(&str, &str)]) -> Answer {
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let answering = service.oneshot(request.body(Body::empty()).unwrap());
+    // Nothing is decided by how long it takes, but an issuer that hangs may not hang its callers.
+    let answer = tokio::time::timeout(Duration::from_secs(20), answering).await.unwrap().unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let caller = answer.extensions().get::<Identity>().cloned();
     Answer { status, headers, caller, body: json_of(answer).await }
