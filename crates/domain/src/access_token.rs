@@ -4,7 +4,11 @@
 //! byte, the header of one of our keys. `alg` tricks, `kid` injection, `jku`, `crit` and duplicate members
 //! (RFC 8725 section 3) have nothing left to act on. The payload is read after the signature has been checked.
 
+mod public;
+
 use std::collections::HashMap;
+
+pub use public::{JwksError, PublicKeySet};
 
 use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
@@ -83,8 +87,8 @@ impl SigningKey {
         retires_at: Option<Timestamp>,
     ) -> Result<Self, SeedError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SeedError)?;
-        let header = serde_json::json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" });
-        Ok(Self { kid, pair, activates_at, retires_at, header: URL_SAFE_NO_PAD.encode(header.to_string()) })
+        let header = header_of(&kid);
+        Ok(Self { kid, pair, activates_at, retires_at, header })
     }
 
     pub fn kid(&self) -> &str {
@@ -146,35 +150,11 @@ impl KeySet {
         audience: &str,
         now: Timestamp,
     ) -> Result<AccessClaims, AccessTokenError> {
-        if token.starts_with("tnr1_") {
-            return Err(AccessTokenError::WrongType);
-        }
-        let invalid = || AccessTokenError::Invalid;
-        if token.len() > TEXT_LENGTH_MAX {
-            return Err(invalid());
-        }
-        let (signed, signature) = token.rsplit_once('.').ok_or_else(invalid)?;
-        let (header, payload) = signed.split_once('.').ok_or_else(invalid)?;
-        let key = self.by_header.get(header).map(|i| &self.keys[*i]).ok_or_else(invalid)?;
-        if !key.accepts_at(now) {
-            return Err(invalid());
-        }
-        let mut signature_bytes = [0; 64];
-        if URL_SAFE_NO_PAD.decode_slice(signature, &mut signature_bytes) != Ok(64) {
-            return Err(invalid());
-        }
-        UnparsedPublicKey::new(&signature::ED25519, key.pair.public_key())
-            .verify(signed.as_bytes(), &signature_bytes)
-            .map_err(|_| invalid())?;
-        let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| invalid())?;
-        let claims: AccessClaims = serde_json::from_slice(&payload).map_err(|_| invalid())?;
-        if claims.iss != issuer || claims.aud != audience {
-            return Err(invalid());
-        }
-        if now.as_secs() >= claims.exp {
-            return Err(AccessTokenError::Expired(claims));
-        }
-        Ok(claims)
+        let public_key = |header: &str| {
+            let key = self.by_header.get(header).map(|i| &self.keys[*i]).filter(|key| key.accepts_at(now))?;
+            Some(key.pair.public_key().as_ref())
+        };
+        check(token, issuer, audience, now, public_key)
     }
 
     /// The public keys as a JWK set (RFC 7517 section 5): also those that do not sign yet.
@@ -182,6 +162,48 @@ impl KeySet {
         let keys: Vec<_> = self.keys.iter().filter(|key| key.accepts_at(now)).map(SigningKey::jwk).collect();
         serde_json::json!({ "keys": keys })
     }
+}
+
+/// The one header that our tokens under a key have.
+fn header_of(kid: &str) -> String {
+    let header = serde_json::json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" });
+    URL_SAFE_NO_PAD.encode(header.to_string())
+}
+
+/// The check itself, with the public key that a header stands for.
+fn check<'k>(
+    token: &str,
+    issuer: &str,
+    audience: &str,
+    now: Timestamp,
+    public_key: impl FnOnce(&str) -> Option<&'k [u8]>,
+) -> Result<AccessClaims, AccessTokenError> {
+    if token.starts_with("tnr1_") {
+        return Err(AccessTokenError::WrongType);
+    }
+    let invalid = || AccessTokenError::Invalid;
+    if token.len() > TEXT_LENGTH_MAX {
+        return Err(invalid());
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or_else(invalid)?;
+    let (header, payload) = signed.split_once('.').ok_or_else(invalid)?;
+    let key = public_key(header).ok_or_else(invalid)?;
+    let mut signature_bytes = [0; 64];
+    if URL_SAFE_NO_PAD.decode_slice(signature, &mut signature_bytes) != Ok(64) {
+        return Err(invalid());
+    }
+    UnparsedPublicKey::new(&signature::ED25519, key)
+        .verify(signed.as_bytes(), &signature_bytes)
+        .map_err(|_| invalid())?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| invalid())?;
+    let claims: AccessClaims = serde_json::from_slice(&payload).map_err(|_| invalid())?;
+    if claims.iss != issuer || claims.aud != audience {
+        return Err(invalid());
+    }
+    if now.as_secs() >= claims.exp {
+        return Err(AccessTokenError::Expired(claims));
+    }
+    Ok(claims)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("tenure-domain", &[]),
     ("tenure-store", &["tenure-domain", RIG]),
     ("tenure-model", &["tenure-domain"]),
-    ("tenure-guard", &["tenure-domain"]),
+    ("tenure-guard", &["tenure-domain", "tenure", "tenure-store"]),
     ("tenure", &["tenure-store", "tenure-domain", RIG]),
     ("tenure-testbed", &["tenure", "tenure-store", "tenure-domain", RIG]),
     ("tenure-bench", &[]),
@@ -21,6 +21,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
 
 /// Servers that tests start and break: ours use it to be tested, and for nothing else.
 const RIG: &str = "tenure-rig";
+
+/// The guard goes into other people's services, so the server and its store may not come along: its tests alone start
+/// the real server, because a guard that is tested against a copy of the answers proves nothing.
+const OF_THE_GUARDS_TESTS: [&str; 2] = ["tenure", "tenure-store"];
 
 /// What the rules may not reach, not even through another crate: I/O, runtimes, databases, clocks, the network.
 const NOT_IN_DOMAIN: [&str; 14] = [
@@ -70,6 +74,12 @@ pub fn arrows(house: &House) -> Vec<Finding> {
             }
             if to == RIG && text(&dependency["kind"]) != "dev" {
                 findings.push(Finding::new(name, format!("depends on {to}, which is for tests alone")));
+            }
+            if name == "tenure-guard"
+                && OF_THE_GUARDS_TESTS.contains(&to)
+                && text(&dependency["kind"]) != "dev"
+            {
+                findings.push(Finding::new(name, format!("depends on {to}, which is for its tests alone")));
             }
             if let Some((_, homes)) = HOMES.iter().find(|(at_home, _)| *at_home == to)
                 && text(&dependency["kind"]) != "dev"
@@ -189,6 +199,16 @@ mod tests {
         check(vec![package("tenure-store", &[RIG])], &["tenure-store"]);
         let mut tested = package("tenure-store", &[]);
         tested["dependencies"] = json!([{ "name": RIG, "kind": "dev" }]);
+        check(vec![tested], &[]);
+    }
+
+    #[test]
+    fn the_guard_takes_the_server_into_its_tests_and_nowhere_else() {
+        check(vec![package("tenure-guard", &["tenure-domain"])], &[]);
+        check(vec![package("tenure-guard", &["tenure"])], &["tenure-guard"]);
+        check(vec![package("tenure-guard", &["tenure-store"])], &["tenure-guard"]);
+        let mut tested = package("tenure-guard", &[]);
+        tested["dependencies"] = json!([{ "name": "tenure", "kind": "dev" }]);
         check(vec![tested], &[]);
     }
 

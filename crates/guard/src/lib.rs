@@ -1,0 +1,60 @@
+//! For services that are not Tenure and accept its access tokens: a tower [`Layer`](tower::Layer) that lets a request
+//! through only if it is known who sends it, and hands that on as an [`Identity`].
+//!
+//! There are two ways to know, and a service chooses one ([`Freshness`]):
+//!
+//! - [`Freshness::Strict`] asks the issuer (`GET /api/v1/auth/check`) for each request and takes its answer. A session
+//!   that was ended is refused by the very next request; account, plan and permission can be required; API keys are
+//!   accepted. Each request costs one to the issuer, and while the issuer is away nobody is let through.
+//! - [`Freshness::Stateless`] checks the token's signature and claims with the issuer's published keys and asks nobody.
+//!   **A session that was ended stays accepted until its access token expires** (15 minutes unless the issuer says
+//!   otherwise). API keys are refused, and nothing can be required.
+//!
+//! Being told of revocations as they happen, which would give the second the freshness of the first, comes later.
+//!
+//! # What is answered
+//!
+//! A refusal is 401, 402 or 403 with a body of RFC 9457 and a code out of Tenure's closed set; of the issuer it is handed
+//! on word for word. **401 means that somebody knows.** If the issuer does not answer, answers late, or something
+//! else answers in its place (a captive portal, a proxy's error page, a redirect), the request is answered 503
+//! `storage_unavailable` with `Retry-After`, so that no client takes a bad network for a sign-out. For the same reason a
+//! code that ends a session is never handed on: the issuer's check does not say such a thing.
+//!
+//! # Keys
+//!
+//! `Stateless` keeps the issuer's keys for as long as their `max-age` says, and then fetches them again, one fetch at a
+//! time for all callers. While the issuer is away it goes on with the keys it has: what they verify still expires within
+//! minutes, and stale keys turn away nobody who was let in a moment ago. The price is that a key which was withdrawn in
+//! that time is still believed. A token under a key that is not known yet is reason to fetch, but at most every ten
+//! seconds, so that made-up keys do not become a load for the issuer.
+//!
+//! # Headers
+//!
+//! Whatever a client sends under `tenure-*`, the names under which proxies tell identities, is removed. Who is calling
+//! is in the request's extensions, where no client can write.
+
+#![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
+#![forbid(unsafe_code)]
+
+mod answer;
+mod builder;
+#[cfg(feature = "axum")]
+mod extract;
+mod http_client;
+mod identity;
+mod keys;
+mod service;
+mod stateless;
+mod strict;
+
+pub use builder::{BuildError, Builder, Clock, Freshness, Guard};
+#[cfg(feature = "axum")]
+pub use extract::LayerMissing;
+pub use identity::Identity;
+pub use service::{GuardLayer, GuardService};
+
+pub use tenure_domain::account::Slug;
+pub use tenure_domain::entitlement::{Need, Requirement};
+pub use tenure_domain::id::{AccountId, ApiKeyId, SessionId, UserId};
+pub use tenure_domain::time::Timestamp;
+pub use tenure_domain::user::Role;

@@ -1,0 +1,8 @@
+//! The guard before a service of its own, and the real server for an issuer.
+
+#![allow(clippy::unwrap_used)]
+
+mod service;
+mod stateless;
+mod strict;
+mod world;
