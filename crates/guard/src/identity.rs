@@ -79,15 +79,12 @@ fn one<T: FromStr>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Unreada
 mod tests {
     use super::*;
 
-    fn read(headers: &[(&'static str, &str)]) -> Option<Identity> {
-        let pairs = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        Identity::of_headers(&pairs.collect::<Vec<_>>().into_iter().fold(
-            HeaderMap::new(),
-            |mut all, (name, value): (http::HeaderName, http::HeaderValue)| {
-                all.append(name, value);
-                all
-            },
-        ))
+    fn read(told: &[(&'static str, &str)]) -> Option<Identity> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in told {
+            headers.append(*name, value.parse().unwrap());
+        }
+        Identity::of_headers(&headers)
     }
 
     #[test]
@@ -110,6 +107,9 @@ mod tests {
         assert_eq!(read(&[person.as_slice(), &[("tenure-key", &key)]].concat()), None);
         assert_eq!(read(&[("tenure-key", &*key), ("tenure-user", &*user)]), None);
         assert_eq!(read(&[person.as_slice(), &[("tenure-account", "acc_1")]].concat()), None);
+        let (pro, team) = (("tenure-plan", "pro"), ("tenure-plan", "team"));
+        assert!(read(&[person.as_slice(), &[pro]].concat()).is_some());
+        assert_eq!(read(&[person.as_slice(), &[pro, team]].concat()), None);
         assert_eq!(read(&[]), None);
     }
 }
