@@ -77,6 +77,14 @@ pub(crate) fn if_readable<T>(row: Result<T>) -> Option<T> {
     row.inspect_err(|error| tracing::error!(%error, "a row is left out of a list")).ok()
 }
 
+/// A row that cannot be read counts as none.
+pub(crate) fn if_intact<T>(row: Result<Option<T>>) -> Result<Option<T>> {
+    match row {
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        row => row,
+    }
+}
+
 /// A row's columns, taken from left to right.
 pub(crate) trait Columns {
     /// Goes to a column by its place.

@@ -14,7 +14,7 @@ use super::connect::Conn;
 use super::row::{self, Fields, uuid};
 use super::{PostgresStore, user};
 use crate::account::Difference;
-use crate::row::{ACCOUNT, ACT, PLAN as PLAN_COLUMNS, integer, vanished};
+use crate::row::{ACCOUNT, ACT, PLAN as PLAN_COLUMNS, if_intact, integer, vanished};
 use crate::{
     ACTS_LISTED_MAX, Account, AccountChange, AccountChanged, Accounts, Act, Decree, NewAccount, Plan,
     PlanSaved, Result, Subject, UserChange, UserChanged,
@@ -230,7 +230,9 @@ impl PostgresStore {
         if conn.row(taken, &params).await?.is_some() {
             return Ok(PlanSaved::PriceTaken);
         }
-        let differences = plan.differences(find_plan(conn, &plan.slug).await?.as_ref());
+        // One that cannot be read is mended by being saved.
+        let known = if_intact(find_plan(conn, &plan.slug).await)?;
+        let differences = plan.differences(known.as_ref());
         if !differences.is_empty() {
             conn.execute(
                 SAVE_PLAN,

@@ -180,7 +180,9 @@ fn save(tx: &Tx<'_>, plan: &Plan, decree: &Decree, now: Timestamp) -> Result<Pla
     if row::one(tx.conn, taken, params, |_| Ok(()))?.is_some() {
         return Ok(PlanSaved::PriceTaken);
     }
-    let differences = plan.differences(find_plan(tx.conn, &plan.slug)?.as_ref());
+    // One that cannot be read is mended by being saved.
+    let known = row::if_intact(find_plan(tx.conn, &plan.slug))?;
+    let differences = plan.differences(known.as_ref());
     if !differences.is_empty() {
         tx.conn.prepare_cached(SAVE_PLAN)?.execute(params![
             plan.slug.as_str(),

@@ -322,6 +322,11 @@ async fn an_account_that_is_gone_or_cannot_be_read_keeps_nobody_from_being_who_t
             world.hear().await;
             assert_eq!(world.membership(&session).await, whole, "{repair}");
         }
+        // A plan is mended by being saved again, too.
+        world.backend.sql("UPDATE plan SET limits = 'many'");
+        assert_eq!(world.save(plan("pro")).await, PlanSaved::Saved);
+        world.hear().await;
+        assert_eq!(world.membership(&session).await, whole);
         world.backend.sql("UPDATE \"user\" SET account_id = NULL; DELETE FROM account");
         world.hear().await;
         assert_eq!(world.membership(&session).await, Membership::None);
