@@ -28,6 +28,7 @@ const BARE_FOR_ABSOLUTE: f64 = 90_000.0;
 struct Round {
     bare: Run,
     check: Run,
+    forward_auth: Run,
     rotations: Alone,
     refresh: Run,
     signatures: Alone,
@@ -66,6 +67,11 @@ pub fn measure(suite: &Suite<'_>, seeded: &Seeded, pool: &JarPool) -> Result<Fin
                 crowd(connections, |_| ConstantUser::new(bare.target, "/")),
             )?,
             check: run(&server, Load::new(server.target, time), crowd(connections, check))?,
+            forward_auth: run(
+                &server,
+                Load::new(server.target, time),
+                crowd(connections, |n| check(n).as_a_proxy()),
+            )?,
             rotations: alone(time, |time| rotations.per_second(time))?,
             refresh: run(&server, Load::new(server.target, time), refreshers())?,
             signatures: alone(time / 2, limit::signatures_per_second)?,
@@ -125,6 +131,8 @@ fn goals(rounds: &[Round]) -> Vec<Goal> {
     let bare = each(|round| round.bare.summary.per_second);
     let refresh = each(|round| round.refresh.summary.per_second);
     let check = each(|round| round.check.summary.per_second);
+    let forward_auth = each(|round| round.forward_auth.summary.per_second);
+    let forward_auth_p99 = each(|round| round.forward_auth.summary.p99_us("check") as f64 / 1e3);
     let login = each(|round| round.login.summary.per_second);
     let combined = combined_limit(rounds);
     let hashes = each(|round| round.hashes.per_second);
@@ -132,7 +140,7 @@ fn goals(rounds: &[Round]) -> Vec<Goal> {
         round.refresh.summary.outcome("rotated") as f64 / round.refresh.summary.operations.max(1) as f64
     });
     let errors = each(|round| {
-        let runs = [&round.bare, &round.check, &round.refresh, &round.login];
+        let runs = [&round.bare, &round.check, &round.forward_auth, &round.refresh, &round.login];
         runs.iter().map(|run| run.summary.error_count()).sum::<u64>() as f64
     });
     let foreign = each(|round| round.refresh.cost.foreign_share);
@@ -152,6 +160,9 @@ fn goals(rounds: &[Round]) -> Vec<Goal> {
         Goal::number("check", "/s", &check),
         Goal::at_least("check / bare axum", 0.60, "", &check.over(&bare)),
         Goal::number("check / bare axum, by processor time", "", &check_by_processor),
+        Goal::number("forward auth", "/s", &forward_auth),
+        Goal::number("forward auth / check", "", &forward_auth.over(&check)),
+        Goal::number("forward auth p99, closed loop", "ms", &forward_auth_p99),
         Goal::number("login", "/s", &login),
         Goal::at_least("login / raw Argon2id", 0.90, "", &login.over(&hashes)),
         Goal::number("login / raw Argon2id, by processor time", "", &login_by_processor),

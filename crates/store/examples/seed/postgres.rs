@@ -14,8 +14,11 @@ use super::{ADDRESS, BASE, HEAD, Population, USER_AGENT};
 /// Rows per COPY; sessions and their devices take turns, so that neither has to be kept.
 const ROWS_PER_COPY: u64 = 200_000;
 
-const USERS: &str = "COPY \"user\" (id, email, email_key, name, role, password_hash, token_version, created_at) \
-     FROM STDIN BINARY";
+const USERS: &str = "COPY \"user\" (id, account_id, email, email_key, name, role, password_hash, token_version, \
+     created_at) FROM STDIN BINARY";
+
+/// Everybody has an account of their own, which is called like them.
+const ACCOUNTS: &str = "INSERT INTO account (id, name, created_at) SELECT id, name, created_at FROM \"user\"";
 
 const SESSIONS: &str = "COPY session (id, user_id, salt, remembered, created_at, expires_at, base, head, handed_at, \
      healed, last_used_at, refresh_count) FROM STDIN BINARY";
@@ -66,6 +69,7 @@ pub async fn seed(url: &str, population: &mut Population<'_>, now: Timestamp) {
         "VACUUM (ANALYZE) session",
         "VACUUM (ANALYZE) session_device",
         "VACUUM (ANALYZE) \"user\"",
+        "VACUUM (ANALYZE) account",
         "CHECKPOINT",
     ] {
         client.batch_execute(statement).await.unwrap();
@@ -75,15 +79,25 @@ pub async fn seed(url: &str, population: &mut Population<'_>, now: Timestamp) {
 }
 
 async fn copy_users(client: &Client, population: &Population<'_>) {
-    const TYPES: [Type; 8] =
-        [Type::UUID, Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT, Type::INT8, Type::INT8];
+    const TYPES: [Type; 9] = [
+        Type::UUID,
+        Type::UUID,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::INT8,
+        Type::INT8,
+    ];
     let mut copy = pin!(BinaryCopyInWriter::new(client.copy_in(USERS).await.unwrap(), &TYPES));
     for user in (0..population.arguments.users).map(|i| population.user(i)) {
         let (id, at) = (Uuid::from_bytes(*user.id.as_bytes()), user.created_at.as_ms());
         let (email, hash) = (&user.email, &population.arguments.password_hash);
-        copy.as_mut().write(&[&id, email, email, &user.name, &"user", hash, &1_i64, &at]).await.unwrap();
+        copy.as_mut().write(&[&id, &id, email, email, &user.name, &"user", hash, &1_i64, &at]).await.unwrap();
     }
     copy.finish().await.unwrap();
+    client.batch_execute(ACCOUNTS).await.unwrap();
 }
 
 async fn copy_sessions(

@@ -9,8 +9,11 @@ use super::{ADDRESS, BASE, HEAD, Population, USER_AGENT};
 /// Rows per transaction.
 const ROWS_PER_COMMIT: u64 = 200_000;
 
-const INSERT_USER: &str = "INSERT INTO user (id, email, email_key, name, role, password_hash, token_version, \
-     created_at) VALUES (?1, ?2, ?2, ?3, 'user', ?4, 1, ?5)";
+/// Everybody has an account of their own, which is called like them.
+const INSERT_ACCOUNT: &str = "INSERT INTO account (id, name, created_at) VALUES (?1, ?2, ?3)";
+
+const INSERT_USER: &str = "INSERT INTO user (id, account_id, email, email_key, name, role, password_hash, token_version, \
+     created_at) VALUES (?1, ?1, ?2, ?2, ?3, 'user', ?4, 1, ?5)";
 
 const INSERT_SESSION: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, base, head, \
      handed_at, healed, last_used_at, refresh_count) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, 1, ?8, 1)";
@@ -25,10 +28,12 @@ pub fn seed(db: &Path, population: &mut Population<'_>, now: Timestamp) {
     conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; PRAGMA temp_store = MEMORY")
         .unwrap();
     in_commits(&mut conn, population.arguments.users, |transaction, from, upto| {
+        let mut insert_account = transaction.prepare(INSERT_ACCOUNT).unwrap();
         let mut insert = transaction.prepare(INSERT_USER).unwrap();
         for user in (from..upto).map(|i| population.user(i)) {
             let hash = &population.arguments.password_hash;
             let at = user.created_at.as_ms();
+            insert_account.execute(params![user.id.as_bytes(), user.name, at]).unwrap();
             insert.execute(params![user.id.as_bytes(), user.email, user.name, hash, at]).unwrap();
         }
     });
