@@ -55,6 +55,8 @@ async fn a_database_that_can_only_be_read_is_told_and_recovers() {
     assert!(is_unavailable(world.store.session_refresh(world.request(&[&jar]), T0 + QUIET).await));
     assert!(is_unavailable(world.store.check().await));
     assert!(is_unavailable(world.store.user_rename(ada.id, "x".into(), T0).await));
+    // The feed has a connection of its own, which was hung up on as well.
+    recovers("checking", async || world.store.caller(session.id).await).await;
     assert!(world.stands(&session, &ada).await);
     // Nodes start on it, too.
     let options = postgres.options();
