@@ -47,6 +47,8 @@ async fn a_database_that_can_only_be_read_is_told_and_recovers() {
     let ada = world.user("ada").await;
     let session = world.sign_in(&ada).await;
     let mut jar = world.jar(&session);
+    // By now it is written down since when the database is up, which one that can only be read would refuse.
+    assert!(world.stands(&session, &ada).await);
     let name = postgres.database.name();
     postgres.sql(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     hang_up_on_everybody(&postgres);
