@@ -224,7 +224,7 @@ mod tests {
         KeySet::new(vec![key("k1", 1, 0), key("k2", 2, 1_000)])
     }
 
-    fn claims() -> AccessClaims {
+    pub(super) fn claims() -> AccessClaims {
         AccessClaims {
             iss: "https://id.example".into(),
             aud: "api".into(),

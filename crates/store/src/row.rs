@@ -49,6 +49,9 @@ pub(crate) const USER: &str = "u.id, u.account_id, u.email, u.name, u.role, u.to
 pub(crate) const PLAN: &str =
     "p.slug, p.name, p.is_active, p.limits, p.features, p.stripe_price, p.created_at";
 
+/// How many they are.
+const PLAN_COLUMNS: usize = 7;
+
 /// The columns that [`account`] reads, of `a` and its plan `p`.
 pub(crate) const ACCOUNT: &str = "a.id, a.name, a.status, a.is_system, a.created_at, a.stripe_customer, \
      p.slug, p.name, p.is_active, p.limits, p.features, p.stripe_price, p.created_at";
@@ -295,7 +298,7 @@ pub(crate) fn plan(columns: &mut impl Columns) -> Result<Plan> {
 fn plan_or_null(columns: &mut impl Columns) -> Result<Option<Plan>> {
     const WHAT: &str = "plan";
     let Some(slug) = columns.text_or_null(WHAT)? else {
-        columns.skip(6);
+        columns.skip(PLAN_COLUMNS - 1);
         return Ok(None);
     };
     let slug = read_slug(columns, &slug)?;

@@ -70,10 +70,9 @@ fn public_key(jwk: &serde_json::Value) -> Option<(String, [u8; 32])> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::claims;
     use super::super::{KeySet, SigningKey};
     use super::*;
-    use crate::id::{SessionId, UserId};
-    use crate::user::Role;
 
     const NOW: Timestamp = Timestamp::from_ms(1_795_000_000_000);
 
@@ -86,18 +85,7 @@ mod tests {
     }
 
     fn token(keys: &KeySet) -> String {
-        let claims = AccessClaims {
-            iss: "https://id.example".into(),
-            aud: "api".into(),
-            sub: UserId::from_bytes([1; 16]),
-            sid: SessionId::from_bytes([2; 16]),
-            ver: 3,
-            role: Role::User,
-            iat: NOW.as_secs(),
-            exp: NOW.as_secs() + 900,
-            jti: "j".into(),
-        };
-        keys.sign(&claims, NOW).unwrap()
+        keys.sign(&claims(), NOW).unwrap()
     }
 
     #[test]
