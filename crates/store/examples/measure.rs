@@ -101,7 +101,8 @@ async fn sign_in(store: &Arc<dyn Store>, count: usize) -> (User, Vec<Session>) {
         name,
         role: Role::User,
         password_hash: None,
-        account: None,
+        home: tenure_store::Home::Nowhere,
+        decree: None,
     };
     let UserCreated::Created { user, .. } = store.user_create(new, None, now()).await.unwrap() else {
         panic!("the address is taken");

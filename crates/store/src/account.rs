@@ -159,7 +159,7 @@ pub struct Act {
     pub decree: Decree,
     /// As [`Subject`] writes it.
     pub subject: String,
-    /// The name of what changed, such as `status`, or `created`.
+    /// The name of what changed, such as `status`; `created` of an account, `state` of a user.
     pub what: String,
     pub was: Option<String>,
     pub became: Option<String>,
@@ -167,6 +167,16 @@ pub struct Act {
 
 /// What differs between two states of the same thing: a name, what it was, what it became.
 pub(crate) type Difference = (&'static str, Option<String>, Option<String>);
+
+/// What became of a user as a whole: `created`, `disabled`, `enabled`, `deleted`.
+pub(crate) fn state(became: &str) -> Difference {
+    ("state", None, Some(became.to_owned()))
+}
+
+/// Somebody else gave a user a password.
+pub(crate) fn password_set() -> Difference {
+    ("password", None, Some("set".to_owned()))
+}
 
 /// The states side by side, without what is the same.
 pub(crate) fn differences<const N: usize>(

@@ -44,6 +44,12 @@ pub fn row(act: &Act) -> Value {
 pub fn line(act: &Act) -> String {
     let or_nothing = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".into());
     let reason = act.decree.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let (was, became) = (or_nothing(&act.was), or_nothing(&act.became));
-    format!("{}  {}  {}: {was} -> {became}  by {}{reason}", act.at, act.subject, act.what, act.decree.actor)
+    // What was is not known of everything.
+    let was = if act.was.is_none() && act.what == "state" {
+        String::new()
+    } else {
+        format!("{} -> ", or_nothing(&act.was))
+    };
+    let became = or_nothing(&act.became);
+    format!("{}  {}  {}: {was}{became}  by {}{reason}", act.at, act.subject, act.what, act.decree.actor)
 }

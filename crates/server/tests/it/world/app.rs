@@ -18,7 +18,7 @@ use tenure_domain::id::UserId;
 use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
 use tenure_domain::time::Timestamp;
-use tenure_domain::user::Role;
+
 use tenure_store::ephemeral::Redis;
 use tenure_store::{Entropy, NewUser, Store, UserCreated};
 use tokio::net::TcpListener;
@@ -312,17 +312,10 @@ impl TestApp {
         let plain = SecretText::from_plain(password.into());
         let chosen = Password::chosen(&plain, email.key()).unwrap();
         let hash = self.app.hasher.hash(chosen).await.unwrap().unwrap();
-        let new = NewUser {
-            email: email.as_str().into(),
-            email_key: email.key().into(),
-            name: name.into(),
-            role: Role::User,
-            password_hash: Some(hash),
-            account: Some(tenure_store::NewAccount::named(name)),
-        };
+        let new = NewUser { password_hash: Some(hash), ..NewUser::named(&email, name) };
         match self.app.store.user_create(new, None, self.clock.get()).await.unwrap() {
             UserCreated::Created { user, .. } => User { id: user.id, email: user.email },
-            UserCreated::EmailTaken => panic!("{name} is there already"),
+            UserCreated::EmailTaken | UserCreated::AccountGone => panic!("{name} is there already"),
         }
     }
 
