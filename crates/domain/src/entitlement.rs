@@ -97,6 +97,16 @@ impl Bypass {
             Bypass::SystemAccount => "system_account",
         }
     }
+
+    /// The one that a role brings.
+    const fn of(role: Role) -> Option<Bypass> {
+        match role {
+            Role::Superuser => Some(Bypass::Superuser),
+            Role::Developer => Some(Bypass::Developer),
+            Role::System => Some(Bypass::SystemUser),
+            Role::User | Role::Admin => None,
+        }
+    }
 }
 
 /// What the operator has laid down.
@@ -116,6 +126,29 @@ impl Default for Policy {
             serves_pending_payment: true,
             permissions: BTreeMap::new(),
         }
+    }
+}
+
+impl Policy {
+    /// Whether somebody on this authority has a permission.
+    pub fn permits(&self, authority: Authority<'_>, permission: &Slug) -> bool {
+        match authority {
+            Authority::Person(Role::Superuser) => true,
+            Authority::Person(role) => {
+                self.permissions.get(permission).is_some_and(|roles| roles.contains(&role))
+            }
+            Authority::Key(scopes) => scopes.contains(permission),
+        }
+    }
+
+    /// Whether somebody on this authority may give a role, take it, or handle whoever has it: nobody makes another, or
+    /// becomes through another, what may do more than they. Roles that bring a bypass are the superusers' affair.
+    pub fn governs(&self, authority: Authority<'_>, role: Role) -> bool {
+        if matches!(authority, Authority::Person(Role::Superuser)) {
+            return true;
+        }
+        let of_role = self.permissions.iter().filter(|(_, roles)| roles.contains(&role));
+        Bypass::of(role).is_none() && of_role.into_iter().all(|(name, _)| self.permits(authority, name))
     }
 }
 
@@ -188,15 +221,8 @@ fn permission_refusal(
     authority: Authority<'_>,
     requirement: &Requirement,
 ) -> Option<Refusal> {
-    let has = |permission: &Slug| match authority {
-        Authority::Person(Role::Superuser) => true,
-        Authority::Person(role) => {
-            policy.permissions.get(permission).is_some_and(|roles| roles.contains(&role))
-        }
-        Authority::Key(scopes) => scopes.contains(permission),
-    };
     requirement.0.iter().find_map(|need| match need {
-        Need::Permission(permission) if !has(permission) => {
+        Need::Permission(permission) if !policy.permits(authority, permission) => {
             Some(Refusal::PermissionDenied(permission.clone()))
         }
         _ => None,
@@ -231,10 +257,8 @@ fn plan_refusal(policy: &Policy, account: &Tenancy, requirement: &Requirement) -
 /// The way past account and plan that this caller has, if any. An API key has its account's alone.
 fn bypass(policy: &Policy, authority: Authority<'_>, account: Option<&Tenancy>) -> Option<Bypass> {
     let by_role = match authority {
-        Authority::Person(Role::Superuser) => Some(Bypass::Superuser),
-        Authority::Person(Role::Developer) => Some(Bypass::Developer),
-        Authority::Person(Role::System) => Some(Bypass::SystemUser),
-        Authority::Person(Role::User | Role::Admin) | Authority::Key(_) => None,
+        Authority::Person(role) => Bypass::of(role),
+        Authority::Key(_) => None,
     };
     let by_account = account.filter(|account| account.is_system).map(|_| Bypass::SystemAccount);
     [by_role, by_account].into_iter().flatten().find(|bypass| policy.bypasses.contains(bypass))

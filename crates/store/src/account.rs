@@ -151,6 +151,23 @@ impl std::fmt::Display for Subject {
     }
 }
 
+/// Text that names nothing an act could concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected acc_..., usr_... or plan:NAME")]
+pub struct SubjectError;
+
+/// As its `Display` writes it.
+impl std::str::FromStr for Subject {
+    type Err = SubjectError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, SubjectError> {
+        let account = text.parse().map(Subject::Account).ok();
+        let user = || text.parse().map(Subject::User).ok();
+        let plan = || text.strip_prefix("plan:").and_then(|slug| slug.parse().ok()).map(Subject::Plan);
+        account.or_else(user).or_else(plan).ok_or(SubjectError)
+    }
+}
+
 /// One thing that somebody with rights has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {

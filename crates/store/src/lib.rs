@@ -41,7 +41,7 @@ use tenure_domain::user::Role;
 
 pub use account::{
     ACTS_LISTED_MAX, Account, AccountChange, AccountChanged, Accounts, Act, Decree, Membership, NewAccount,
-    Plan, PlanSaved, Subject, UserChange, UserChanged,
+    Plan, PlanSaved, Subject, SubjectError, UserChange, UserChanged,
 };
 pub use api_key::{ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys, KEY_USE_NOTED_EVERY, KeyHolder, NewApiKey};
 pub use billing::{Applied, Billing};

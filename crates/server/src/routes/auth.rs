@@ -28,11 +28,11 @@ use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
 use tenure_store::{Device, Ended, NewSession, Person};
 use utoipa::ToSchema;
-use utoipa::openapi::Ref;
 
 use crate::App;
 use crate::http::arrival::Arrival;
 use crate::http::body::Json;
+use crate::http::openapi::user_role;
 use crate::http::problem::Problem;
 
 /// What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
@@ -84,10 +84,6 @@ pub struct UserAnswer<'a> {
     role: Role,
     #[schema(value_type = i64)]
     created_at: Timestamp,
-}
-
-fn user_role() -> Ref {
-    Ref::from_schema_name("UserRole")
 }
 
 impl<'a> From<&'a Person> for UserAnswer<'a> {
@@ -245,7 +241,7 @@ async fn limit_sign_in(app: &App, arrival: &Arrival, email_key: Option<&str>) ->
 }
 
 /// Counts ends that were written just now.
-fn count_ends(app: &App, ended: &[Ended]) {
+pub(crate) fn count_ends(app: &App, ended: &[Ended]) {
     for newly in ended.iter().filter(|ended| ended.newly) {
         let reason = crate::metrics::Reason { reason: newly.end.reason.as_str() };
         app.metrics.ends.get_or_create(&reason).inc();
