@@ -208,6 +208,8 @@ pub struct RefreshRequest {
     pub tokens: Vec<PresentedToken>,
     pub freshness: Freshness,
     pub rules: Arc<RefreshRules>,
+    /// Whether the clock may end what it says is over. It may not after it has leapt.
+    pub may_expire: bool,
 }
 
 /// What became of one presented token.
@@ -220,6 +222,8 @@ pub enum Refreshed {
     Refused { session_id: SessionId },
     /// It has ended, now (`newly`) or before.
     Ended { session_id: SessionId, end: End, newly: bool },
+    /// Its time would be over, by a clock that may not say so. Nothing was written.
+    Doubted { session_id: SessionId },
     /// The tag does not fit the row.
     NotAuthentic,
     /// There is no such row, or its user is gone without a trace: proof of nothing (protocol.md section 3).

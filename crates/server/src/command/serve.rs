@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::place::now;
 use super::{Failure, Global, Outcome, patience};
 use crate::app::Parts;
-use crate::clock::{SystemClock, SystemEntropy};
+use crate::clock::{SystemEntropy, WatchedClock};
 use crate::log::LogSink;
 use crate::pages::{self, DevUser};
 use crate::{App, jobs, serve};
@@ -59,7 +59,7 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
         settled,
         store: Arc::clone(&store),
         redis,
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(WatchedClock::starting_now()),
         entropy: Arc::new(SystemEntropy),
         log,
         secret,

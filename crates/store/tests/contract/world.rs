@@ -143,7 +143,12 @@ impl World {
 
     pub fn request(&self, jars: &[&Jar]) -> RefreshRequest {
         let tokens = jars.iter().map(|jar| self.read(jar)).collect();
-        RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(&self.rules) }
+        RefreshRequest {
+            tokens,
+            freshness: Freshness::Fresh,
+            rules: Arc::clone(&self.rules),
+            may_expire: true,
+        }
     }
 
     pub async fn refresh_all(&self, jars: &[&Jar], now: Timestamp) -> Vec<Refreshed> {
@@ -252,6 +257,7 @@ pub fn name_of(refreshed: &Refreshed) -> &'static str {
         Refreshed::NotAuthentic => "not authentic",
         Refreshed::Missing { .. } => "missing",
         Refreshed::Unreadable { .. } => "unreadable",
+        Refreshed::Doubted { .. } => "doubted",
     }
 }
 
