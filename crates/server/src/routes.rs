@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod auth;
 pub mod billing;
+pub mod dev;
 pub mod docs;
 pub mod ops;
 pub mod pages;

@@ -29,7 +29,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-const TABLE: [Row; 23] = [
+const TABLE: [Row; 24] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -46,6 +46,7 @@ const TABLE: [Row; 23] = [
     row("DELETE", "/api/v1/auth/api-keys/{id}", Needs::Token),
     row("POST", "/api/v1/auth/api-keys/{id}/rotate", Needs::Token),
     row("GET", "/api/v1/auth/check", Needs::Token),
+    row("GET", "/api/v1/auth/entitlements", Needs::Token),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
     row("POST", "/api/v1/billing/stripe/webhook", Needs::Nothing),
@@ -69,6 +70,9 @@ pub const PAGES: [Row; 10] = [
     row("GET", "/.well-known/change-password", Needs::Nothing),
 ];
 
+/// What a development server has besides.
+pub const DEVELOPMENT: [Row; 1] = [row("POST", "/api/v1/dev/account", Needs::Token)];
+
 impl Row {
     /// A request with a body that would do, for the session `id` where the path names one.
     fn call(&self, client: &Client, id: &str) -> Call {
@@ -88,6 +92,7 @@ impl Row {
                 json!({ "current_password": crate::world::PASSWORD, "new_password": "a long new password" })
             }
             "/api/v1/auth/api-keys" if self.method == "POST" => json!({ "name": "Changed" }),
+            "/api/v1/dev/account" => json!({ "status": "suspended" }),
             "/api/v1/auth/profile" if self.method == "PATCH" => json!({ "name": "Changed" }),
             _ => return call,
         };
@@ -115,7 +120,7 @@ fn every_operation_has_a_row_and_every_row_an_operation() {
 
 async fn refused(app: &TestApp, needed: &[Needs], token: Option<&str>, code: &str) {
     let mut asked = 0;
-    for row in TABLE.iter().filter(|row| needed.contains(&row.needs)) {
+    for row in TABLE.iter().chain(&DEVELOPMENT).filter(|row| needed.contains(&row.needs)) {
         let mut call = row.call(&app.client, &format!("ses_{}", "1".repeat(32)));
         if let Some(token) = token {
             call = call.bearer(token);
@@ -199,7 +204,8 @@ async fn a_revoked_token_is_good_for_signing_out_alone() {
 async fn a_stranger_reaches_only_what_is_theirs() {
     let app = TestApp::new().await;
     let mut ada = app.signed_in(&app.user("ada").await).await;
-    for (index, row) in TABLE.iter().filter(|row| row.needs == Needs::Token).enumerate() {
+    let rows = TABLE.iter().chain(&DEVELOPMENT).filter(|row| row.needs == Needs::Token);
+    for (index, row) in rows.enumerate() {
         let eve = app.signed_in(&app.user(&format!("eve{index}")).await).await;
         let answer = row.call(&app.client, &ada.session).bearer(&eve.access).send().await;
         match (row.method, row.path) {
@@ -235,7 +241,7 @@ async fn nothing_is_changed_from_a_foreign_page_even_with_every_credential() {
         &[("origin", &ours), ("origin", "https://evil.example")],
     ];
     for headers in foreign {
-        for row in TABLE.iter().chain(&PAGES).filter(|row| row.changes_something()) {
+        for row in TABLE.iter().chain(&PAGES).chain(&DEVELOPMENT).filter(|row| row.changes_something()) {
             let mut call = row.call(&app.client, &ada.session).bearer(&ada.access);
             for (name, value) in headers {
                 call = call.header(name, value);
