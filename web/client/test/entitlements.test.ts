@@ -75,7 +75,9 @@ describe("what is asked", () => {
     stop();
     await world.time.advance(60 * MINUTE);
     expect(asked(world).length).toBe(1);
+    expect(storeOf(tab).of("plan")).toEqual({ status: "allowed" });
     void tab.client.signOut();
+    expect(storeOf(tab).of("plan")).toEqual({ status: "unknown" });
     watch(tab, "plan");
     await world.time.advance(MINUTE);
     expect(asked(world).length).toBe(1);
@@ -130,20 +132,19 @@ describe("a storm of refusals", () => {
 
   it("that begins while an answer is on its way is not settled by that answer", async () => {
     const { world, tab } = await signedIn();
-    const { seen } = watch(tab, "active_account");
-    await world.time.advance(5);
-    world.server.refusals.set("active_account", "account_suspended");
-    world.network = ({ url }) => {
-      if (isAsked({ url } as Sent) && asked(world).length === 1) {
-        // Answered before the account was suspended, heard afterwards.
-        const answers = [{ require: "active_account", allowed: true, problem: null }];
-        return { answer: Response.json({ account: null, answers }) };
-      }
-      return url.includes("/api/things") ? { answer: world.server.problem("account_suspended") } : undefined;
+    world.network = (sent) => {
+      if (isAsked(sent)) return asked(world).length === 1 ? { down: 500 } : undefined;
+      return { answer: world.server.problem("account_suspended") };
     };
+    const { seen } = watch(tab, "active_account");
+    await world.time.advance(100);
+    // The server has answered; nobody has heard it yet.
+    world.server.refusals.set("active_account", "account_suspended");
     void tab.client.fetch(`${HOME}/api/things`);
-    await world.time.advance(30_000);
-    expect(seen.at(-1)).toBe("account_suspended");
+    await world.time.advance(1000);
+    expect(seen).toEqual(["allowed"]);
+    await world.time.advance(10_000);
+    expect(seen).toEqual(["allowed", "account_suspended"]);
   });
 });
 
