@@ -122,7 +122,7 @@ describe("Protect", () => {
   test("says to the others what is in the way, follows what changes, and never shows a sign-in form for it", async () => {
     const world = await open(reports, { server: server([NEEDED, "plan_missing"]) });
     await world.pass(100);
-    expect(screen.getByRole("alert").textContent).toContain("This is not part of your plan.");
+    expect(screen.getByRole("alert").textContent).toContain("This comes with another plan.");
     expect(screen.queryByText("The reports")).toBeNull();
     world.server.refusals.clear();
     void world.client.refresh();
@@ -243,7 +243,9 @@ describe("BlockedNotice", () => {
     const world = await open(<BlockedNotice refusal={null} />, { messages: german });
     expect(screen.getByRole("alert").textContent).toBe("");
     world.page.rerender(world.around(<BlockedNotice refusal={refusalOf("plan_missing", 402)} />));
-    expect(screen.getByRole("alert").textContent).toBe("Nicht in Ihrem Tarif. Another plan has it.");
+    expect(screen.getByRole("alert").textContent).toBe(
+      "Nicht in Ihrem Tarif. Choose one that includes it, and it opens at once.",
+    );
   });
 
   test("a code of a newer server is told in its own words, here and in forms", async () => {

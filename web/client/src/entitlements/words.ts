@@ -8,7 +8,7 @@ export const REFUSAL_TITLES: Readonly<Record<RefusalCode, string>> = {
   account_missing: "You do not belong to an account yet.",
   account_suspended: "Your account is suspended.",
   account_cancelled: "Your account is cancelled.",
-  plan_missing: "This is not part of your plan.",
+  plan_missing: "This comes with another plan.",
   plan_inactive: "Your plan is not active.",
   limit_reached: "You have reached a limit of your plan.",
 };
@@ -19,7 +19,7 @@ export const REFUSAL_HELP: Readonly<Record<RefusalCode, string>> = {
   account_missing: "Ask whoever runs your team's account to add you.",
   account_suspended: "You stay signed in. Once it is open again, everything here is as it was.",
   account_cancelled: "You stay signed in. To come back to it, please write to support.",
-  plan_missing: "Another plan has it.",
+  plan_missing: "Choose one that includes it, and it opens at once.",
   plan_inactive: "Once it is active again, this works as before.",
   limit_reached: "Make room, or take a plan that has more.",
 };
