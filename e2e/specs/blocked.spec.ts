@@ -79,11 +79,11 @@ test("a suspended account: its page says so and everything else on it works, in 
   await name.fill("Still Here");
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("You are Still Here from now on.")).toBeVisible();
-  await page.getByLabel("Current password").fill(person.password);
-  await page.getByLabel("New password").fill("another way to the sea");
+  await page.getByRole("textbox", { name: "Current password" }).fill(person.password);
+  await page.getByRole("textbox", { name: "New password" }).fill("another way to the sea");
   await page.getByRole("button", { name: "Change password" }).click();
   await expect(page.getByText("Your password is changed.")).toBeVisible();
-  await expect(page.getByText("This browser")).toBeVisible();
+  await expect(page.getByText("This browser", { exact: true })).toBeVisible();
   await untilState(one, { ...LIVE, user: { name: "Still Here" } as never });
 
   await setAccount(one, { status: "active" });
@@ -105,7 +105,7 @@ test("the profile cannot be read: what is shown says so, and the session goes on
   await page.route("**/api/v1/auth/entitlements*", (route) => route.abort());
   await page.goto(new URL("/account", one.url()).href);
   await expect(page.getByText("Your account cannot be shown just now.")).toBeVisible();
-  await expect(page.getByText("This browser")).toBeVisible();
+  await expect(page.getByText("This browser", { exact: true })).toBeVisible();
   await page.unroute("**/api/v1/auth/entitlements*");
   await page.getByRole("button", { name: "Try again" }).click();
   await expect(page.getByText("Active", { exact: true })).toBeVisible();

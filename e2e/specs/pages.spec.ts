@@ -44,7 +44,7 @@ const SCENES: Record<string, Scene> = {
   "sign-up": { path: "/sign-up", signedIn: false, shows: "Create an account" },
   account: { path: "/account", signedIn: true, shows: "Your devices" },
   "account, with a plan": accountThatIs({ plan: "pro" }, "unlimited projects"),
-  "account, with a plan that is not active": accountThatIs({ plan: "inactive" }, "It is not active."),
+  "account, with a plan that is not active": accountThatIs({ plan: "inactive" }, "(not active)"),
   "account, suspended": accountThatIs({ status: "suspended" }, "Your account is suspended."),
   "account, cancelled": accountThatIs({ status: "cancelled" }, "Your account is cancelled."),
   "account, cookie evicted": {
@@ -76,7 +76,7 @@ const SCENES: Record<string, Scene> = {
     shows: "",
     act: async (page) => {
       await page.getByRole("button", { name: "Suspend it" }).click();
-      await expect(page.getByText("Your account is suspended.")).toBeVisible();
+      await expect(page.getByText("Your account is suspended.").first()).toBeVisible();
     },
   },
   "API reference": { path: "/api/docs", signedIn: false, shows: "The API" },

@@ -12,6 +12,11 @@ export const STATUS: Readonly<Record<Account["status"], { text: string; look: "g
     cancelled: { text: "Cancelled", look: "out" },
   };
 
+/** What it is called, for people. */
+export function nameOf({ name, isActive }: Plan): string {
+  return isActive ? name : `${name} (not active)`;
+}
+
 /** What it includes, as in `export, single sign-on`. */
 export function featuresOf({ features }: Plan): string {
   return features.map(readable).join(", ");

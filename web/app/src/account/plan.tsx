@@ -3,7 +3,7 @@ import { useAccount } from "@tenure/react";
 import { useMessages } from "@tenure/react/messages.js";
 import { Button } from "@tenure/react/parts.js";
 import type { JSX, ReactNode } from "react";
-import { featuresOf, limitsOf, STATUS } from "../account-words.js";
+import { featuresOf, limitsOf, nameOf, STATUS } from "../account-words.js";
 
 /** Whom the person belongs to, and what that account has. */
 export function AccountAndPlan(): JSX.Element {
@@ -37,10 +37,7 @@ function AccountFacts({ account: { name, status, plan } }: { account: Account })
           {text}
         </span>
       </Term>
-      <Term name="Plan">
-        {plan ? plan.name : "None"}
-        {plan && !plan.isActive && <span data-part="help"> It is not active.</span>}
-      </Term>
+      <Term name="Plan">{plan ? nameOf(plan) : "None"}</Term>
       {features && <Term name="Includes">{features}</Term>}
       {limits && <Term name="Allows">{limits}</Term>}
     </dl>

@@ -3,7 +3,7 @@
 import { BlockedNotice, Protect, SignedIn, useAccount, useMessages } from "@tenure/react";
 import { Facts } from "@tenure/react/parts.js";
 import type { JSX } from "react";
-import { featuresOf, limitsOf, STATUS } from "../account-words.js";
+import { featuresOf, limitsOf, nameOf, STATUS } from "../account-words.js";
 import { NEEDED } from "./account.js";
 
 export function Entitled(): JSX.Element {
@@ -34,8 +34,8 @@ function AccountNow(): JSX.Element {
     <Facts
       of={[
         ["Account", account ? account.name : status === "known" ? "none" : status],
-        ["Status", account && STATUS[account.status].text],
-        ["Plan", account && (plan ? `${plan.name}${plan.isActive ? "" : " (not active)"}` : "none")],
+        ["Status", account && (STATUS[account.status]?.text ?? account.status)],
+        ["Plan", account && (plan ? nameOf(plan) : "none")],
         ["Includes", plan && featuresOf(plan)],
         ["Allows", plan && limitsOf(plan, count)],
       ]}

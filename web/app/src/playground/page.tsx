@@ -44,8 +44,8 @@ export function PlaygroundPage({ play, tabs, config, burst }: PlaygroundProps): 
           </p>
         </div>
         <LiveSession play={play} tabs={tabs} devUser={config.dev_user} />
-        <BreakIt play={play} burst={burst} />
         <Entitled />
+        <BreakIt play={play} burst={burst} />
         <Events log={play.events} />
         <Requests breakage={play.breakage} />
       </main>
