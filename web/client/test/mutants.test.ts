@@ -48,7 +48,7 @@ const mutants: Readonly<Record<string, Mutant>> = {
   },
   "the content type is not looked at": {
     file: "problem.ts",
-    line: `!contentType?.startsWith("application/problem+json") || `,
+    line: `!contentType?.startsWith(PROBLEM) || `,
     instead: "",
   },
   "a body that contradicts its status is believed": {
