@@ -53,8 +53,13 @@ export function readEntitlements(body: unknown, count: number): Entitlements | u
   if (!Array.isArray(answers) || answers.length !== count) return undefined;
   const account = camel<Account>(told);
   const plan = camel<Plan>(account?.plan);
-  return { account: account ? { ...account, plan: plan ?? null } : null, answers: answers.map(entitled) };
+  return {
+    account: account ? { ...account, plan: plan ? { ...NOTHING, ...plan } : null } : null,
+    answers: answers.map(entitled),
+  };
 }
+
+const NOTHING = { limits: {}, features: [] };
 
 /** Allowed is only what is said to be. */
 function entitled({ require: requirement, allowed, problem }: EntitlementAnswer): Entitled {

@@ -283,6 +283,29 @@ describe("the client", () => {
     expect(data?.answers[0]?.problem).toMatchObject({ code: "foreign_answer", problemClass: "transport" });
   });
 
+  it.each([
+    ["no account", {}, null],
+    ["null for an account", { account: null }, null],
+    ["no plan", { account: { id: "acc_1", name: "A", status: "active" } }, { plan: null }],
+    [
+      "half a plan",
+      { account: { id: "acc_1", plan: { slug: "pro" } } },
+      { plan: { slug: "pro", limits: {}, features: [] } },
+    ],
+  ] as const)(
+    "C30, C31: %s in the answer is that and no more, and the session goes on",
+    async (_, body, account) => {
+      const { world, tab } = await signedIn();
+      world.network = (sent) =>
+        isAsked(sent) ? { answer: Response.json({ answers: [], ...body }) } : undefined;
+      watch(tab, "");
+      await world.time.advance(100);
+      expect(storeOf(tab).account()).toMatchObject({ status: "known", account });
+      expect(tab.shows).toBe("signedIn ada live");
+      expect(world.refreshes()).toEqual([]);
+    },
+  );
+
   it("has one store, whoever asks for it", () => {
     const client = createClient({ start: false, baseUrl: HOME });
     expect(entitlementsOf(client)).toBe(entitlementsOf(client));
