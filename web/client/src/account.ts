@@ -53,7 +53,9 @@ export function accountCalls(
       });
     },
     entitlements(requirements = []) {
-      const path = `entitlements?require=${encodeURIComponent(requirements.join(";"))}`;
+      // A semicolon would make two of one, and every answer after it another's.
+      const asked = requirements.map((requirement) => requirement.replaceAll(";", ",")).join(";");
+      const path = `entitlements?require=${encodeURIComponent(asked)}`;
       return send({ method: "GET", path }, (body) => readEntitlements(body, requirements.length));
     },
     async updateProfile(json) {

@@ -56,6 +56,15 @@ describe("what is asked", () => {
     expect(asked(world).slice(1).map(named)).toEqual([["permission:b"]]);
   });
 
+  it("a slip in one requirement spoils no other", async () => {
+    const { world, tab } = await signedIn();
+    world.server.refusals.set("plan", "plan_missing");
+    const watched = ["planet;feature:x", "plan"].map((name) => watch(tab, name));
+    await world.time.advance(100);
+    expect(watched.map(({ seen }) => seen)).toEqual([["allowed"], ["plan_missing"]]);
+    expect(asked(world).map(named)).toEqual([["planet,feature:x", "plan"]]);
+  });
+
   it("is in parts where it is much, and every part has its answer", async () => {
     const { world, tab } = await signedIn();
     const names = Array.from({ length: 45 }, (_, i) => `permission:p${i}`);

@@ -1,6 +1,6 @@
 import type { Refusal } from "@tenure/client";
 import type { Needs } from "@tenure/client/entitlements";
-import { type JSX, type ReactNode, useState } from "react";
+import { type JSX, type ReactNode, type RefObject, useEffect, useRef, useState } from "react";
 import { useEntitlement } from "./entitlements.js";
 import { refusalWords, useMessages } from "./messages.js";
 import { Button, Facts, Icon, type RootProps } from "./parts.js";
@@ -38,13 +38,30 @@ export function BlockedNotice(props: BlockedNoticeProps): JSX.Element {
   const isAnswer = told !== undefined;
   const { refusal: found, reload } = useEntitlement(isAnswer ? "" : needs);
   const refusal = told ?? found;
+  const place = useRef<HTMLDivElement | null>(null);
+  const wasChecked = useRef(false);
+  useEffect(() => {
+    // The button that was pressed is gone, and the focus with it, unless it is somewhere else by now.
+    const isLost = wasChecked.current && document.activeElement === document.body;
+    if (!refusal && isLost) place.current?.focus();
+  }, [refusal]);
+  const check = () => {
+    wasChecked.current = true;
+    return reload();
+  };
   return (
-    <div data-tenure="blocked-notice" data-open={refusal !== null} {...root}>
+    <div
+      ref={place as RefObject<HTMLDivElement>}
+      tabIndex={-1}
+      data-tenure="blocked-notice"
+      data-open={refusal !== null}
+      {...root}
+    >
       <div role={isAnswer ? "alert" : "status"}>{refusal && <Told refusal={refusal} />}</div>
       {refusal && (
         <div data-part="actions">
           <Ways {...{ refusal, upgradeHref, onUpgrade, supportHref }} />
-          {!isAnswer && <CheckAgain reload={reload} />}
+          {!isAnswer && <CheckAgain check={check} />}
           {children}
         </div>
       )}
@@ -91,17 +108,17 @@ function Way({ href, children }: { href: string; children: ReactNode }): JSX.Ele
   );
 }
 
-function CheckAgain({ reload }: { reload: () => Promise<void> }): JSX.Element {
+function CheckAgain({ check }: { check: () => Promise<void> }): JSX.Element {
   const words = useMessages();
   const [busy, setBusy] = useState(false);
-  const check = async () => {
+  const press = async () => {
     if (busy) return;
     setBusy(true);
-    await reload();
+    await check();
     setBusy(false);
   };
   return (
-    <Button busy={busy} onClick={() => void check()}>
+    <Button busy={busy} onClick={() => void press()}>
       {words.checkAgain}
     </Button>
   );

@@ -202,6 +202,8 @@ describe("BlockedNotice", () => {
     await world.pass(100);
     expect(place.textContent).toBe("");
     expect(screen.queryByRole("button")).toBeNull();
+    // The focus was on the button, and does not fall back to the top of the page.
+    expect(document.activeElement).toBe(place.parentElement);
   });
 
   test.each([

@@ -218,7 +218,7 @@ class Store implements EntitlementStore {
     this.#notBefore = this.edges.monotonicNow() + (failed ? this.#retryAfter(failed) : AGAIN_AFTER_MS);
     const missed = error ?? undefined;
     this.#account = data ? { status: "known", account: data.account } : failedAccount(this.#account, error);
-    for (const name of names) this.#know(name, data?.answers[names.indexOf(name)], missed);
+    for (const [at, name] of names.entries()) this.#know(name, data?.answers[at], missed);
     // Something may have changed while the answer was on its way.
     if (!failed && doubts === this.#doubts) for (const name of [...names, ACCOUNT]) this.#fresh.add(name);
     this.#tell();
