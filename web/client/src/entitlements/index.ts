@@ -50,8 +50,8 @@ type Outside = Pick<Edges, "setTimeout" | "clearTimeout" | "monotonicNow" | "ran
 const AGAIN_AFTER_MS = 10_000;
 const RETRY_FIRST_MS = 2000;
 const RETRY_MAX_MS = 60_000;
-/** Requirements in one question, so that its address stays short. */
-const AT_ONCE = 20;
+/** Requirements in one question: as many as the server answers. */
+const AT_ONCE = 64;
 
 const UNKNOWN: Entitlement = { status: "unknown" };
 const ALLOWED: Entitlement = { status: "allowed" };
