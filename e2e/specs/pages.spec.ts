@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import type { Person, Server } from "../support/server.js";
-import { refresh, signIn } from "../support/tab.js";
+import { refresh, setAccount, signIn } from "../support/tab.js";
 import { expect, test } from "../support/test.js";
 
 interface Scene {
@@ -15,6 +15,19 @@ interface Scene {
   /** What the person does before we look. */
   readonly act?: (page: Page, server: Server, person: Person) => Promise<void>;
 }
+
+/** The account page of an account that is as wished, once it says so. */
+const accountThatIs = (wish: Parameters<typeof setAccount>[1], says: string): Scene => ({
+  path: "/account",
+  signedIn: true,
+  shows: "Account and plan",
+  act: async (page) => {
+    await setAccount(page.context().pages()[1] as Page, wish);
+    await page.reload();
+    await expect(page.getByText(says).first()).toBeVisible();
+    await expect(page.getByRole("list").first()).toBeVisible();
+  },
+});
 
 const SCENES: Record<string, Scene> = {
   "sign-in": { path: "/sign-in", signedIn: false, shows: "Sign in" },
@@ -30,6 +43,10 @@ const SCENES: Record<string, Scene> = {
   "sign-in, already signed in": { path: "/sign-in", signedIn: true, shows: "You are signed in" },
   "sign-up": { path: "/sign-up", signedIn: false, shows: "Create an account" },
   account: { path: "/account", signedIn: true, shows: "Your devices" },
+  "account, with a plan": accountThatIs({ plan: "pro" }, "unlimited projects"),
+  "account, with a plan that is not active": accountThatIs({ plan: "inactive" }, "(not active)"),
+  "account, suspended": accountThatIs({ status: "suspended" }, "Your account is suspended."),
+  "account, cancelled": accountThatIs({ status: "cancelled" }, "Your account is cancelled."),
   "account, cookie evicted": {
     path: "/account",
     signedIn: true,
@@ -53,6 +70,15 @@ const SCENES: Record<string, Scene> = {
   },
   playground: { path: "/", signedIn: false, shows: "" },
   "playground, signed in": { path: "/", signedIn: true, shows: "" },
+  "playground, suspended": {
+    path: "/",
+    signedIn: true,
+    shows: "",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Suspend it" }).click();
+      await expect(page.getByText("Your account is suspended.").first()).toBeVisible();
+    },
+  },
   "API reference": { path: "/api/docs", signedIn: false, shows: "The API" },
   "API reference, codes": { path: "/api/docs/codes", signedIn: false, shows: "" },
 };

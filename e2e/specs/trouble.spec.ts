@@ -126,24 +126,6 @@ for (const [status, code] of [
   });
 }
 
-test("five hundred real 402 and 403 of the server cause no refresh and no sign-out", async ({
-  tab,
-  person,
-}) => {
-  const page = await tab();
-  await signIn(page, person);
-  const { refreshesSent } = await inspect(page);
-  const check = "/api/v1/auth/check?require=";
-  const storm = (require: string) =>
-    Promise.all(Array.from({ length: 250 }, () => call(page, check + require)));
-  expect(new Set(await storm("plan:pro"))).toEqual(new Set([402]));
-  expect(new Set(await storm("permission:reports.read"))).toEqual(new Set([403]));
-  expect((await inspect(page)).refreshesSent).toBe(refreshesSent);
-  expect(await stateOf(page)).toMatchObject(LIVE);
-  await expectNeverOut(page);
-  expect(await refresh(page)).toBeUndefined();
-});
-
 test("F15: our own 500 to a refresh is waited for", async ({ tab, person }) => {
   const page = await tab();
   await signIn(page, person);

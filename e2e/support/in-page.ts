@@ -1,6 +1,7 @@
 /** What runs in the harness page: the SDK as an app would have it, and a record of what the app was told. */
 
 import { type AuthEvent, type AuthState, type Client, createClient } from "@tenure/client";
+import { entitlementsOf } from "@tenure/client/entitlements";
 import axios from "axios";
 
 export interface Told {
@@ -14,6 +15,7 @@ declare global {
   interface Window {
     createClient: typeof createClient;
     axios: typeof axios;
+    entitlementsOf: typeof entitlementsOf;
     client: Client;
     told: Told[];
   }
@@ -21,6 +23,7 @@ declare global {
 
 window.createClient = createClient;
 window.axios = axios;
+window.entitlementsOf = entitlementsOf;
 window.told = [];
 window.client = createClient();
 window.client.onAuthStateChange((event, state) => {

@@ -14,7 +14,15 @@ export default async function setup(): Promise<() => void> {
     configFile: false,
     root: here("."),
     logLevel: "warn",
-    resolve: { alias: { "@tenure/client": here("../../web/client/src/index.ts") } },
+    resolve: {
+      alias: [
+        {
+          find: "@tenure/client/entitlements",
+          replacement: here("../../web/client/src/entitlements/index.ts"),
+        },
+        { find: "@tenure/client", replacement: here("../../web/client/src/index.ts") },
+      ],
+    },
     build: {
       outDir,
       emptyOutDir: true,

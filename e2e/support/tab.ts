@@ -80,6 +80,16 @@ export function whoAmI(page: Page): Promise<string> {
   });
 }
 
+/** Makes the account of whoever is signed in what it should be, by a server in development. */
+export async function setAccount(page: Page, wish: { status: string } | { plan: string }): Promise<void> {
+  const status = await page.evaluate(async (wish) => {
+    const headers = { "Content-Type": "application/json" };
+    const init = { method: "POST", headers, body: JSON.stringify(wish) };
+    return (await window.client.fetch("/api/v1/dev/account", init)).status;
+  }, wish);
+  expect(status, "a change of the account").toBe(204);
+}
+
 /** Asks for another token, as the app may at any time. The code of what went wrong, or undefined. */
 export function refresh(page: Page): Promise<string | undefined> {
   return page.evaluate(async () => (await window.client.refresh()).error?.code);

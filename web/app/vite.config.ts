@@ -26,6 +26,10 @@ export default defineConfig(({ mode }) => ({
       { find: /^react(-dom)?$/, replacement: "preact/compat" },
       { find: /^react\/jsx(-dev)?-runtime$/, replacement: "preact/jsx-runtime" },
       { find: /^@tenure\/client$/, replacement: here("../client/src/index.ts") },
+      {
+        find: /^@tenure\/client\/entitlements$/,
+        replacement: here("../client/src/entitlements/index.ts"),
+      },
       { find: /^@tenure\/client\/tracker$/, replacement: here("../client/src/tracker/index.ts") },
       { find: /^@tenure\/react$/, replacement: here("../react/src/index.ts") },
       { find: /^@tenure\/react\//, replacement: here("../react/src/") },

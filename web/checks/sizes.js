@@ -11,22 +11,24 @@ import { build } from "vite";
 
 /**
  * Entry points: name, file, limit in bytes of gzip, and what of it is imported if not everything. The client's goal is
- * 8 kB; what the simulation taught it about sleep, storage and late answers has cost a little more.
+ * 8 kB; what the simulation taught it about sleep, storage and late answers has cost a little more, and so have asking what
+ * a person may do and hearing of refusals. What keeps the answers is an entry of its own.
  */
 const ENTRIES = [
   [
     "@tenure/client",
     "web/client/dist/index.js",
-    8_500,
+    9_000,
     "createClient, ProblemError, isTransport, isAuthorization, isAuthentication",
   ],
+  ["@tenure/client/entitlements", "web/client/dist/entitlements/index.js", 4_000],
   ["@tenure/client/monitor", "web/client/dist/monitor/index.js", 4_000],
   ["@tenure/client/tracker", "web/client/dist/tracker/index.js", 4_000],
   [
     "@tenure/react, no components",
     "web/react/dist/index.js",
     4_000,
-    "SessionProvider, SignedIn, SignedOut, Unknown, Protect, useSession, useUser, useSignIn, useSignUp, useSignOut, useSessions",
+    "SessionProvider, SignedIn, SignedOut, Unknown, Protect, useSession, useUser, useSignIn, useSignUp, useSignOut, useSessions, useEntitlement, useAccount",
   ],
   ["@tenure/react, everything", "web/react/dist/index.js", 16_000],
 ];

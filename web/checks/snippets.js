@@ -83,6 +83,7 @@ function configuration() {
         "@tenure/client": source("client/src/index.ts"),
         "@tenure/client/monitor": source("client/src/monitor/index.ts"),
         "@tenure/client/monitor/auto": source("client/src/monitor/auto.ts"),
+        "@tenure/client/entitlements": source("client/src/entitlements/index.ts"),
         "@tenure/client/tracker": source("client/src/tracker/index.ts"),
         "@tenure/react": source("react/src/index.ts"),
         "@tenure/react/styles.css": source("react/src/styles.css"),

@@ -11,6 +11,7 @@ export default defineConfig({
         index: "src/index.ts",
         "monitor/index": "src/monitor/index.ts",
         "monitor/auto": "src/monitor/auto.ts",
+        "entitlements/index": "src/entitlements/index.ts",
         "tracker/index": "src/tracker/index.ts",
       },
       formats: ["es"],

@@ -6,6 +6,7 @@ const source = (path: string) => fileURLToPath(new URL(`../client/src/${path}`, 
 export default defineConfig({
   resolve: {
     alias: [
+      { find: "@tenure/client/entitlements", replacement: source("entitlements/index.ts") },
       { find: "@tenure/client/tracker", replacement: source("tracker/index.ts") },
       { find: "@tenure/client", replacement: source("index.ts") },
     ],

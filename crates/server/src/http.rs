@@ -19,7 +19,7 @@ use axum::routing::{delete, get, post, put};
 
 use crate::App;
 use crate::http::door::Door;
-use crate::routes::{admin, assets, auth, billing, docs, pages, system, well_known};
+use crate::routes::{admin, assets, auth, billing, dev, docs, pages, system, well_known};
 
 /// Every route of the API listener. A route that needs somebody says so in its handler's parameters; the
 /// table test in `tests/it/authz_table.rs` calls each as nobody, as a stranger and cross-site.
@@ -35,6 +35,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/api-keys/{id}", delete(auth::api_keys::revoke))
         .route("/api/v1/auth/api-keys/{id}/rotate", post(auth::api_keys::rotate))
         .route("/api/v1/auth/check", get(auth::check::get))
+        .route("/api/v1/auth/entitlements", get(auth::entitlements::get))
         .route("/api/v1/auth/plans", get(auth::plans::plans))
         .route("/api/v1/auth/industries", get(auth::plans::industries))
         .route("/api/v1/auth/password/change", post(auth::password::change))
@@ -72,7 +73,16 @@ fn routes() -> Router<Arc<App>> {
         .route("/favicon.svg", get(assets::favicon))
 }
 
+/// What the playground needs; in production there is nothing at these addresses.
+fn development_routes() -> Router<Arc<App>> {
+    Router::new().route("/api/v1/dev/account", post(dev::account))
+}
+
 /// The service of the API listener.
 pub fn door(app: Arc<App>) -> Door {
-    Door::new(app, routes())
+    let routes = match app.settled.development {
+        true => routes().merge(development_routes()),
+        false => routes(),
+    };
+    Door::new(app, routes)
 }

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod assets;
 pub mod auth;
 pub mod billing;
+pub mod dev;
 pub mod docs;
 pub mod ops;
 pub mod pages;

@@ -5,12 +5,12 @@ import type { Engine } from "./engine.js";
 import type { Grant } from "./session.js";
 import { type Call, done, failure, foreign } from "./transport.js";
 import type { Client, Result } from "./types.js";
-import { readSessions, readToken, readUser } from "./wire.js";
+import { readEntitlements, readSessions, readToken, readUser } from "./wire.js";
 
 export function accountCalls(
   engine: Engine,
   bearer: Bearer,
-): Pick<Client, "signOut" | "sessions" | "changePassword" | "updateProfile"> {
+): Pick<Client, "signOut" | "sessions" | "changePassword" | "updateProfile" | "entitlements"> {
   /** A call to Tenure's own API with the token; repeated once if the token is refused. */
   async function send<T>(call: Call, read: (body: unknown) => T | undefined): Promise<Result<T>> {
     const { data: held, error } = await bearer.held();
@@ -51,6 +51,12 @@ export function accountCalls(
         if (token) engine.dispatch({ is: "token", sessionId, token });
         return token && { endedSessions: (body as { ended_sessions: number }).ended_sessions };
       });
+    },
+    entitlements(requirements = []) {
+      // A semicolon would make two of one, and every answer after it another's.
+      const asked = requirements.map((requirement) => requirement.replaceAll(";", ",")).join(";");
+      const path = `entitlements?require=${encodeURIComponent(asked)}`;
+      return send({ method: "GET", path }, (body) => readEntitlements(body, requirements.length));
     },
     async updateProfile(json) {
       const answer = await send({ method: "PATCH", path: "profile", json }, readUser);

@@ -34,7 +34,10 @@ export interface AccountPatch {
 
 /** The plan of an account. */
 export interface AccountPlan {
+  features: string[];
   is_active: boolean;
+  /** How much of each thing it allows; null means as much as anybody likes. */
+  limits: Record<string, number | null>;
   name: string;
   slug: string;
 }
@@ -142,6 +145,29 @@ export const END_REASONS = [
   "remembered_lifetime",
   "short_lifetime",
 ] as const;
+
+export interface EntitlementAnswer {
+  allowed: boolean;
+  problem?: EntitlementProblem | null;
+  /** The requirement as it was asked. */
+  require: string;
+}
+
+/** Of class `authorization` if it is refused. Any other says that it cannot be told. */
+export interface EntitlementProblem {
+  class: ErrorClass;
+  code: ErrorCode;
+  /** One honest sentence for the person. */
+  detail: string;
+  status: number;
+}
+
+/** What somebody may do, and the account that they act in. */
+export interface EntitlementsAnswer {
+  account?: AccountAnswer | null;
+  /** One for each requirement, in the order of the question. */
+  answers: EntitlementAnswer[];
+}
 
 export type ErrorClass = "authentication" | "authorization" | "request" | "transport";
 

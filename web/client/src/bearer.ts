@@ -1,7 +1,8 @@
 /** Requests of the app with the access token: `client.fetch` and axios. What an API answers never signs out. */
 
 import type { Engine } from "./engine.js";
-import { ProblemError, problemIn } from "./problem.js";
+import { enlist, tell } from "./listeners.js";
+import { isAuthorization, ProblemError, problemIn, type Refusal, readProblem } from "./problem.js";
 import type { Grant } from "./session.js";
 import { done, failure, unreachable } from "./transport.js";
 import type { AxiosLike, Result } from "./types.js";
@@ -13,6 +14,7 @@ export class Bearer {
   readonly #origins: readonly string[];
   /** Which grant an axios request went out with; not in its config, which error reports like to quote. */
   readonly #sent = new WeakMap<object, Grant>();
+  readonly #refused = new Set<(refusal: Refusal) => void>();
 
   constructor(
     private readonly engine: Engine,
@@ -72,9 +74,24 @@ export class Bearer {
     // A body can be sent once, so the repetition has a copy of its own.
     const copy = request.clone();
     const response = await engine.edges.fetch(authorized(request, held));
-    if (response.status !== 401 || !(await refusesToken(response))) return response;
+    if (response.status !== 401 || !(await refusesToken(response))) return this.#heard(response);
     const next = await this.another(held);
-    return next ? engine.edges.fetch(authorized(copy, next)) : response;
+    return next ? this.#heard(await engine.edges.fetch(authorized(copy, next))) : response;
+  }
+
+  onRefusal(listener: (refusal: Refusal) => void): () => void {
+    return enlist(this.#refused, listener);
+  }
+
+  /** Tells of a refusal beside the answer, which waits for nobody. */
+  #heard(response: Response): Response {
+    const mayRefuse = response.status === 402 || response.status === 403;
+    if (mayRefuse && this.#refused.size) void readProblem(response).then((problem) => this.#tell(problem));
+    return response;
+  }
+
+  #tell(problem: ProblemError | undefined): void {
+    if (isAuthorization(problem)) for (const listener of [...this.#refused]) tell(() => listener(problem));
   }
 
   attachAxios(instance: AxiosLike): () => void {
@@ -92,8 +109,10 @@ export class Bearer {
       // Error reports quote it, and an app that sends the request once more would send an old one.
       if (held) delete error.config.headers.Authorization;
       const answer = error?.response;
-      if (!held || answer?.status !== 401 || error.config.tenureRepeated) throw error;
+      if (!held || !answer) throw error;
       const { headers } = answer;
+      this.#tell(problemIn(answer.status, headers["content-type"], answer.data));
+      if (answer.status !== 401 || error.config.tenureRepeated) throw error;
       if (!isRefusal(headers["content-type"], answer.data, headers["www-authenticate"])) throw error;
       if (!(await this.another(held))) throw error;
       return instance.request({ ...error.config, tenureRepeated: true });

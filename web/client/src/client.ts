@@ -79,6 +79,7 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     fetch: (input, init) => bearer.fetch(input, init),
     attachAxios: (instance) => bearer.attachAxios(instance),
+    onRefusal: (listener) => bearer.onRefusal(listener),
 
     async serverStatus() {
       return readAs(

@@ -2,6 +2,7 @@
 
 import { ServerClock } from "./clock.js";
 import type { Edges } from "./edges.js";
+import { enlist, tell } from "./listeners.js";
 import { Memory } from "./memory.js";
 import { isRecord } from "./problem.js";
 import {
@@ -103,7 +104,7 @@ export class Engine implements Hearing {
       this.#tab = tab;
       const changed = this.#look(now);
       for (const effect of effects) this.#run(effect);
-      if (changed) for (const listener of [...this.#listeners]) call(listener);
+      if (changed) for (const listener of [...this.#listeners]) tell(listener);
     }
     this.#busy = false;
   }
@@ -229,7 +230,7 @@ export class Engine implements Hearing {
         this.tabs.tell({ is: "out", out: effect.out });
         break;
       case "emit":
-        for (const listener of [...this.#named]) call(() => listener(effect.event, this.#view));
+        for (const listener of [...this.#named]) tell(() => listener(effect.event, this.#view));
     }
   }
 
@@ -328,20 +329,6 @@ export class Engine implements Hearing {
     if (changed) this.#view = next;
     for (const look of [...this.#watchers]) look();
     return changed;
-  }
-}
-
-function enlist<T>(listeners: Set<T>, listener: T): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
-
-/** A listener that throws is its owner's bug and must not stop a session. */
-function call(listener: () => void): void {
-  try {
-    listener();
-  } catch (error) {
-    console.error(error);
   }
 }
 

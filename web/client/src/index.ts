@@ -1,6 +1,7 @@
 /** `@tenure/client`: the session of this browser, for any framework and none. */
 
 export {
+  type AccountStatus,
   type EndReason,
   type ErrorClass,
   type ErrorCode,
@@ -13,11 +14,15 @@ export type { Channel, Edges, KeyValueStore, Locks } from "./edges.js";
 export { LEGACY_KEYS } from "./memory.js";
 export {
   type ClientCode,
+  type CodeOf,
   isAuthentication,
   isAuthorization,
   isTransport,
   type ProblemDetails,
   ProblemError,
   type ProblemOf,
+  type Refusal,
+  type RefusalCode,
+  readProblem,
 } from "./problem.js";
 export type * from "./types.js";

@@ -1,6 +1,8 @@
 /** Errors, all of one shape: the server's problems (RFC 9457) and what can go wrong on the way to it. */
 
-import type { EndReason, ErrorClass, ErrorCode, FieldError, Problem } from "./api.gen.js";
+import type { EndReason, ERROR_CLASS, ErrorClass, ErrorCode, FieldError, Problem } from "./api.gen.js";
+
+const PROBLEM = "application/problem+json";
 
 /**
  * What the client says by itself: no answer came (`unreachable`), an answer came that is not the server's
@@ -38,15 +40,29 @@ export class ProblemError extends Error {
   }
 }
 
+/** The codes of one class, as this release knows them; a newer server may have more. */
+export type CodeOf<Class extends ErrorClass> =
+  | { [Code in ErrorCode]: (typeof ERROR_CLASS)[Code] extends Class ? Code : never }[ErrorCode]
+  | (Class extends "transport" ? "unreachable" | "foreign_answer" : never)
+  | (Class extends "authentication" ? "signed_out" : never);
+
 /** A problem of one class. */
-export type ProblemOf<Class extends ErrorClass> = ProblemError & { readonly problemClass: Class };
+export type ProblemOf<Class extends ErrorClass> = ProblemError & {
+  readonly problemClass: Class;
+  readonly code: CodeOf<Class>;
+};
+
+/** What 402 and 403 say: the person is known, and their account, its plan or a permission stands in the way. */
+export type Refusal = ProblemOf<"authorization">;
+
+/** Why something was refused, as this release knows it. */
+export type RefusalCode = CodeOf<"authorization">;
 
 /** Wait and try again: no answer, an answer that is not ours, 429 or 5xx. It says nothing about the session. */
 export const isTransport = (error: unknown): error is ProblemOf<"transport"> => isOf(error, "transport");
 
 /** The person is known and may not do this (402, 403). It says nothing about the session. */
-export const isAuthorization = (error: unknown): error is ProblemOf<"authorization"> =>
-  isOf(error, "authorization");
+export const isAuthorization = (error: unknown): error is Refusal => isOf(error, "authorization");
 
 /** The server does not know who asks. Only the client itself judges whether that means signed out. */
 export const isAuthentication = (error: unknown): error is ProblemOf<"authentication"> =>
@@ -54,6 +70,20 @@ export const isAuthentication = (error: unknown): error is ProblemOf<"authentica
 
 function isOf(error: unknown, problemClass: ErrorClass): boolean {
   return error instanceof ProblemError && error.problemClass === problemClass;
+}
+
+/**
+ * The server's problem that an answer of `client.fetch` carries, or undefined if it carries none. The answer's body stays
+ * yours; ask before you read it.
+ */
+export async function readProblem(response: Response): Promise<ProblemError | undefined> {
+  const type = response.headers.get("content-type");
+  if (response.ok || !type?.startsWith(PROBLEM) || response.bodyUsed) return undefined;
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => undefined);
+  return problemIn(response.status, type, body);
 }
 
 /**
@@ -65,7 +95,7 @@ export function problemIn(
   contentType: string | null,
   body: unknown,
 ): ProblemError | undefined {
-  if (!contentType?.startsWith("application/problem+json") || !isRecord(body)) return undefined;
+  if (!contentType?.startsWith(PROBLEM) || !isRecord(body)) return undefined;
   const problem = body as Partial<Problem> & { [name: string]: unknown };
   const { code, class: problemClass, retry_after: retryAfter, server_time: serverTime } = problem;
   if (problem.status !== status || typeof code !== "string" || !isClass(problemClass)) return undefined;

@@ -1,8 +1,8 @@
 /** What an app sees: states, events, results, and the client itself. */
 
-import type { EndReason, UserRole } from "./api.gen.js";
+import type { AccountStatus, EndReason, UserRole } from "./api.gen.js";
 import type { Edges } from "./edges.js";
-import type { ProblemError } from "./problem.js";
+import type { ProblemError, Refusal } from "./problem.js";
 
 /** The person who is signed in. Times are Unix milliseconds by the server's clock. */
 export interface User {
@@ -131,6 +131,39 @@ export interface ServerStatus {
   readonly registrationOpen: boolean;
 }
 
+/** Whom a person belongs to and pays with. It decides what they may do, and never whether they are signed in. */
+export interface Account {
+  readonly id: string;
+  readonly name: string;
+  readonly status: AccountStatus;
+  readonly plan: Plan | null;
+}
+
+export interface Plan {
+  /** Its name for programs. */
+  readonly slug: string;
+  readonly name: string;
+  readonly isActive: boolean;
+  /** How much of each thing it allows; null means as much as anybody likes. */
+  readonly limits: Readonly<Record<string, number | null>>;
+  readonly features: readonly string[];
+}
+
+/** What the server says about one requirement: null if it is met, or what stands in the way. */
+export interface Entitled {
+  readonly requirement: string;
+  /** A `Refusal`, or another error where it cannot be told. */
+  readonly problem: ProblemError | null;
+}
+
+/** What a person may do, as the server says it for display. */
+export interface Entitlements {
+  /** Null where there is none, and where it cannot be read just now. */
+  readonly account: Account | null;
+  /** In the order of the question. */
+  readonly answers: readonly Entitled[];
+}
+
 /** For debugging: times and counts, never a token. */
 export interface Inspection {
   readonly state: AuthState;
@@ -232,6 +265,13 @@ export interface Client {
   /** Changes the password; ends all other sessions and says how many. This one goes on. */
   changePassword(change: { current: string; next: string }): Promise<Result<{ endedSessions: number }>>;
   updateProfile(change: { name: string }): Promise<Result<User>>;
+  /**
+   * The person's account, and what the server says about each requirement, as in `plan:pro` or `permission:reports.read`.
+   * For what is shown; what they do the server decides when they do it. Components share what `entitlementsOf` keeps.
+   */
+  entitlements(requirements?: readonly string[]): Promise<Result<Entitlements>>;
+  /** Calls `listener` with each 402 and 403 of the server that `fetch` or axios is answered with. Returns how to stop. */
+  onRefusal(listener: (refusal: Refusal) => void): () => void;
   /** What the server says about itself: lifetimes, whether registration is open. */
   serverStatus(): Promise<Result<ServerStatus>>;
 

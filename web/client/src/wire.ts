@@ -1,8 +1,18 @@
 /** From the names that travel to the names of the SDK. An answer that lacks something is not ours. */
 
-import { isRecord } from "./problem.js";
+import type { EntitlementAnswer, EntitlementsAnswer } from "./api.gen.js";
+import { isRecord, ProblemError } from "./problem.js";
 import type { Grant, Token } from "./session.js";
-import type { ServerStatus, Session, SessionEntry, User } from "./types.js";
+import type {
+  Account,
+  Entitled,
+  Entitlements,
+  Plan,
+  ServerStatus,
+  Session,
+  SessionEntry,
+  User,
+} from "./types.js";
 
 /** A token is renewed when this part of its life is over, a little earlier or later in each tab. */
 const REFRESH_AT = 0.8;
@@ -35,6 +45,26 @@ export function readUser(body: unknown): User | undefined {
 export function readSessions(body: unknown): SessionEntry[] | undefined {
   const { sessions } = (body ?? {}) as { sessions?: unknown };
   return Array.isArray(sessions) ? sessions.flatMap((entry) => camel<SessionEntry>(entry) ?? []) : undefined;
+}
+
+/** An answer for each requirement, or it is not ours. */
+export function readEntitlements(body: unknown, count: number): Entitlements | undefined {
+  const { account: told, answers } = (body ?? {}) as Partial<EntitlementsAnswer>;
+  if (!Array.isArray(answers) || answers.length !== count) return undefined;
+  const account = camel<Account>(told);
+  const plan = camel<Plan>(account?.plan);
+  return {
+    account: account ? { ...account, plan: plan ? { ...NOTHING, ...plan } : null } : null,
+    answers: answers.map(entitled),
+  };
+}
+
+const NOTHING = { limits: {}, features: [] };
+
+/** Allowed is only what is said to be. */
+function entitled({ require: requirement, allowed, problem }: EntitlementAnswer): Entitled {
+  const { code = "foreign_answer", class: about = "transport", status = 200, detail = "" } = problem ?? {};
+  return { requirement, problem: allowed === true ? null : new ProblemError(code, about, status, detail) };
 }
 
 export function readStatus(body: unknown): ServerStatus | undefined {

@@ -3,19 +3,12 @@
  * table has to notice. A line that is not found any more fails too: the mutant then has to be written anew.
  */
 
-import { fileURLToPath } from "node:url";
-import { build } from "vite";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { createClient } from "../src/client.js";
+import { built as builtWith, type Mutant } from "./mutant.js";
 import { type Shape, shapes, tabWithApi, wrongAfterRefresh } from "./responses.js";
 import { HOME } from "./world.js";
 import { seeded } from "./world-time.js";
-
-interface Mutant {
-  readonly file: string;
-  readonly line: string;
-  readonly instead: string;
-}
 
 const CLOSED_LIST = `return error.status === 401 && error.problemClass === "authentication" && closed.includes(error.code);`;
 const saysSignedOut = (instead: string): Mutant => ({ file: "session.ts", line: CLOSED_LIST, instead });
@@ -48,7 +41,7 @@ const mutants: Readonly<Record<string, Mutant>> = {
   },
   "the content type is not looked at": {
     file: "problem.ts",
-    line: `!contentType?.startsWith("application/problem+json") || `,
+    line: `!contentType?.startsWith(PROBLEM) || `,
     instead: "",
   },
   "a body that contradicts its status is believed": {
@@ -75,38 +68,7 @@ const apiMutant: Mutant = {
   instead: `dispatch({ is: "sign-out" })`,
 };
 
-/** The client as it would ship, with one line changed. */
-async function built(mutant?: Mutant): Promise<typeof createClient> {
-  let found = 0;
-  const result = await build({
-    configFile: false,
-    logLevel: "silent",
-    plugins: [
-      {
-        name: "mutant",
-        enforce: "pre",
-        transform(code: string, id: string) {
-          if (!mutant || !id.endsWith(`/src/${mutant.file}`)) return undefined;
-          found = code.split(mutant.line).length - 1;
-          return { code: code.replace(mutant.line, () => mutant.instead), map: null };
-        },
-      },
-    ],
-    build: {
-      write: false,
-      minify: false,
-      target: "es2022",
-      lib: { entry: fileURLToPath(new URL("../src/index.ts", import.meta.url)), formats: ["es"] },
-    },
-  });
-  if (mutant) expect(found, `places in ${mutant.file} with: ${mutant.line}`).toBe(1);
-  const [first] = [result].flat();
-  const code = first && "output" in first ? first.output[0].code : "";
-  const module = await import(
-    /* @vite-ignore */ `data:text/javascript;base64,${Buffer.from(code).toString("base64")}`
-  );
-  return module.createClient;
-}
+const built = async (mutant?: Mutant) => (await builtWith(mutant)).createClient;
 
 /** The same table in an order of its own, so that kinds of answers take turns. */
 const mixed: readonly Shape[] = (() => {

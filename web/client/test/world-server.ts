@@ -2,7 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type EndReason, ERROR_CLASS, type ErrorCode, type Problem } from "../src/api.gen.js";
+import {
+  type AccountStatus,
+  type EndReason,
+  ERROR_CLASS,
+  type ErrorCode,
+  type Problem,
+} from "../src/api.gen.js";
 
 const MINUTE = 60_000;
 export const DAY = 24 * 60 * MINUTE;
@@ -23,6 +29,7 @@ export interface Asked {
   readonly method: string;
   readonly path: string;
   readonly upTo: string | null;
+  readonly require: string;
   readonly headers: Headers;
   readonly body: string;
   readonly cookies: ReadonlyMap<string, string>;
@@ -57,6 +64,9 @@ export class Server {
   skew = 0;
   accessMs = ACCESS_MS;
   readonly rows: Row[] = [];
+  /** What is refused, by requirement; everything else is allowed. */
+  readonly refusals = new Map<string, ErrorCode>();
+  accountStatus: AccountStatus = "active";
   /** Every secret that was handed out, for scans. */
   readonly secrets: string[] = [];
   readonly #people = new Map<string, Person>();
@@ -223,6 +233,17 @@ export class Server {
     return { access_token: value, token_type: "Bearer", expires_in: seconds, server_time: this.now };
   }
 
+  #entitlements(require: string, { name }: Person) {
+    const answer = (require: string) => {
+      const code = this.refusals.get(require);
+      const more = code && { code, class: ERROR_CLASS[code], status: STATUS[code], detail: `It is ${code}.` };
+      return { require, allowed: !code, problem: more ?? null };
+    };
+    const plan = { slug: "pro", name: "Pro", is_active: true, limits: { max_seats: 5 }, features: ["sso"] };
+    const account = { id: "acc_1", name: `${name}'s`, status: this.accountStatus, plan };
+    return { account, answers: require.split(";").filter(Boolean).map(answer) };
+  }
+
   #secret(prefix: string): string {
     const secret = `${prefix}.${++this.#count}-${this.random().toString(36).slice(2)}`;
     this.secrets.push(secret);
@@ -235,7 +256,7 @@ export class Server {
     return token && !token.row.ended && this.now < token.expiresAt ? token.row : undefined;
   }
 
-  #signedInCall({ method, path, body }: Asked, row: Row): Answer {
+  #signedInCall({ method, path, body, require }: Asked, row: Row): Answer {
     const sid = /^\/api\/v1\/auth\/sessions\/(.+)$/.exec(path)?.[1];
     if (method === "DELETE" && sid) {
       this.end(
@@ -245,6 +266,8 @@ export class Server {
       return { status: 204 };
     }
     switch (`${method} ${path.replace(/^\/api\/v1\/auth\//, "")}`) {
+      case "GET entitlements":
+        return json(200, this.#entitlements(require, row.person));
       case "GET sessions": {
         const mine = this.live().filter(({ person }) => person === row.person);
         const more = { label: "Firefox on Linux", last_used_at: this.now };

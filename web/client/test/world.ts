@@ -84,7 +84,8 @@ export class World {
     const { origin, pathname, searchParams } = new URL(url);
     const cookies = new Map(origin === HOME && pathname === "/api/v1/auth/refresh" ? jar : []);
     const upTo = searchParams.get("up_to");
-    const asked: Asked = { method, path: pathname, upTo, headers, body, cookies };
+    const require = searchParams.get("require") ?? "";
+    const asked: Asked = { method, path: pathname, upTo, require, headers, body, cookies };
     return new Promise<Response>((resolve, reject) => {
       const end = (act: () => void) => () => {
         sent.endedAt ??= this.time.now;

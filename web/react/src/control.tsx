@@ -1,7 +1,9 @@
 /** What is shown to whom. While the state is unknown, none of these shows a sign-in page or the app. */
 
-import type { AuthState, Session, SignedInState, User, UserRole } from "@tenure/client";
+import type { AuthState, Refusal, Session, SignedInState, User, UserRole } from "@tenure/client";
+import type { Entitlement, Needs } from "@tenure/client/entitlements";
 import { Fragment, type ReactNode, useState } from "react";
+import { useEntitlement } from "./entitlements.js";
 import { isInvoluntary } from "./hooks.js";
 import { useAuthState } from "./provider.js";
 
@@ -24,21 +26,25 @@ export function Unknown({ children }: { children?: ReactNode }): ReactNode {
   return useAuthState().status === "unknown" ? children : null;
 }
 
-export interface ProtectProps {
+/** `account`, `plan`, `feature`, `limit` and `permission` are asked of the server; nothing is asked without them. */
+export interface ProtectProps extends Needs {
   /** Lets in only people of this role, or of one of these. The server decides in earnest; this is about display. */
   role?: UserRole | readonly UserRole[] | undefined;
   /** Lets in only people for whom it says true. */
   when?: ((user: User, session: Session) => boolean) | undefined;
   /** For those who are signed out: a sign-in form, or what leads to one. */
   fallback?: ReactNode;
-  /** For those who are signed in and may not see this; `fallback` where it is left out. */
-  denied?: ReactNode;
-  /** Until it is known. Nothing by default. */
+  /**
+   * For those who are signed in and may not see this; `fallback` where it is left out. A function is given what the
+   * server says to it, for a `BlockedNotice`, or null if it was `role` or `when`.
+   */
+  denied?: ReactNode | ((refusal: Refusal | null) => ReactNode);
+  /** Until it is known, and while the server has never said and cannot be asked. Nothing by default. */
   unknown?: ReactNode;
   /**
    * Keeps what was shown when the session ends without the person's doing, so that nothing they typed is lost; put a
    * `LogoutNotice` over it. If the same person signs in again, it goes on; for anybody else it starts anew.
-   * `useUser()` is null meanwhile.
+   * `useUser()` is null meanwhile. An answer of the server's that takes the right away takes it off the page all the same.
    */
   keepAfterEnd?: boolean | undefined;
   children?: ForUser;
@@ -48,16 +54,33 @@ export interface ProtectProps {
 export function Protect(props: ProtectProps): ReactNode {
   const { fallback = null, denied = fallback, unknown = null, children } = props;
   const state = useAuthState();
+  const { status, refusal } = useEntitlement(props);
   const [last, setLast] = useState<SignedInState | null>(null);
-  const seen = state.status === "signedIn" ? state : endedBySelf(state) ? null : last;
+  const seen = seenIn(state, status, props, last);
   if (last !== seen) setLast(seen);
 
+  if (seen) return showTo(seen.user, children);
+  if (state.status === "signedOut") return fallback;
+  const isDenied = state.status === "signedIn" && (status === "refused" || !isAllowed(state, props));
+  if (!isDenied) return unknown;
+  return typeof denied === "function" ? denied(refusal) : denied;
+}
+
+/** Whose view is shown: of whoever may see it, or of whoever saw it last and keeps it. */
+function seenIn(
+  state: AuthState,
+  status: Entitlement["status"],
+  props: ProtectProps,
+  last: SignedInState | null,
+): SignedInState | null {
   if (state.status === "signedIn") {
-    return isAllowed(state, props) ? showTo(state.user, children) : denied;
+    if (!isAllowed(state, props)) return null;
+    // The same person is back, and whether they still may is just being asked.
+    const isKept = props.keepAfterEnd && status !== "refused" && last?.user.id === state.user.id;
+    return status === "allowed" || isKept ? state : null;
   }
   // Also while it is found out who has signed in elsewhere: it may be the same person.
-  if (props.keepAfterEnd && seen && isAllowed(seen, props)) return showTo(seen.user, children);
-  return state.status === "unknown" ? unknown : fallback;
+  return props.keepAfterEnd && last && !endedBySelf(state) && isAllowed(last, props) ? last : null;
 }
 
 /** Whoever signs out leaves nothing that another end could bring back. */

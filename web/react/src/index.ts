@@ -1,6 +1,8 @@
 export { AuthDebugPanel, type AuthDebugPanelProps } from "./auth-debug-panel.js";
+export { BlockedNotice, type BlockedNoticeProps } from "./blocked-notice.js";
 export { Protect, type ProtectProps, SignedIn, SignedOut, Unknown } from "./control.js";
 export { DeviceList, type DeviceListProps } from "./device-list.js";
+export { type UseAccount, type UseEntitlement, useAccount, useEntitlement } from "./entitlements.js";
 export {
   isInvoluntary,
   type LogoutReceipt,

@@ -1,6 +1,7 @@
 /** Every sentence that a component shows. English; a provider's `messages` replaces what it names. */
 
-import type { ProblemError, SignedOutReason } from "@tenure/client";
+import type { ProblemError, Refusal, SignedOutReason } from "@tenure/client";
+import { REFUSAL_HELP, REFUSAL_TITLES } from "@tenure/client/entitlements";
 import { useMemo } from "react";
 import { useProvided } from "./provider.js";
 import { agoIn, durationIn, momentIn } from "./time.js";
@@ -50,6 +51,8 @@ const english = {
   detailPage: "Page",
   detailReceipt: "Receipt",
   detailSession: "Session",
+  detailServer: "The server says",
+  detailRequest: "Request",
   close: "Close",
 
   noticeTitle: "You have been signed out",
@@ -81,6 +84,10 @@ const english = {
   keep: "Keep",
   retry: "Try again",
 
+  seePlans: "See plans",
+  contactSupport: "Write to support",
+  checkAgain: "Check again",
+
   userMenu: (name: string) => `Account of ${name}`,
   account: "Account",
   signOut: "Sign out",
@@ -108,6 +115,10 @@ const english = {
     short_lifetime:
       "You did not ask to be remembered, so this sign-in ended with the browser, or after its day was over.",
   } satisfies Record<SignedOutReason, string> as Record<SignedOutReason, string>,
+
+  /** By the code of a 402 or 403: what is so, and what the person can do. */
+  refusalTitles: REFUSAL_TITLES,
+  refusalHelp: REFUSAL_HELP,
 
   /** By the code of an error. What is missing here is told in the server's words. */
   errors: {
@@ -148,6 +159,8 @@ export function messagesWith(own: MessageOverrides = {}): Messages {
     ...english,
     ...own,
     reasons: { ...english.reasons, ...own.reasons },
+    refusalTitles: { ...english.refusalTitles, ...own.refusalTitles },
+    refusalHelp: { ...english.refusalHelp, ...own.refusalHelp },
     errors: { ...english.errors, ...own.errors },
     fields: { ...english.fields, ...own.fields },
   } as Messages;
@@ -171,10 +184,30 @@ export function useMessages(): Words {
       duration: (ms) => durationIn(words.locale, ms),
       ago: (ms) => agoIn(words.locale, ms),
       moment: (ms) => momentIn(words.locale, ms),
-      sentence: (error) =>
-        words.errors[error.code] ?? (error.problemClass === "transport" ? words.passing : error.message),
+      sentence: (error) => sentenceFor(words, error),
     };
   }, [own]);
+}
+
+function sentenceFor(words: Messages, error: ProblemError): string {
+  const own = words.errors[error.code];
+  if (own !== undefined) return own;
+  switch (error.problemClass) {
+    case "transport":
+      return words.passing;
+    case "authorization": {
+      const { title, help } = refusalWords(words, error as Refusal);
+      return `${title} ${help}`.trim();
+    }
+    default:
+      return error.message;
+  }
+}
+
+/** What is so and what to do about it. A newer server's code is told in the server's words. */
+export function refusalWords(words: Messages, { code, message }: Refusal): { title: string; help: string } {
+  const titles: Partial<Record<string, string>> = words.refusalTitles;
+  return { title: titles[code] ?? message, help: words.refusalHelp[code] ?? "" };
 }
 
 /** The sentence for a reason, which may come from storage or a newer server and be none of those known here. */

@@ -1,6 +1,6 @@
 /** A small Tenure that speaks the wire of api/openapi.json, for one browser. */
 
-import type { EndReason, ErrorClass, ErrorCode, FieldError, UserRole } from "@tenure/client";
+import type { EndReason, ErrorClass, ErrorCode, FieldError, RefusalCode, UserRole } from "@tenure/client";
 
 export const START = Date.UTC(2026, 0, 5, 9);
 const DAY_MS = 86_400_000;
@@ -44,6 +44,8 @@ export class FakeServer {
     { id: "usr_2", email: "grace@tenure.example", name: "Grace", role: "admin", password: "battery staple" },
   ];
   readonly rows: Row[] = [];
+  /** What is refused, by requirement; everything else is allowed. */
+  readonly refusals = new Map<string, RefusalCode>();
   /** The session whose cookie the browser has. */
   jar: Row | undefined;
   #ids = 0;
@@ -98,7 +100,8 @@ export class FakeServer {
     const planned = this.next.get(line);
     this.next.delete(line);
     if (planned) return await planned;
-    const [, name = "", parameter = ""] = /^(\w+ [\w/-]*?)(?:\/(ses_\w+))?$/.exec(line) ?? [];
+    const [, name = "", parameter = ""] = /^(\w+ [\w/-]*?)(?:\/(ses_\w+)|\?require=(.*))?$/.exec(line) ?? [];
+    if (name === "GET auth/entitlements") return this.#entitlements(new URL(input, "http://x").searchParams);
     return this.#handlers[name]?.(body, parameter) ?? problem(404, "not_found", "request");
   };
 
@@ -159,6 +162,18 @@ export class FakeServer {
       return row ? this.#end(row, "signed_out") : problem(404, "not_found", "request");
     },
   };
+
+  #entitlements(asked: URLSearchParams): Response {
+    const answer = (require: string) => {
+      const code = this.refusals.get(require);
+      const status = code && /^(plan|limit)_/.test(code) ? 402 : 403;
+      const problem = code ? { code, status, class: "authorization", detail: `It is ${code}.` } : null;
+      return { require, allowed: !code, problem };
+    };
+    const names = asked.get("require")?.split(";").filter(Boolean) ?? [];
+    const account = { id: "acc_1", name: `${this.jar?.user.name}'s`, status: "active", plan: null };
+    return json(200, { account, answers: names.map(answer) });
+  }
 
   #end(row: Row | undefined, reason: EndReason): Response {
     if (row) row.ended ??= reason;

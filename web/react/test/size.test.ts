@@ -41,10 +41,10 @@ async function priceOf(names: string): Promise<number> {
 }
 
 const HOOKS =
-  "useSession, useAuthState, useUser, useSignIn, useSignUp, useSignOut, useSessions, useLogoutReceipt";
+  "useSession, useAuthState, useUser, useSignIn, useSignUp, useSignOut, useSessions, useLogoutReceipt, useEntitlement, useAccount";
 const CONTROL = "SignedIn, SignedOut, Unknown, Protect";
 const COMPONENTS =
-  "SignInForm, SignUpForm, RememberMeCheckbox, LogoutReasonBanner, LogoutNotice, AuthDebugPanel, DeviceList, UserButton, ReconnectingNotice";
+  "SignInForm, SignUpForm, RememberMeCheckbox, LogoutReasonBanner, LogoutNotice, AuthDebugPanel, DeviceList, UserButton, ReconnectingNotice, BlockedNotice";
 
 test("provider, hooks and control components cost at most 4 kB, and no component comes along", async () => {
   const core = await priceOf(`SessionProvider, useServerStatus, ${HOOKS}, ${CONTROL}`);

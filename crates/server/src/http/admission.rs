@@ -3,7 +3,7 @@
 use tenure_domain::account::Slug;
 use tenure_domain::entitlement::{self, Decision, Need, Refusal, Requirement};
 use tenure_domain::problem::Code;
-use tenure_store::Membership;
+use tenure_store::{Account, Membership};
 
 use crate::App;
 use crate::http::actor::Caller;
@@ -19,13 +19,7 @@ pub fn admit(
     caller: &Caller,
     requirement: &Requirement,
 ) -> Result<(), Problem> {
-    let tenancy = match caller.membership() {
-        Membership::None => None,
-        Membership::Member(account) => Some(account.tenancy()),
-        Membership::Unreadable => None,
-    };
-    let is_unknown = matches!(caller.membership(), Membership::Unreadable);
-    match entitlement::decide(&app.settled.policy, caller.authority(), tenancy.as_ref(), requirement) {
+    match decide(app, caller, requirement)? {
         Decision::Allowed => Ok(()),
         Decision::Bypassed(bypass, passed) => {
             let (policy, passed) = (bypass.as_str(), passed.code().as_str());
@@ -34,15 +28,49 @@ pub fn admit(
             tracing::info!(policy, passed, caller = %caller.id(), "a bypass let a request pass");
             Ok(())
         }
-        Decision::Refused(Refusal::AccountMissing) if is_unknown => {
-            Err(Problem::new(Code::StorageUnavailable, "The account cannot be read now."))
-        }
         Decision::Refused(refusal) => {
             let reason = refusal.code().as_str();
             app.metrics.entitlement_refusals.get_or_create(&Reason { reason }).inc();
-            Err(Problem::new(refusal.code(), refusal.to_string()))
+            Err(told(&refusal))
         }
     }
+}
+
+/// What [`admit`] would say, of a request that nobody has made: nothing is counted or logged.
+pub fn judge(app: &App, caller: &Caller, requirement: &Requirement) -> Result<(), Problem> {
+    match decide(app, caller, requirement)? {
+        Decision::Allowed | Decision::Bypassed(..) => Ok(()),
+        Decision::Refused(refusal) => Err(told(&refusal)),
+    }
+}
+
+fn decide(app: &App, caller: &Caller, requirement: &Requirement) -> Result<Decision, Problem> {
+    let tenancy = match caller.membership() {
+        Membership::Member(account) => Some(account.tenancy()),
+        Membership::None | Membership::Unreadable => None,
+    };
+    let is_unknown = matches!(caller.membership(), Membership::Unreadable);
+    match entitlement::decide(&app.settled.policy, caller.authority(), tenancy.as_ref(), requirement) {
+        Decision::Refused(Refusal::AccountMissing) if is_unknown => Err(unreadable()),
+        decision => Ok(decision),
+    }
+}
+
+fn told(refusal: &Refusal) -> Problem {
+    Problem::new(refusal.code(), refusal.to_string())
+}
+
+/// The account that somebody acts in, where nothing can be done without one.
+pub fn account_of(membership: &Membership) -> Result<&Account, Problem> {
+    match membership {
+        Membership::Member(account) => Ok(account),
+        Membership::None => Err(told(&Refusal::AccountMissing)),
+        Membership::Unreadable => Err(unreadable()),
+    }
+}
+
+fn unreadable() -> Problem {
+    Problem::new(Code::StorageUnavailable, "The account cannot be read now.")
 }
 
 /// Demands permissions and nothing of the account.

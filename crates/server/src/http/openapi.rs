@@ -30,6 +30,7 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         auth::api_keys::rotate,
         auth::api_keys::revoke,
         auth::check::get,
+        auth::entitlements::get,
         auth::plans::plans,
         auth::plans::industries,
         auth::password::change,
@@ -156,6 +157,9 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     }
     if path.ends_with("/admin/users") && method == "post" {
         statuses.push("409");
+    }
+    if path.ends_with("/auth/entitlements") {
+        statuses.extend(["400", "422"]);
     }
     if path.ends_with("/stripe/webhook") {
         statuses.push("404");

@@ -171,11 +171,11 @@ pub struct Body<'a> {
 }
 
 /// References to the closed sets; the OpenAPI document writes their schemas from the sets themselves.
-fn error_code() -> Ref {
+pub fn error_code() -> Ref {
     Ref::from_schema_name("ErrorCode")
 }
 
-fn error_class() -> Ref {
+pub fn error_class() -> Ref {
     Ref::from_schema_name("ErrorClass")
 }
 

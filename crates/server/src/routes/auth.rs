@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod check;
 mod device;
+pub mod entitlements;
 pub mod login;
 pub mod logout;
 pub mod logout_event;
@@ -258,7 +259,7 @@ fn delete_cookies(app: &App, response: &mut Response, ended: impl IntoIterator<I
 }
 
 /// 204 for what has no more to say.
-fn no_content() -> Response {
+pub(super) fn no_content() -> Response {
     empty(StatusCode::NO_CONTENT)
 }
 

@@ -31,7 +31,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 39] = [
+pub const TABLE: [Row; 40] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -48,6 +48,7 @@ pub const TABLE: [Row; 39] = [
     row("DELETE", "/api/v1/auth/api-keys/{id}", Needs::Token),
     row("POST", "/api/v1/auth/api-keys/{id}/rotate", Needs::Token),
     row("GET", "/api/v1/auth/check", Needs::TokenOrKey),
+    row("GET", "/api/v1/auth/entitlements", Needs::Token),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
     row("GET", "/api/v1/admin/accounts", Needs::TokenOrKey),
@@ -87,6 +88,9 @@ pub const PAGES: [Row; 10] = [
     row("GET", "/.well-known/change-password", Needs::Nothing),
 ];
 
+/// What a development server has besides.
+pub const DEVELOPMENT: [Row; 1] = [row("POST", "/api/v1/dev/account", Needs::Token)];
+
 impl Row {
     /// A request with a body that would do, for the thing `id` where the path names one.
     pub fn call(&self, client: &Client, id: &str) -> Call {
@@ -107,6 +111,7 @@ impl Row {
                 json!({ "current_password": crate::world::PASSWORD, "new_password": "a long new password" })
             }
             "/api/v1/auth/api-keys" if self.method == "POST" => json!({ "name": "Changed" }),
+            "/api/v1/dev/account" => json!({ "status": "suspended" }),
             "/api/v1/auth/profile" if self.method == "PATCH" => json!({ "name": "Changed" }),
             "/api/v1/admin/accounts" if self.method == "POST" => json!({ "name": "New", "reason": "asked" }),
             "/api/v1/admin/accounts/{id}" if self.method == "PATCH" => {
@@ -153,7 +158,7 @@ fn every_operation_has_a_row_and_every_row_an_operation() {
 
 async fn refused(app: &TestApp, needed: &[Needs], token: Option<&str>, code: &str) {
     let mut asked = 0;
-    for row in TABLE.iter().filter(|row| needed.contains(&row.needs)) {
+    for row in TABLE.iter().chain(&DEVELOPMENT).filter(|row| needed.contains(&row.needs)) {
         let mut call = row.call(&app.client, &format!("ses_{}", "1".repeat(32)));
         if let Some(token) = token {
             call = call.bearer(token);
@@ -252,7 +257,7 @@ async fn nothing_is_changed_from_a_foreign_page_even_with_every_credential() {
         &[("origin", &ours), ("origin", "https://evil.example")],
     ];
     for headers in foreign {
-        for row in TABLE.iter().chain(&PAGES).filter(|row| row.changes_something()) {
+        for row in TABLE.iter().chain(&PAGES).chain(&DEVELOPMENT).filter(|row| row.changes_something()) {
             let mut call = row.call(&app.client, &ada.session).bearer(&ada.access);
             for (name, value) in headers {
                 call = call.header(name, value);

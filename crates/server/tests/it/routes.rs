@@ -5,6 +5,7 @@ mod assets;
 mod auth;
 mod billing;
 mod common;
+mod dev;
 pub mod docs;
 mod ops;
 mod pages;

@@ -65,7 +65,13 @@ async fn a_clock_that_leaps_ends_nothing_deletes_nothing_and_all_goes_on_when_it
         app.clock.set(begun + ahead);
         app.clock.set_leapt(true);
         // The browser's own clock is right, so it still has its cookie.
-        let problem = app.client.refresh_with(&cookie).await.expect(503).without_cookies().problem("session_unverifiable");
+        let problem = app
+            .client
+            .refresh_with(&cookie)
+            .await
+            .expect(503)
+            .without_cookies()
+            .problem("session_unverifiable");
         assert_eq!((&problem["class"], &problem["session"]), (&json!("transport"), &json!(browser.session)));
         app.expect_failure("session_unverifiable");
         app.app.metrics.storage_up.set(0);

@@ -2,6 +2,7 @@
 
 import type { User } from "@tenure/client";
 import {
+  BlockedNotice,
   DeviceList,
   isInvoluntary,
   LogoutNotice,
@@ -15,6 +16,7 @@ import {
 import { type JSX, type ReactNode, useEffect, useReducer } from "react";
 import { withReturn } from "../return-target.js";
 import { PasswordForm } from "./password.js";
+import { AccountAndPlan } from "./plan.js";
 import { ProfileForm } from "./profile.js";
 import { SignOut } from "./sign-out.js";
 
@@ -56,8 +58,12 @@ function Account({ user }: { user: User }): JSX.Element {
   }, []);
   return (
     <>
+      <BlockedNotice />
       <Part id="profile" title="Profile">
         <ProfileForm user={user} />
+      </Part>
+      <Part id="plan" title="Account and plan">
+        <AccountAndPlan />
       </Part>
       <Part id="password" title="Password">
         <PasswordForm email={user.email} onChanged={count} />

@@ -64,9 +64,9 @@ export function BreakIt({ play, burst }: { play: Play; burst: Burst | null }): J
   );
 }
 
-/** A status alone does not say who is answered with it. */
+/** A status alone does not say who is answered with it, nor a name what it is of. */
 function accessibleName(title: string, { label }: Break): string | undefined {
-  return title.endsWith("with") ? `${label}: ${title} ${label}` : undefined;
+  return /(with|plan)$/.test(title) ? `${label}: ${title} ${label}` : undefined;
 }
 
 function TrialReport(props: { trial: Trial | null; state: AuthState; play: Play }): JSX.Element {

@@ -1,6 +1,7 @@
 /** The buttons that break something: what each does, and what to expect of it. */
 
 import type { AuthState, Client } from "@tenure/client";
+import { accountBreaks, planBreaks, storm } from "./account.js";
 import type { Breakage, Broken, Staged } from "./breakage.js";
 import { type Burst, startBurst } from "./burst.js";
 import type { EventLog } from "./events.js";
@@ -224,6 +225,8 @@ export function groups(broken: Broken): readonly Group[] {
       breaks: [expireToken, ...jumps, ...(broken.jumpedMs === 0 ? [] : [setClockRight])],
     },
     { title: "Tabs", breaks: [openTab, reloadBurst] },
+    { title: "Your account", breaks: [...accountBreaks, storm] },
+    { title: "Your account has the plan", breaks: planBreaks },
     { title: "What does sign you out", breaks: [revoke, signOut] },
   ];
 }

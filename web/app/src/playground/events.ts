@@ -16,6 +16,8 @@ export class EventLog {
   #entries: readonly Entry[] = [];
   #lastId = 0;
   #tokenAt = 0;
+  /** How often this tab was signed out. */
+  signOuts = 0;
   readonly #listeners = new Set<() => void>();
 
   constructor(client: Pick<Client, "onAuthStateChange">) {
@@ -37,6 +39,7 @@ export class EventLog {
 
   #add(event: AuthEvent, state: AuthState): void {
     const at = Date.now();
+    if (event === "SIGNED_OUT") this.signOuts += 1;
     if (event === "SIGNED_IN" || event === "TOKEN_REFRESHED") this.#tokenAt = at;
     this.#lastId += 1;
     this.#entries = [{ id: this.#lastId, at, event, detail: detailOf(state) }, ...this.#entries].slice(

@@ -7,6 +7,7 @@ import type { PageConfig } from "../config.js";
 import { BreakIt } from "./break-it.js";
 import type { Play } from "./breaks.js";
 import type { Burst } from "./burst.js";
+import { Entitled } from "./entitled.js";
 import { LiveSession } from "./live.js";
 import { Events, Requests } from "./logs.js";
 import type { TabCounter } from "./tabs.js";
@@ -43,6 +44,7 @@ export function PlaygroundPage({ play, tabs, config, burst }: PlaygroundProps): 
           </p>
         </div>
         <LiveSession play={play} tabs={tabs} devUser={config.dev_user} />
+        <Entitled />
         <BreakIt play={play} burst={burst} />
         <Events log={play.events} />
         <Requests breakage={play.breakage} />

@@ -15,13 +15,13 @@ use tenure_domain::id::{AccountId, ApiKeyId};
 use tenure_domain::problem::Code;
 use tenure_domain::time::Timestamp;
 use tenure_domain::user::DisplayName;
-use tenure_store::{ApiKey, ApiKeyCreated, ApiKeyRotated, Decree, Membership, NewApiKey};
+use tenure_store::{ApiKey, ApiKeyCreated, ApiKeyRotated, Decree, NewApiKey};
 use utoipa::ToSchema;
 
 use super::no_content;
 use crate::App;
 use crate::http::actor::{Caller, SignedIn};
-use crate::http::admission::demand;
+use crate::http::admission::{account_of, demand};
 use crate::http::arrival::{Arrival, At};
 use crate::http::body::{Json, OptionalJson};
 use crate::http::problem::{FieldError, Problem};
@@ -100,15 +100,8 @@ impl Keeper {
         let actor = Actor::Admin(caller.person.id.to_string());
         let caller = Caller::Person(caller);
         demand(app, arrival, &caller, &[permission()?])?;
-        match caller.membership() {
-            Membership::Member(account) => {
-                Ok(Self { account_id: account.id, decree: Decree { actor, reason: None }, caller })
-            }
-            Membership::None => Err(Problem::new(Code::AccountMissing, "You belong to no account.")),
-            Membership::Unreadable => {
-                Err(Problem::new(Code::StorageUnavailable, "The account cannot be read now."))
-            }
-        }
+        let account_id = account_of(caller.membership())?.id;
+        Ok(Self { account_id, decree: Decree { actor, reason: None }, caller })
     }
 
     /// A key of this account. Those of others are not there.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 use tenure_domain::api_key::scopes_to_text;
-use tenure_domain::entitlement::Requirement;
+use tenure_domain::entitlement::{Requirement, RequirementError};
 use tenure_domain::problem::Code;
 use tenure_store::{KeyHolder, Membership};
 use utoipa::IntoParams;
@@ -42,14 +42,7 @@ pub async fn get(
     At(arrival): At,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let requirement = asked.require.parse::<Requirement>().map_err(|error| {
-        Problem::invalid(vec![FieldError {
-            field: "require",
-            code: "not_a_requirement",
-            message: error.to_string(),
-        }])
-    })?;
-    admit(&app, &arrival, &caller, &requirement)?;
+    admit(&app, &arrival, &caller, &parse(&asked.require)?)?;
     if asked.explain {
         return Err(Problem::new(
             Code::Overloaded,
@@ -57,6 +50,17 @@ pub async fn get(
         ));
     }
     Ok((StatusCode::OK, identity(&caller)).into_response())
+}
+
+/// A requirement as the query of an address has it.
+pub(super) fn parse(text: &str) -> Result<Requirement, Problem> {
+    text.parse().map_err(|error: RequirementError| {
+        Problem::invalid(vec![FieldError {
+            field: "require",
+            code: "not_a_requirement",
+            message: error.to_string(),
+        }])
+    })
 }
 
 /// Who it is, for the service behind. The proxy must not let a client send such headers itself.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tenure_domain::account::{AccountStatus, Slug};
+use tenure_domain::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
 use tenure_domain::id::AccountId;
 use tenure_domain::problem::Code;
 use tenure_domain::user::DisplayName;
-use tenure_store::{Account, Membership, Person};
+use tenure_store::{Membership, Person};
 use utoipa::ToSchema;
 
 use super::UserAnswer;
@@ -46,12 +46,19 @@ pub struct AccountPlan<'a> {
     slug: &'a Slug,
     name: &'a str,
     is_active: bool,
+    /// How much of each thing it allows; null means as much as anybody likes.
+    #[schema(value_type = std::collections::BTreeMap<String, Option<u64>>)]
+    limits: &'a PlanLimits,
+    #[schema(value_type = Vec<String>)]
+    features: &'a PlanFeatures,
 }
 
-impl<'a> From<&'a Account> for AccountAnswer<'a> {
-    fn from(account: &'a Account) -> Self {
+impl<'a> AccountAnswer<'a> {
+    /// None where there is none, and where it cannot be read.
+    pub(super) fn of(membership: &'a Membership) -> Option<Self> {
+        let Membership::Member(account) = membership else { return None };
         let plan = account.plan.as_ref();
-        Self {
+        Some(Self {
             id: account.id,
             name: &account.name,
             status: account.status,
@@ -59,8 +66,10 @@ impl<'a> From<&'a Account> for AccountAnswer<'a> {
                 slug: &plan.slug,
                 name: &plan.name,
                 is_active: plan.is_active,
+                limits: &plan.limits,
+                features: &plan.features,
             }),
-        }
+        })
     }
 }
 
@@ -97,9 +106,6 @@ pub async fn patch(
 }
 
 fn answer(person: &Person, membership: &Membership) -> Response {
-    let account = match membership {
-        Membership::Member(account) => Some(AccountAnswer::from(&**account)),
-        Membership::None | Membership::Unreadable => None,
-    };
-    Json(ProfileAnswer { user: UserAnswer::from(person), account }).into_response()
+    let (user, account) = (UserAnswer::from(person), AccountAnswer::of(membership));
+    Json(ProfileAnswer { user, account }).into_response()
 }

@@ -16,7 +16,10 @@ async fn a_plan_is_sold_and_an_account_suspended_beside_a_running_server_and_nob
     let set = cli.json(&[&["account", "set", "ada@example.com", "--plan", "pro"][..], &REASON].concat());
     let account = set["id"].as_str().unwrap().to_owned();
     let profile = ada.profile().await.expect(200).json();
-    assert_eq!(profile["account"]["plan"], json!({ "slug": "pro", "name": "Pro", "is_active": true }));
+    let sold = json!({
+        "slug": "pro", "name": "Pro", "is_active": true, "limits": { "seats": 5 }, "features": ["sso"],
+    });
+    assert_eq!(profile["account"]["plan"], sold);
     // What is not named of a plan stays.
     let saved = cli.json(&[&["plan", "save", "pro", "--active", "false"][..], &REASON].concat());
     assert_eq!((&saved["is_active"], &saved["limits"]), (&json!(false), &json!({ "seats": 5 })));

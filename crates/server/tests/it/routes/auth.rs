@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod check;
+mod entitlements;
 mod login;
 mod logout;
 mod logout_event;

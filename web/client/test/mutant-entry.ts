@@ -1,0 +1,4 @@
+/** What mutants are built from. */
+
+export { entitlementsOf } from "../src/entitlements/index.js";
+export { createClient } from "../src/index.js";
