@@ -87,7 +87,8 @@ pub async fn run(global: &Global, args: ConformanceArgs) -> Outcome {
     }
     let chosen = chosen(&args.only)?;
     let (target, named) = (args.target.clone().unwrap_or_default(), args.profile.clone().unwrap_or_default());
-    let target = Target::parse(&target, args.allow_http).map_err(|what| Failure::Usage(format!("--target: {what}")))?;
+    let target = Target::parse(&target, args.allow_http)
+        .map_err(|what| Failure::Usage(format!("--target: {what}")))?;
     let profile = Profile::load(&named, &target).map_err(|error| Failure::Usage(error.to_string()))?;
     if args.dry_run {
         dry_run(global, &profile, &chosen, args.other_email.is_some());
@@ -97,11 +98,17 @@ pub async fn run(global: &Global, args: ConformanceArgs) -> Outcome {
     let world = world(args, target, profile)?;
     preflight(&world).await?;
     let rows = measure(global, &world, &chosen).await;
-    let report = Report { name: &world.profile.name, target: world.target.origin(), requests: world.wire.sent(), rows };
+    let report = Report {
+        name: &world.profile.name,
+        target: world.target.origin(),
+        requests: world.wire.sent(),
+        rows,
+    };
     print(global, &report.json(), || print!("{}", report.text()));
     if let Some(path) = markdown {
-        std::fs::write(&path, report.markdown())
-            .map_err(|error| Failure::Unreachable(format!("{} cannot be written: {error}", path.display())))?;
+        std::fs::write(&path, report.markdown()).map_err(|error| {
+            Failure::Unreachable(format!("{} cannot be written: {error}", path.display()))
+        })?;
     }
     report.outcome()
 }
@@ -116,7 +123,8 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
 }
 
 fn dry_run(global: &Global, profile: &Profile, chosen: &[&Scenario], has_other: bool) {
-    let planned: Vec<_> = chosen.iter().map(|scenario| (scenario, scenario.lacks(profile, has_other))).collect();
+    let planned: Vec<_> =
+        chosen.iter().map(|scenario| (scenario, scenario.lacks(profile, has_other))).collect();
     let requests: u32 =
         planned.iter().filter(|(_, lacks)| lacks.is_none()).map(|(scenario, _)| scenario.requests).sum();
     let rows = planned.iter().map(|(scenario, lacks)| {
@@ -144,7 +152,8 @@ fn world(args: ConformanceArgs, target: Target, profile: Profile) -> Result<Worl
         password: args.password.ok_or_else(|| missing("password"))?,
     };
     let other = args.other_email.zip(args.other_password);
-    let wire = Wire::new(args.timeout, args.requests_max, target.is_encrypted()).map_err(Failure::Unreachable)?;
+    let wire =
+        Wire::new(args.timeout, args.requests_max, target.is_encrypted()).map_err(Failure::Unreachable)?;
     Ok(World {
         profile,
         target,
@@ -170,7 +179,11 @@ async fn preflight(world: &World) -> Outcome {
     match answer.is_fine() {
         true => Ok(()),
         false => {
-            let what = format!("api.url: {} was answered {} to somebody signed in", world.profile.api.url, answer.told());
+            let what = format!(
+                "api.url: {} was answered {} to somebody signed in",
+                world.profile.api.url,
+                answer.told()
+            );
             Err(failure(Verdict::NotTested(what)))
         }
     }

@@ -104,7 +104,9 @@ impl World {
     pub async fn clean_up(&self) {
         let opened = std::mem::take(&mut *self.opened.borrow_mut());
         let kept = self.onlooker.borrow().clone();
-        for state in opened.into_iter().filter(|state| !kept.as_ref().is_some_and(|kept| Rc::ptr_eq(kept, state))) {
+        for state in
+            opened.into_iter().filter(|state| !kept.as_ref().is_some_and(|kept| Rc::ptr_eq(kept, state)))
+        {
             let visitor = Visitor { world: self, state, who: &self.who };
             // A session that is over already is what this is for; nobody is told of a failure.
             drop(visitor.logout().await);
@@ -255,7 +257,9 @@ impl<'w> Visitor<'w> {
                 });
                 let members = members.map(|names| format!("; its body has {names}")).unwrap_or_default();
                 let told = answer.told();
-                return Err(format!("login.{what}: there is no token at {place} in the answer ({told}){members}"));
+                return Err(format!(
+                    "login.{what}: there is no token at {place} in the answer ({told}){members}"
+                ));
             }
         }
         Ok(())
@@ -287,7 +291,10 @@ impl<'w> Visitor<'w> {
         }
         match profile.refresh.access.as_ref().is_none_or(|place| found(place, answer).is_some()) {
             true => Ok(()),
-            false => Err(Verdict::Wrong(format!("{when}, a refresh was answered {} without a token", answer.told()))),
+            false => Err(Verdict::Wrong(format!(
+                "{when}, a refresh was answered {} without a token",
+                answer.told()
+            ))),
         }
     }
 

@@ -33,7 +33,8 @@ mod tests {
         assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
         assert_eq!(parse("Thu, 01-Jan-1970 00:00:00 GMT"), Some(0));
         assert_eq!(parse("Thu, 29 Feb 2024 23:59:59 GMT"), Some(1_709_251_199_000));
-        for odd in ["", "now", "Sun, 06 Nov", "Sun, x Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 99:00:00 GMT"] {
+        for odd in ["", "now", "Sun, 06 Nov", "Sun, x Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 99:00:00 GMT"]
+        {
             assert_eq!(parse(odd), None, "{odd}");
         }
     }

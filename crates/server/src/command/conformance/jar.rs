@@ -71,7 +71,16 @@ impl Jar {
 impl Cookie {
     fn plain() -> Self {
         let (name, value, path) = Default::default();
-        Self { name, value, path, has_domain: false, http_only: false, secure: false, same_site: None, lives_secs: None }
+        Self {
+            name,
+            value,
+            path,
+            has_domain: false,
+            http_only: false,
+            secure: false,
+            same_site: None,
+            lives_secs: None,
+        }
     }
 
     /// RFC 6265 section 5.2, without a default path: a cookie without one is taken to be for the whole origin.
@@ -133,7 +142,10 @@ mod tests {
 
     #[test]
     fn a_jar_does_what_a_browser_does() {
-        let kept = jar(&["a=1; Path=/x; HttpOnly; SAMESITE=Lax", "b=2; Secure; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT"]);
+        let kept = jar(&[
+            "a=1; Path=/x; HttpOnly; SAMESITE=Lax",
+            "b=2; Secure; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        ]);
         assert_eq!(kept.header("/x/y").unwrap(), "a=1; b=2");
         assert_eq!((kept.header("/xy").unwrap(), jar(&[]).header("/")), ("b=2".into(), None));
         let (a, b) = (kept.cookie("a").unwrap(), kept.cookie("b").unwrap());
@@ -143,12 +155,20 @@ mod tests {
         for deletion in ["a=; Max-Age=0", "a=; expires=Thu, 01 Jan 1970 00:00:00 GMT", "a=\"\"; Max-Age=-1"] {
             assert_eq!(jar(&["a=1", deletion]), Jar::default(), "{deletion}");
         }
-        assert_eq!(jar(&["nonsense", "a=1; Path=/x", "a=; Max-Age=0"]).header("/x").unwrap(), "a=1", "of another path");
+        assert_eq!(
+            jar(&["nonsense", "a=1; Path=/x", "a=; Max-Age=0"]).header("/x").unwrap(),
+            "a=1",
+            "of another path"
+        );
     }
 
     #[test]
     fn a_star_stands_for_anything() {
         assert!(matches("*tenure_*", "__Secure-tenure_01ab") && matches("*", "") && matches("a", "a"));
-        assert!(!matches("tenure_*", "__Secure-tenure_01ab") && !matches("a*b", "acd") && !matches("é*", "\u{e9}x".trim_start_matches('é')));
+        assert!(
+            !matches("tenure_*", "__Secure-tenure_01ab")
+                && !matches("a*b", "acd")
+                && !matches("é*", "\u{e9}x".trim_start_matches('é'))
+        );
     }
 }

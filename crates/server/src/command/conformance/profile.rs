@@ -188,7 +188,8 @@ impl Profile {
         }
         for (name, place) in [("access", &self.login.access), ("refresh", &self.login.refresh)] {
             if place.is_none() {
-                faults.add(&format!("login.{name}"), "says where that token is in the answer, and is missing");
+                faults
+                    .add(&format!("login.{name}"), "says where that token is in the answer, and is missing");
             }
         }
         if self.refresh.access.is_none() {
@@ -382,7 +383,10 @@ mod tests {
         assert!(parse(SMALL).is_ok());
         refused("orgin = 'x'", "profile_field: orgin: unknown field");
         refused("origin = 'app'", "profile_field: origin: ");
-        refused("headers = { X = '{passwrd}' }", "profile_field: headers: nothing can be put in for `{passwrd}`");
+        refused(
+            "headers = { X = '{passwrd}' }",
+            "profile_field: headers: nothing can be put in for `{passwrd}`",
+        );
         refused("headers = { 'a b' = '' }", "`a b` is no name of a header");
         refused("logout = { url = 'https://elsewhere.example/out' }", "profile_field: logout.url: ");
         refused("logout = { url = '/out', method = 'G T' }", "profile_field: logout.method: ");

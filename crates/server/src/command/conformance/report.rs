@@ -141,7 +141,10 @@ mod tests {
         let markdown = report.markdown();
         assert!(markdown.contains("a \\| b") && markdown.contains("| what to do |"));
         let json = report.json();
-        assert_eq!((&json["totals"]["signs_out"], &json["scenarios"][2]["verdict"]), (&json!(1), &json!("signs_out")));
+        assert_eq!(
+            (&json["totals"]["signs_out"], &json["scenarios"][2]["verdict"]),
+            (&json!(1), &json!("signs_out"))
+        );
         assert!(json["scenarios"][0]["fix"].is_null() && json["scenarios"][1]["fix"].is_string());
     }
 

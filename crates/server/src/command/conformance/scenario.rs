@@ -81,7 +81,8 @@ impl Scenario {
 impl Need {
     fn lacks(self, profile: &Profile, has_other: bool) -> Option<String> {
         let in_cookie = matches!(profile.refresh_place(), Place::Cookie(_));
-        let missing = |field: &str, is_there: bool| (!is_there).then(|| format!("the profile has no {field}"));
+        let missing =
+            |field: &str, is_there: bool| (!is_there).then(|| format!("the profile has no {field}"));
         match self {
             Need::Bearer => {
                 let is_cookie = matches!(profile.access_place(), Place::Cookie(_));
@@ -136,7 +137,11 @@ mod tests {
             let (_, nth) = scenario.id.split_once('.').unwrap();
             assert!((1..=43).contains(&number) && nth.parse::<u32>().is_ok(), "{}", scenario.id);
             for text in [scenario.title, scenario.why, scenario.fix] {
-                assert!(text.len() > 10 && !text.contains('|') && !text.ends_with('.'), "{}: {text}", scenario.id);
+                assert!(
+                    text.len() > 10 && !text.contains('|') && !text.ends_with('.'),
+                    "{}: {text}",
+                    scenario.id
+                );
             }
             assert!(scenario.requests > 0 && scenario.requests <= 120, "{}", scenario.id);
         }

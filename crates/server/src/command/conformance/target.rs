@@ -23,7 +23,9 @@ impl Target {
         }
         let is_here = matches!(authority.host(), "localhost" | "127.0.0.1" | "[::1]");
         if scheme == "http" && !is_here && !may_be_clear {
-            return Err(format!("{text} is not encrypted, and a password would be sent; --allow-http permits it"));
+            return Err(format!(
+                "{text} is not encrypted, and a password would be sent; --allow-http permits it"
+            ));
         }
         Ok(Self {
             scheme: scheme.to_owned(),
@@ -50,12 +52,16 @@ impl Target {
         };
         let uri: Uri = whole.parse().map_err(|_| format!("`{url}` is neither a path nor an address"))?;
         let origin = match (uri.scheme_str(), uri.authority()) {
-            (Some(scheme), Some(authority)) => format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()),
+            (Some(scheme), Some(authority)) => {
+                format!("{scheme}://{}", authority.as_str().to_ascii_lowercase())
+            }
             _ => return Err(format!("`{url}` is neither a path nor an address")),
         };
         match origin == format!("{}://{}", self.scheme, self.authority) {
             true => Ok(uri),
-            false => Err(format!("`{url}` is at another origin than {}; nothing is sent there", self.origin())),
+            false => {
+                Err(format!("`{url}` is at another origin than {}; nothing is sent there", self.origin()))
+            }
         }
     }
 }
@@ -69,7 +75,14 @@ mod tests {
         let target = Target::parse("https://App.example.com:443/base/", false).unwrap();
         assert_eq!(target.origin(), "https://app.example.com");
         assert_eq!(target.resolve("/in?x=1").unwrap(), "https://app.example.com:443/base/in?x=1");
-        for odd in ["https://app.example.org/in", "//evil.example/in", "http://app.example.com/in", "in", "", "https://app.example.com@evil.example/"] {
+        for odd in [
+            "https://app.example.org/in",
+            "//evil.example/in",
+            "http://app.example.com/in",
+            "in",
+            "",
+            "https://app.example.com@evil.example/",
+        ] {
             assert!(target.resolve(odd).is_err(), "{odd}");
         }
     }

@@ -39,7 +39,8 @@ impl Fill<'_> {
             Value::String(text) => self.text(text)?.into(),
             Value::Array(items) => items.iter().filter_map(|item| self.json(item)).collect(),
             Value::Object(members) => {
-                let filled = members.iter().filter_map(|(name, value)| Some((name.clone(), self.json(value)?)));
+                let filled =
+                    members.iter().filter_map(|(name, value)| Some((name.clone(), self.json(value)?)));
                 Value::Object(filled.collect::<Map<_, _>>())
             }
             other => other.clone(),
@@ -121,7 +122,11 @@ mod tests {
             now_ms: 5,
         };
         assert_eq!(fill.text("Bearer {access}").as_deref(), Some("Bearer at"));
-        assert_eq!(fill.text("{password}{now_ms}").as_deref(), Some("p{x}5"), "what is put in is not read again");
+        assert_eq!(
+            fill.text("{password}{now_ms}").as_deref(),
+            Some("p{x}5"),
+            "what is put in is not read again"
+        );
         assert_eq!((fill.text("x{refresh}"), fill.text("{cookie:csrf}")), (None, None));
         assert_eq!(fill.text("a{b").as_deref(), Some("a{b"));
         let body = json!({ "e": "{email}", "r": "{remember}", "t": "{refresh}", "n": [1, "{access}"] });

@@ -83,7 +83,9 @@ impl From<NoAnswer> for Verdict {
     fn from(none: NoAnswer) -> Self {
         match none {
             NoAnswer::Failed(why) => Verdict::Unreachable(why),
-            NoAnswer::Spent => Verdict::NotTested("as many requests were sent as --requests-max allows".into()),
+            NoAnswer::Spent => {
+                Verdict::NotTested("as many requests were sent as --requests-max allows".into())
+            }
         }
     }
 }

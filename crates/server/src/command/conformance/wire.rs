@@ -68,7 +68,8 @@ impl Wire {
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(IDLE_MAX)
@@ -146,9 +147,12 @@ impl Answer {
     /// Its status and its code, if it has one. Never its text, in which a token may be repeated.
     pub fn told(&self) -> String {
         let json = self.json().unwrap_or_default();
-        let code = ["/code", "/error/code", "/error", "/detail/code"].iter().find_map(|at| json.pointer(at)?.as_str());
+        let code = ["/code", "/error/code", "/error", "/detail/code"]
+            .iter()
+            .find_map(|at| json.pointer(at)?.as_str());
         let is_code = |code: &&str| {
-            code.len() <= 40 && code.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+            code.len() <= 40
+                && code.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
         };
         match code.filter(is_code) {
             Some(code) => format!("{} {code}", self.status),

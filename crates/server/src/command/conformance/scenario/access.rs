@@ -148,7 +148,9 @@ async fn expired(world: &World) -> Told {
     let visitor = world.sign_in().await?;
     let life = token::lifetime(&visitor.access()).or(world.profile.promises.access_lifetime());
     let Some(life) = life else {
-        return Err(Verdict::NotTested("nobody knows when its access tokens expire (promises.access_lifetime)".into()));
+        return Err(Verdict::NotTested(
+            "nobody knows when its access tokens expire (promises.access_lifetime)".into(),
+        ));
     };
     let wait = life + EXPIRY_MARGIN;
     if wait > world.wait {
@@ -198,7 +200,9 @@ async fn flipped(world: &World) -> Told {
     let visitor = world.onlooker().await?;
     let damaged = visitor.with_access(&token::damaged(&visitor.access()));
     let answer = visitor.api_with(&damaged).await?;
-    right(!answer.is_fine(), || format!("an access token with a flipped bit was answered {}", answer.told()))?;
+    right(!answer.is_fine(), || {
+        format!("an access token with a flipped bit was answered {}", answer.told())
+    })?;
     told_401(&answer, "an access token with a flipped bit")?;
     visitor.must_be_signed_in("after a call with a flipped bit").await
 }

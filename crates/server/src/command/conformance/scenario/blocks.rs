@@ -41,18 +41,24 @@ const fn outage(id: &'static str, title: &'static str, needs: &'static [Need], r
 }
 
 pub const ROWS: &[Scenario] = &[
-    block("C03.1", "Taking the account of somebody away does not sign them out", &[Need::Hook("account_remove")], |world| {
-        Box::pin(blocked(world, "account_remove", "account_restore"))
-    }),
+    block(
+        "C03.1",
+        "Taking the account of somebody away does not sign them out",
+        &[Need::Hook("account_remove")],
+        |world| Box::pin(blocked(world, "account_remove", "account_restore")),
+    ),
     block("C04.1", "Suspending an account blocks, and signs nobody out", &[Need::Hook("suspend")], |world| {
         Box::pin(blocked(world, "suspend", "activate"))
     }),
     block("C05.1", "Cancelling an account blocks, and signs nobody out", &[Need::Hook("cancel")], |world| {
         Box::pin(blocked(world, "cancel", "reopen"))
     }),
-    block("C06.1", "Taking the plan away blocks, and signs nobody out", &[Need::Hook("plan_remove")], |world| {
-        Box::pin(blocked(world, "plan_remove", "plan_give"))
-    }),
+    block(
+        "C06.1",
+        "Taking the plan away blocks, and signs nobody out",
+        &[Need::Hook("plan_remove")],
+        |world| Box::pin(blocked(world, "plan_remove", "plan_give")),
+    ),
     block("C07.1", "Switching a plan off blocks, and signs nobody out", &[Need::Hook("plan_off")], |world| {
         Box::pin(blocked(world, "plan_off", "plan_on"))
     }),
@@ -65,9 +71,12 @@ pub const ROWS: &[Scenario] = &[
         requests: 4,
         run: |world| Box::pin(disabled(world)),
     },
-    outage("C38.1", "While the database is down nobody is signed out", &[Need::Hook("store_down")], |world| {
-        Box::pin(down(world, "store_down", "store_up"))
-    }),
+    outage(
+        "C38.1",
+        "While the database is down nobody is signed out",
+        &[Need::Hook("store_down")],
+        |world| Box::pin(down(world, "store_down", "store_up")),
+    ),
     outage("C39.1", "While the cache is down nobody is signed out", &[Need::Hook("cache_down")], |world| {
         Box::pin(down(world, "cache_down", "cache_up"))
     }),

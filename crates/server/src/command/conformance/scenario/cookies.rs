@@ -118,9 +118,8 @@ fn cookie(world: &World, visitor: &Visitor<'_>) -> Result<Cookie, Verdict> {
 fn life(world: &World, visitor: &Visitor<'_>) -> Result<Duration, Verdict> {
     let from_cookie = cookie(world, visitor).ok().and_then(|cookie| cookie.lives_secs);
     let from_cookie = from_cookie.map(|secs| Duration::from_secs(secs.max(0).unsigned_abs()));
-    let from_token = token::expires_at(&visitor.refresh_token()).map(|at| {
-        Duration::from_millis((at * 1000 - world.now_ms()).max(0).unsigned_abs())
-    });
+    let from_token = token::expires_at(&visitor.refresh_token())
+        .map(|at| Duration::from_millis((at * 1000 - world.now_ms()).max(0).unsigned_abs()));
     let life = [from_cookie, from_token].into_iter().flatten().min();
     life.ok_or_else(|| Verdict::NotTested("its refresh tokens do not say how long they live".into()))
 }
@@ -133,7 +132,9 @@ async fn remembered(world: &World) -> Told {
     let visitor = world.sign_in().await?;
     let Some(promised) = world.profile.promises.remembered_lifetime() else { return Ok(()) };
     let life = match (life(world, &visitor), cookie(world, &visitor)) {
-        (Err(_), Ok(_)) => return Err(Verdict::SignsOut("the cookie has no Max-Age and goes with the browser".into())),
+        (Err(_), Ok(_)) => {
+            return Err(Verdict::SignsOut("the cookie has no Max-Age and goes with the browser".into()));
+        }
         (life, _) => life?,
     };
     match life + SLACK >= promised {
@@ -168,7 +169,11 @@ async fn not_remembered(world: &World) -> Told {
     }
     let life = life(world, &visitor)?;
     right(life <= promised + SLACK, || {
-        format!("a sign-in that is not remembered lives {}, and {} are promised", spoken(life), spoken(promised))
+        format!(
+            "a sign-in that is not remembered lives {}, and {} are promised",
+            spoken(life),
+            spoken(promised)
+        )
     })
 }
 
@@ -193,7 +198,9 @@ async fn persists(world: &World) -> Told {
     let visitor = world.sign_in().await?;
     for when in ["at sign-in", "after a refresh"] {
         if cookie(world, &visitor)?.lives_secs.is_none() {
-            return Err(Verdict::SignsOut(format!("{when}, the cookie has no Max-Age and goes with the browser")));
+            return Err(Verdict::SignsOut(format!(
+                "{when}, the cookie has no Max-Age and goes with the browser"
+            )));
         }
         visitor.must_refresh("at first").await?;
     }
@@ -204,7 +211,9 @@ async fn broken_cookies(world: &World) -> Told {
     let visitor = world.onlooker().await?;
     let mut state = visitor.state();
     let tokens: Vec<_> = [world.profile.access_place(), world.profile.refresh_place()].into_iter().collect();
-    for (name, value) in [("sessionid", "%00%ff;;"), ("session", "{\"broken\":"), ("_app_session", "BAh7B0kiD3Nl")] {
+    for (name, value) in
+        [("sessionid", "%00%ff;;"), ("session", "{\"broken\":"), ("_app_session", "BAh7B0kiD3Nl")]
+    {
         let is_token = tokens.iter().any(|place| **place == Place::Cookie(name.to_owned()));
         if !is_token {
             state.jar.plant(name, value);
@@ -226,9 +235,9 @@ async fn host_only(world: &World) -> Told {
 async fn out_of_reach(world: &World) -> Told {
     let visitor = world.onlooker().await?;
     match world.profile.refresh_place() {
-        Place::Cookie(_) => {
-            right(cookie(world, &visitor)?.http_only, || "the cookie of the refresh token is not HttpOnly".into())
-        }
+        Place::Cookie(_) => right(cookie(world, &visitor)?.http_only, || {
+            "the cookie of the refresh token is not HttpOnly".into()
+        }),
         place => Err(Verdict::Wrong(format!("the refresh token is handed to scripts, at {place}"))),
     }
 }
@@ -254,7 +263,11 @@ async fn same_site(world: &World) -> Told {
         Some("strict") if cookie.path != "/" => Ok(()),
         Some("strict") => Err(Verdict::Wrong("SameSite=Strict for all paths".into())),
         Some("none") if cookie.secure => Ok(()),
-        Some("none") => Err(Verdict::SignsOut("browsers drop a cookie with SameSite=None without Secure".into())),
-        _ => Err(Verdict::Wrong("the cookie says nothing of SameSite, and browsers differ in what they take".into())),
+        Some("none") => {
+            Err(Verdict::SignsOut("browsers drop a cookie with SameSite=None without Secure".into()))
+        }
+        _ => Err(Verdict::Wrong(
+            "the cookie says nothing of SameSite, and browsers differ in what they take".into(),
+        )),
     }
 }

@@ -107,7 +107,9 @@ async fn ends_access(world: &World) -> Told {
     let visitor = world.sign_in().await?;
     let (before, _) = signed_out(&visitor).await?;
     let answer = visitor.api_with(&before).await?;
-    right(answer.status == 401, || format!("after signing out, the access token was answered {}", answer.told()))
+    right(answer.status == 401, || {
+        format!("after signing out, the access token was answered {}", answer.told())
+    })
 }
 
 async fn here_alone(world: &World) -> Told {
@@ -122,7 +124,9 @@ async fn twice(world: &World) -> Told {
     let (before, _) = signed_out(&visitor).await?;
     visitor.restore(before);
     match visitor.logout().await? {
-        Some(again) => right(again.status < 500, || format!("signing out again was answered {}", again.told())),
+        Some(again) => {
+            right(again.status < 500, || format!("signing out again was answered {}", again.told()))
+        }
         None => Ok(()),
     }
 }
@@ -146,13 +150,15 @@ async fn crossing(world: &World) -> Told {
     };
     visitor.restore(state);
     visitor.receive(&refreshed);
-    let when = format!("after signing out ({}) while a refresh was under way ({})", out.told(), refreshed.told());
+    let when =
+        format!("after signing out ({}) while a refresh was under way ({})", out.told(), refreshed.told());
     visitor.must_be_signed_out(&when).await
 }
 
 async fn three_devices(world: &World) -> Told {
     let (first, second, third) = (world.sign_in().await?, world.sign_in().await?, world.sign_in().await?);
-    for (device, when) in [(first, "on the first device"), (second, "on the second device"), (third, "on the third")]
+    for (device, when) in
+        [(first, "on the first device"), (second, "on the second device"), (third, "on the third")]
     {
         device.must_be_signed_in(when).await?;
     }
@@ -169,7 +175,9 @@ async fn two_people(world: &World) -> Told {
         right(first.is_fine() && second.is_fine(), || {
             format!("two people in turn were answered {} and {}", first.told(), second.told())
         })?;
-        right(first.body == theirs || second.body != theirs, || "one is served what the other is served".into())?;
+        right(first.body == theirs || second.body != theirs, || {
+            "one is served what the other is served".into()
+        })?;
     }
     one.must_be_signed_in("after another person").await?;
     two.must_be_signed_in("beside another person").await

@@ -7,7 +7,8 @@ use super::super::wire::Answer;
 use super::super::world::World;
 use super::{Need, Scenario};
 
-const HARD: &str = "answer 401 when it is known that there is no such session, and keep 5xx for what is not known";
+const HARD: &str =
+    "answer 401 when it is known that there is no such session, and keep 5xx for what is not known";
 
 pub const ROWS: &[Scenario] = &[
     Scenario {

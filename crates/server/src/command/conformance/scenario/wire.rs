@@ -177,7 +177,10 @@ async fn call_burst(world: &World) -> Told {
         for answer in join_all((0..WIDTH).map(|_| visitor.api())).await {
             let answer = answer?;
             if matches!(answer.status, 401 | 403) {
-                return Err(Verdict::SignsOut(format!("in a burst of calls, one was answered {}", answer.told())));
+                return Err(Verdict::SignsOut(format!(
+                    "in a burst of calls, one was answered {}",
+                    answer.told()
+                )));
             }
             right(answer.is_fine() || matches!(answer.status, 429 | 503), || {
                 format!("in a burst of calls, one was answered {}", answer.told())
