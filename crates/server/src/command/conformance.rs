@@ -165,6 +165,7 @@ fn world(args: ConformanceArgs, target: Target, profile: Profile) -> Result<Worl
         opened: Default::default(),
         onlooker: Default::default(),
         skew_ms: Default::default(),
+        owed: Default::default(),
     })
 }
 
@@ -197,13 +198,20 @@ async fn measure(global: &Global, world: &World, chosen: &[&'static Scenario]) -
             eprint!("\r\x1b[K[{}/{}] {} {}", nth + 1, chosen.len(), scenario.id, scenario.title);
             let _ = std::io::stderr().flush();
         }
-        let told = scenario.told(world).await;
+        let (told, is_interrupted) = tokio::select! {
+            told = scenario.told(world) => (told, false),
+            // Nobody's account stays suspended because somebody has changed their mind.
+            _ = tokio::signal::ctrl_c() => (hook::mend(world).await.and(Err(interrupted())), true),
+        };
         if Kind::of(&told) != Kind::Holds {
             // It may have been harmed. The next one looks through eyes of its own.
             world.onlooker.take();
         }
         world.clean_up().await;
         rows.push(Row { scenario, told });
+        if is_interrupted {
+            break;
+        }
     }
     world.onlooker.take();
     world.clean_up().await;
@@ -211,4 +219,8 @@ async fn measure(global: &Global, world: &World, chosen: &[&'static Scenario]) -
         eprint!("\r\x1b[K");
     }
     rows
+}
+
+fn interrupted() -> Verdict {
+    Verdict::Unreachable("it was interrupted, and nothing after it was begun".into())
 }

@@ -53,6 +53,8 @@ impl Report<'_> {
 
     pub fn text(&self) -> String {
         let mut text = format!("{} at {}\n\n", self.name, self.target);
+        // Several often have one cause, which is mended once.
+        let mut told: Vec<&Scenario> = vec![];
         for row in self.by_weight() {
             let Scenario { id, title, why, fix, .. } = row.scenario;
             // Writing to a string cannot fail.
@@ -61,7 +63,12 @@ impl Report<'_> {
                 let _ = writeln!(text, "{:21}{detail}", "");
             }
             if row.kind().is_finding() {
-                let _ = writeln!(text, "{:21}Why it matters: {why}.\n{:21}What to do: {fix}.\n", "", "");
+                let _ = writeln!(text, "{:21}Why it matters: {why}.", "");
+                let _ = match told.iter().find(|scenario| scenario.fix == *fix) {
+                    Some(before) => writeln!(text, "{:21}What to do: as at {}.\n", "", before.id),
+                    None => writeln!(text, "{:21}What to do: {fix}.\n", ""),
+                };
+                told.push(row.scenario);
             }
         }
         let _ = writeln!(text, "\n{} with {} requests.", self.totals(), self.requests);

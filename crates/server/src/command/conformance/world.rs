@@ -33,6 +33,8 @@ pub struct World {
     pub opened: RefCell<Vec<Rc<RefCell<State>>>>,
     pub onlooker: RefCell<Option<Rc<RefCell<State>>>>,
     pub skew_ms: Cell<Option<i64>>,
+    /// The hook that takes back what another one has done just now.
+    pub owed: Cell<Option<&'static str>>,
 }
 
 impl World {

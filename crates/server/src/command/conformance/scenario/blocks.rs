@@ -86,14 +86,16 @@ pub const ROWS: &[Scenario] = &[
 ];
 
 /// Does something between a hook and the one that takes it back, which runs whatever happened.
-async fn between(world: &World, down: &str, up: &str, then: impl Future<Output = Told>) -> Told {
-    hook::run(world, down).await?;
-    let told = then.await;
-    let mended = hook::run(world, up).await;
-    told.and(mended)
+async fn between(world: &World, down: &str, up: &'static str, then: impl Future<Output = Told>) -> Told {
+    world.owed.set(Some(up));
+    let told = match hook::run(world, down).await {
+        Ok(()) => then.await,
+        failed => failed,
+    };
+    told.and(hook::mend(world).await)
 }
 
-async fn blocked(world: &World, down: &str, up: &str) -> Told {
+async fn blocked(world: &World, down: &str, up: &'static str) -> Told {
     let visitor = world.sign_in().await?;
     between(world, down, up, async {
         for _ in 0..STORM {
@@ -116,7 +118,7 @@ async fn disabled(world: &World) -> Told {
     between(world, "disable", "enable", visitor.must_be_signed_out("after disable")).await
 }
 
-async fn down(world: &World, down: &str, up: &str) -> Told {
+async fn down(world: &World, down: &str, up: &'static str) -> Told {
     let visitor = world.sign_in().await?;
     between(world, down, up, async {
         for (what, answer) in [("the API", visitor.api().await), ("a refresh", visitor.refresh().await)] {

@@ -124,8 +124,10 @@ fn life(world: &World, visitor: &Visitor<'_>) -> Result<Duration, Verdict> {
     life.ok_or_else(|| Verdict::NotTested("its refresh tokens do not say how long they live".into()))
 }
 
+/// To the minute: seconds went by while it was looked at.
 fn spoken(life: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(life.as_secs()))
+    let minutes = (life.as_secs() + 30) / 60;
+    humantime::format_duration(if minutes > 2 { Duration::from_secs(minutes * 60) } else { life })
 }
 
 async fn remembered(world: &World) -> Told {

@@ -50,6 +50,9 @@ enum Fault {
     LimitIs401,
     WrongClock,
     RefreshKillsAccess,
+    SuspensionIs401,
+    SuspensionEndsSession,
+    OutageIs401,
 }
 
 #[derive(Default)]
@@ -60,6 +63,8 @@ struct Sessions {
     access: HashMap<String, (u64, Instant)>,
     /// How often each was refreshed.
     refreshes: HashMap<u64, u32>,
+    is_suspended: bool,
+    is_down: bool,
     /// Answers 429 to so many sign-ins more.
     busy: u32,
 }
@@ -83,6 +88,11 @@ api = { url = "/me", headers = { Authorization = "Bearer {access}" } }
 logout = { url = "/logout" }
 forbidden = { url = "/admin", headers = { Authorization = "Bearer {access}" } }
 promises = { remembered_lifetime = "20d", short_lifetime = "24h" }
+[hooks]
+suspend = { call = { url = "/suspend" } }
+activate = { call = { url = "/activate" } }
+store_down = { call = { url = "/down" } }
+store_up = { call = { url = "/up" } }
 "#;
 
 struct Answer(u16, serde_json::Value, Option<String>);
@@ -113,7 +123,16 @@ impl Planted {
             }
             _ => {}
         }
+        let (is_suspended, is_down) = {
+            let sessions = self.sessions.lock().unwrap();
+            (sessions.is_suspended, sessions.is_down)
+        };
         let answer = match (&head.method, head.uri.path()) {
+            (_, hook @ ("/suspend" | "/activate" | "/down" | "/up")) => self.hook(hook),
+            _ if is_down => refused(if self.fault == Fault::OutageIs401 { 401 } else { 503 }),
+            (_, "/me") if is_suspended && self.session_of(&head.headers).is_ok() => {
+                refused(if self.fault == Fault::SuspensionIs401 { 401 } else { 403 })
+            }
             (&Method::OPTIONS, _) => Answer(204, json!(null), None),
             (_, "/login") => self.login(&head.headers, &body),
             (_, "/refresh") => self.refresh(&head.headers),
@@ -146,7 +165,7 @@ impl Planted {
             response = response.header("access-control-allow-origin", origin);
             response = response.header("access-control-allow-credentials", "true");
         }
-        for cookie in cookie {
+        if let Some(cookie) = cookie {
             response = response.header("set-cookie", cookie);
         }
         response.body(Body::from(body.to_string())).unwrap()
@@ -255,6 +274,16 @@ impl Planted {
             return Err(refused(if self.fault == Fault::ExpiredIs403 { 403 } else { 401 }));
         }
         if sessions.living.contains_key(session) { Ok(*session) } else { Err(refused(401)) }
+    }
+
+    fn hook(&self, name: &str) -> Answer {
+        let mut sessions = self.sessions.lock().unwrap();
+        match name {
+            "/suspend" if self.fault == Fault::SuspensionEndsSession => sessions.living.clear(),
+            "/suspend" | "/activate" => sessions.is_suspended = name == "/suspend",
+            _ => sessions.is_down = name == "/down",
+        }
+        Answer(200, json!({}), None)
     }
 
     fn me(&self, headers: &HeaderMap) -> Answer {
@@ -376,6 +405,29 @@ fn a_fault_about_who_may_is_found() {
     found(Fault::ForgeryEndsSession, &["C33.1"], &[]);
     found(Fault::OneSession, &["C36.1"], &[]);
     found(Fault::LimitIs401, &["C43.1"], &[]);
+}
+
+#[test]
+fn a_fault_of_what_is_blocked_or_broken_is_found() {
+    found(Fault::SuspensionIs401, &["C04.1"], &[]);
+    found(Fault::SuspensionEndsSession, &["C04.1"], &[]);
+    found(Fault::OutageIs401, &["C38.1"], &[]);
+}
+
+/// What was done by a hook is taken back by the other one, however a measurement ends.
+#[test]
+fn nobody_stays_suspended_because_a_measurement_was_interrupted() {
+    let running = planted(Fault::None);
+    let folder = tempfile::tempdir().unwrap();
+    let mended = folder.path().join("mended");
+    // As from the terminal, while the account is suspended.
+    let interrupts = r#"suspend = { run = ["sh", "-c", "kill -INT $PPID; sleep 60"] }"#;
+    let hooks = format!("{interrupts}\nactivate = {{ run = [\"touch\", {mended:?}] }}\n");
+    let others = PROFILE.split("suspend =").next().unwrap();
+    let measurement = Measurement::by_profile(&running.url, &format!("{others}{hooks}"));
+    let printed = measurement.run(&["--only", "C04", "--only", "C17", "--only", "C36"]).expect(3);
+    assert!(printed.out.contains("it was interrupted") && !printed.out.contains("C17.1"), "{printed:?}");
+    assert!(mended.exists());
 }
 
 #[test]
