@@ -37,12 +37,13 @@ pub async fn run(world: &World, name: &str) -> Result<(), Verdict> {
     outcome.map_err(|why| Verdict::NotTested(format!("hooks.{name}: {why}")))
 }
 
-/// Takes back what is owed, if anything is. A hook that failed may have done half of its work.
+/// Takes back what is owed, if anything is: a hook that failed may have done half of its work. Where that fails, nothing
+/// that is measured afterwards can be believed.
 pub async fn mend(world: &World) -> Result<(), Verdict> {
-    match world.owed.take() {
-        Some(up) => run(world, up).await,
-        None => Ok(()),
-    }
+    let Some(up) = world.owed.take() else { return Ok(()) };
+    run(world, up)
+        .await
+        .map_err(|verdict| Verdict::Unreachable(format!("left as it was: {}", verdict.detail())))
 }
 
 fn filled(world: &World, word: &str) -> String {

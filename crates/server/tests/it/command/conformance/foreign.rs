@@ -81,9 +81,11 @@ fn with_rotation_and_a_blacklist_django_signs_people_out() {
     let django = Django::start("rotation");
     let measurement = Measurement::by_profile(&django.url, &django.profile("rotation", SIMPLEJWT));
     let report = measurement.path("report.md");
-    let verdicts = measurement.with(&["--markdown", report.to_str().unwrap()]).verdicts(1);
-    // The replaced token is refused from the first moment on: tabs, lost answers and reloads end the session.
-    said(&verdicts, "signs_out", &["C09.1", "C20.2", "C20.3", "C20.4", "C20.5", "C20.6"]);
+    let measurement = measurement.with(&["--markdown", report.to_str().unwrap()]);
+    let verdicts = measurement.verdicts(1);
+    // The replaced token is refused from the first moment on: tabs, lost answers and reloads end the session. Who wins
+    // where tabs are really at once (C20.1, C20.2) is another matter on every machine.
+    said(&verdicts, "signs_out", &["C09.1", "C20.3", "C20.4", "C20.5", "C20.6"]);
     said(&verdicts, "wrong", &["C18.2", "C23.3", "C27.1"]);
     // A late copy ends nothing here, and neither do limits, nonsense and other people.
     said(&verdicts, "holds", &["C20.7", "C20.8", "C20.9", "C20.11", "C18.1", "C18.3", "C36.1", "C43.1"]);
@@ -111,6 +113,6 @@ fn tokens_in_cookies_do_not_help_where_they_are_exchanged() {
     let profile =
         django.profile("cookies", COOKIES).replace("headers = { Authorization = \"Bearer {access}\" }\n", "");
     let verdicts = Measurement::by_profile(&django.url, &profile).verdicts(1);
-    said(&verdicts, "signs_out", &["C09.1", "C20.2", "C20.3", "C20.4"]);
+    said(&verdicts, "signs_out", &["C09.1", "C20.3", "C20.4"]);
     said(&verdicts, "holds", &["C27.1", "C35.1", "C15.1", "C19.4", "C33.1", "C20.7", "C20.11", "C18.1"]);
 }

@@ -196,7 +196,8 @@ impl Planted {
         if self.fault == Fault::RefreshKillsAccess {
             sessions.access.retain(|_, (of, _)| *of != session);
         }
-        let access = format!("token-a-{session}-{}-signed---", sessions.access.len());
+        sessions.next += 1;
+        let access = format!("token-a-{session}-{}-signed---", sessions.next);
         sessions.access.insert(access.clone(), (session, Instant::now()));
         let age = match self.fault {
             Fault::ShortCookie => "; Max-Age=86400",
