@@ -5,6 +5,7 @@
 
 mod browser;
 mod dates;
+mod faults;
 mod hook;
 mod jar;
 mod profile;

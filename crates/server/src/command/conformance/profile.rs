@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
-use http::{HeaderName, Method};
+use http::HeaderName;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::faults::{self, ProfileError};
 use super::target::Target;
-use super::template;
 
 /// The profile that `--example-profile` prints; a test reads it.
 pub const EXAMPLE: &str = include_str!("profiles/example.toml");
@@ -111,17 +111,6 @@ pub const HOOKS: [(&str, &str); 9] = [
     ("stop", "start"),
 ];
 
-/// What is wrong with a profile: one line for each fault, with a code and the field.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ProfileError(Vec<Fault>);
-
-#[derive(Debug, PartialEq, Eq)]
-struct Fault {
-    code: &'static str,
-    field: String,
-    what: String,
-}
-
 // === impl Profile ===
 
 impl Profile {
@@ -144,20 +133,13 @@ impl Profile {
     }
 
     pub fn parse(text: &str, target: &Target) -> Result<Self, ProfileError> {
-        let mut profile: Self = Figment::from(Toml::string(text)).extract().map_err(|errors| {
-            let faults = errors.into_iter().map(|error| Fault {
-                code: "profile_field",
-                field: error.path.join("."),
-                what: error.kind.to_string(),
-            });
-            ProfileError(faults.collect())
-        })?;
+        let mut profile: Self = Figment::from(Toml::string(text)).extract()?;
         // What is looked at is read, and everything else changes something.
         for call in [Some(&mut profile.api), profile.forbidden.as_mut()].into_iter().flatten() {
             call.method.get_or_insert_with(|| "GET".to_owned());
         }
-        let faults = profile.faults(target);
-        if faults.is_empty() { Ok(profile) } else { Err(ProfileError(faults)) }
+        faults::check(&profile, target)?;
+        Ok(profile)
     }
 
     /// Every request that it describes, with its field.
@@ -180,98 +162,12 @@ impl Profile {
     pub fn access_place(&self) -> &Place {
         self.login.access.as_ref().unwrap_or(&NOWHERE)
     }
-
-    fn faults(&self, target: &Target) -> Vec<Fault> {
-        let mut faults = Faults(vec![]);
-        for (field, call) in self.calls() {
-            faults.of_call(&field, call, target);
-        }
-        for (name, place) in [("access", &self.login.access), ("refresh", &self.login.refresh)] {
-            if place.is_none() {
-                faults
-                    .add(&format!("login.{name}"), "says where that token is in the answer, and is missing");
-            }
-        }
-        if self.refresh.access.is_none() {
-            faults.add("refresh.access", "says where the new token is in the answer, and is missing");
-        }
-        faults.of_templates("headers", self.headers.values().map(String::as_str));
-        faults.of_names("headers", self.headers.keys());
-        if self.origin.as_ref().is_some_and(|origin| Target::parse(origin, true).is_err()) {
-            faults.add("origin", "is no origin, as in https://app.example.com");
-        }
-        for (name, hook) in &self.hooks {
-            faults.of_hook(name, hook, &self.hooks);
-        }
-        faults.0
-    }
 }
 
 static NOWHERE: Place = Place::Json(String::new());
 
 fn usual_ends() -> BTreeSet<u16> {
     [400, 401, 403].into()
-}
-
-// === impl Faults ===
-
-struct Faults(Vec<Fault>);
-
-impl Faults {
-    fn add(&mut self, field: &str, what: impl Into<String>) {
-        self.0.push(Fault { code: "profile_field", field: field.to_owned(), what: what.into() });
-    }
-
-    fn of_call(&mut self, field: &str, call: &Call, target: &Target) {
-        if let Err(what) = target.resolve(&call.url) {
-            self.add(&format!("{field}.url"), what);
-        }
-        if call.method.as_ref().is_some_and(|method| method.parse::<Method>().is_err()) {
-            self.add(&format!("{field}.method"), "is no method of HTTP");
-        }
-        if call.json.is_some() && call.form.is_some() {
-            self.add(&format!("{field}.form"), "a request has one body, and `json` is there already");
-        }
-        self.of_names(&format!("{field}.headers"), call.headers.keys());
-        self.of_templates(&format!("{field}.headers"), call.headers.values().map(String::as_str));
-        let form = call.form.iter().flat_map(BTreeMap::values).map(String::as_str);
-        self.of_templates(&format!("{field}.form"), form);
-        let json = call.json.as_ref().map(template::strings).unwrap_or_default();
-        self.of_templates(&format!("{field}.json"), json.into_iter());
-    }
-
-    fn of_names<'a>(&mut self, field: &str, names: impl Iterator<Item = &'a String>) {
-        for name in names.filter(|name| name.parse::<HeaderName>().is_err()) {
-            self.add(field, format!("`{name}` is no name of a header"));
-        }
-    }
-
-    fn of_templates<'a>(&mut self, field: &str, texts: impl Iterator<Item = &'a str>) {
-        for text in texts {
-            if let Some(unknown) = template::unknown(text) {
-                self.add(field, format!("nothing can be put in for `{{{unknown}}}`"));
-            }
-        }
-    }
-
-    fn of_hook(&mut self, name: &str, hook: &Hook, all: &BTreeMap<String, Hook>) {
-        let field = format!("hooks.{name}");
-        match HOOKS.iter().find(|(down, up)| name == *down || name == *up) {
-            None => {
-                let known: Vec<_> = HOOKS.iter().map(|(down, up)| format!("{down}/{up}")).collect();
-                self.add(&field, format!("is no hook; there are {}", known.join(", ")));
-            }
-            Some((down, up)) if !all.contains_key(*down) || !all.contains_key(*up) => {
-                self.add(&field, format!("{down} and {up} come together: what is broken is mended again"));
-            }
-            Some(_) => {}
-        }
-        let run = hook.run.as_ref();
-        if run.is_some() == hook.call.is_some() || run.is_some_and(Vec::is_empty) {
-            self.add(&field, "has either `run`, a program with its arguments, or `call`");
-        }
-        self.of_templates(&field, run.into_iter().flatten().map(String::as_str));
-    }
 }
 
 // === impl Promises ===
@@ -322,24 +218,6 @@ impl TryFrom<String> for Span {
     fn try_from(text: String) -> Result<Self, String> {
         let span = humantime::parse_duration(&text);
         span.map(Span).map_err(|_| format!("`{text}` is no span of time, as in 15m or 20d"))
-    }
-}
-
-// === impl ProfileError ===
-
-impl ProfileError {
-    fn one(code: &'static str, field: &str, what: String) -> Self {
-        Self(vec![Fault { code, field: field.to_owned(), what }])
-    }
-}
-
-impl fmt::Display for ProfileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |Fault { code, field, what }: &Fault| match field.as_str() {
-            "" => format!("{code}: {what}"),
-            field => format!("{code}: {field}: {what}"),
-        };
-        f.write_str(&self.0.iter().map(line).collect::<Vec<_>>().join("\n"))
     }
 }
 

@@ -53,10 +53,8 @@ impl Report<'_> {
 
     pub fn text(&self) -> String {
         let mut text = format!("{} at {}\n\n", self.name, self.target);
-        // Several often have one cause, which is mended once.
-        let mut told: Vec<&Scenario> = vec![];
         for row in self.by_weight() {
-            let Scenario { id, title, why, fix, .. } = row.scenario;
+            let Scenario { id, title, why, .. } = row.scenario;
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{:<11}  {id:<6}  {title}", row.kind().name());
             if let Some(detail) = row.detail() {
@@ -64,11 +62,7 @@ impl Report<'_> {
             }
             if row.kind().is_finding() {
                 let _ = writeln!(text, "{:21}Why it matters: {why}.", "");
-                let _ = match told.iter().find(|scenario| scenario.fix == *fix) {
-                    Some(before) => writeln!(text, "{:21}What to do: as at {}.\n", "", before.id),
-                    None => writeln!(text, "{:21}What to do: {fix}.\n", ""),
-                };
-                told.push(row.scenario);
+                let _ = writeln!(text, "{:21}What to do: {}.\n", "", self.fix(row));
             }
         }
         let _ = writeln!(text, "\n{} with {} requests.", self.totals(), self.requests);
@@ -89,8 +83,8 @@ impl Report<'_> {
             text.push_str("\n| scenario | why it matters | what to do |\n|---|---|---|\n");
         }
         for row in findings {
-            let Scenario { id, why, fix, .. } = row.scenario;
-            let _ = writeln!(text, "| {id} | {why} | {fix} |");
+            let Scenario { id, why, .. } = row.scenario;
+            let _ = writeln!(text, "| {id} | {why} | {} |", self.fix(row));
         }
         text
     }
@@ -113,6 +107,16 @@ impl Report<'_> {
         let counts = Kind::ALL.iter().filter(|kind| self.count(**kind) > 0);
         let counts = counts.map(|kind| format!("{} {}", self.count(*kind), kind.name()));
         counts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What to do about a finding. Several often have one cause, which is mended once.
+    fn fix(&self, row: &Row) -> String {
+        let Scenario { id, fix, .. } = row.scenario;
+        let findings = || self.by_weight().filter(|row| row.kind().is_finding());
+        match findings().find(|first| first.scenario.fix == *fix) {
+            Some(first) if first.scenario.id != *id => format!("as at {}", first.scenario.id),
+            _ => (*fix).to_owned(),
+        }
     }
 
     fn by_weight(&self) -> impl Iterator<Item = &Row> {

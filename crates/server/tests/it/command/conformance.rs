@@ -1,5 +1,6 @@
 //! `tenure conformance`, against Tenure, against back ends that are not ours, and against planted faults.
 
+mod back_end;
 mod foreign;
 mod planted;
 
