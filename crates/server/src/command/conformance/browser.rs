@@ -102,11 +102,11 @@ impl World {
 
     /// Signs out of what scenarios have left open, as far as the profile says how.
     pub async fn clean_up(&self) {
-        let opened = std::mem::take(&mut *self.opened.borrow_mut());
-        let kept = self.onlooker.borrow().clone();
-        for state in
-            opened.into_iter().filter(|state| !kept.as_ref().is_some_and(|kept| Rc::ptr_eq(kept, state)))
-        {
+        let looks_on = self.onlooker.borrow().clone();
+        let is_kept = |state: &Rc<_>| looks_on.as_ref().is_some_and(|kept| Rc::ptr_eq(kept, state));
+        let (kept, left): (Vec<_>, Vec<_>) = self.opened.take().into_iter().partition(is_kept);
+        *self.opened.borrow_mut() = kept;
+        for state in left {
             let visitor = Visitor { world: self, state, who: &self.who };
             // A session that is over already is what this is for; nobody is told of a failure.
             drop(visitor.logout().await);

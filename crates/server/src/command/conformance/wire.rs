@@ -157,6 +157,9 @@ impl Answer {
         match code.filter(is_code) {
             Some(code) => format!("{} {code}", self.status),
             None if self.is_html() => format!("{} with a page of HTML", self.status),
+            None if (300..400).contains(&self.status) => {
+                format!("{}, a redirect, which is not followed", self.status)
+            }
             None => self.status.to_string(),
         }
     }

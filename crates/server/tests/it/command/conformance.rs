@@ -1,6 +1,7 @@
 //! `tenure conformance`, against Tenure, against back ends that are not ours, and against planted faults.
 
 mod back_end;
+mod encrypted;
 mod foreign;
 mod planted;
 
@@ -20,6 +21,7 @@ struct Measurement {
     email: &'static str,
     password: &'static str,
     more: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// What was said of each scenario, by its number: the verdict and what was seen.
@@ -29,7 +31,15 @@ impl Measurement {
     fn of(target: &str, profile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (target, profile) = (target.to_owned(), profile.to_owned());
-        Self { folder, target, profile, email: "ada@example.com", password: "correct horse", more: vec![] }
+        Self {
+            folder,
+            target,
+            profile,
+            email: "ada@example.com",
+            password: "correct horse",
+            more: vec![],
+            environment: vec![],
+        }
     }
 
     /// By a profile that only this test has.
@@ -49,6 +59,11 @@ impl Measurement {
         self
     }
 
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -58,6 +73,7 @@ impl Measurement {
         let cli = cli.env("CONFORMANCE_EMAIL", self.email).env("CONFORMANCE_PASSWORD", self.password);
         let cli = cli.env("CONFORMANCE_OTHER_EMAIL", "bob@example.com");
         let cli = cli.env("CONFORMANCE_OTHER_PASSWORD", self.password);
+        let cli = self.environment.iter().fold(cli, |cli, (name, value)| cli.env(name, value));
         let mut words = vec!["conformance", "--target", &self.target, "--profile", &self.profile];
         words.extend(self.more.iter().map(String::as_str));
         words.extend(arguments);

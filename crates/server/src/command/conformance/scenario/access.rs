@@ -152,7 +152,7 @@ async fn expired(world: &World) -> Told {
             "nobody knows when its access tokens expire (promises.access_lifetime)".into(),
         ));
     };
-    let wait = life + EXPIRY_MARGIN;
+    let wait = life.saturating_add(EXPIRY_MARGIN);
     if wait > world.wait {
         let (life, wait) = (humantime::format_duration(life), humantime::format_duration(wait));
         return Err(Verdict::NotTested(format!("access tokens live {life}; --wait {wait} waits for it")));

@@ -118,15 +118,16 @@ fn cookie(world: &World, visitor: &Visitor<'_>) -> Result<Cookie, Verdict> {
 fn life(world: &World, visitor: &Visitor<'_>) -> Result<Duration, Verdict> {
     let from_cookie = cookie(world, visitor).ok().and_then(|cookie| cookie.lives_secs);
     let from_cookie = from_cookie.map(|secs| Duration::from_secs(secs.max(0).unsigned_abs()));
-    let from_token = token::expires_at(&visitor.refresh_token())
-        .map(|at| Duration::from_millis((at * 1000 - world.now_ms()).max(0).unsigned_abs()));
+    let from_token = token::expires_at(&visitor.refresh_token()).map(|at| {
+        Duration::from_millis(at.saturating_mul(1000).saturating_sub(world.now_ms()).max(0).unsigned_abs())
+    });
     let life = [from_cookie, from_token].into_iter().flatten().min();
     life.ok_or_else(|| Verdict::NotTested("its refresh tokens do not say how long they live".into()))
 }
 
 /// To the minute: seconds went by while it was looked at.
 fn spoken(life: Duration) -> humantime::FormattedDuration {
-    let minutes = (life.as_secs() + 30) / 60;
+    let minutes = life.as_secs().saturating_add(30) / 60;
     humantime::format_duration(if minutes > 2 { Duration::from_secs(minutes * 60) } else { life })
 }
 
@@ -139,7 +140,7 @@ async fn remembered(world: &World) -> Told {
         }
         (life, _) => life?,
     };
-    match life + SLACK >= promised {
+    match life.saturating_add(SLACK) >= promised {
         true => Ok(()),
         false => {
             let (life, promised) = (spoken(life), spoken(promised));
@@ -154,7 +155,7 @@ async fn not_shorter(world: &World) -> Told {
     visitor.must_refresh("at first").await?;
     visitor.must_refresh("a second time").await?;
     let after = life(world, &visitor)?;
-    match after + SLACK >= before {
+    match after.saturating_add(SLACK) >= before {
         true => Ok(()),
         false => {
             let (before, after) = (spoken(before), spoken(after));
@@ -170,7 +171,7 @@ async fn not_remembered(world: &World) -> Told {
         return Ok(());
     }
     let life = life(world, &visitor)?;
-    right(life <= promised + SLACK, || {
+    right(life <= promised.saturating_add(SLACK), || {
         format!(
             "a sign-in that is not remembered lives {}, and {} are promised",
             spoken(life),

@@ -59,7 +59,7 @@ pub enum Fault {
 pub struct Sessions {
     next: u64,
     /// By number: who it is, the agent of its browser, and its generation.
-    living: HashMap<u64, (String, String, u64)>,
+    pub living: HashMap<u64, (String, String, u64)>,
     access: HashMap<String, (u64, Instant)>,
     /// How often each was refreshed.
     refreshes: HashMap<u64, u32>,

@@ -20,6 +20,14 @@ fn of_a_back_end_without_a_fault_nothing_is_complained_about() {
     assert!(holds >= 40, "{holds}: {verdicts:#?}");
 }
 
+#[test]
+fn whoever_was_signed_in_to_measure_is_signed_out_again() {
+    let running = planted(Fault::None);
+    running.measured().verdicts(0);
+    let sessions = running.planted.sessions.lock().unwrap();
+    assert!(sessions.living.is_empty(), "{:?}", sessions.living);
+}
+
 /// What is found of it, and nothing else is.
 #[track_caller]
 fn found(fault: Fault, signs_out: &[&str], wrong: &[&str]) {
