@@ -53,6 +53,7 @@ pub struct ConformanceArgs {
     /// A second account, for what takes two.
     #[arg(long, env = "CONFORMANCE_OTHER_EMAIL", value_name = "EMAIL", requires = "other_password")]
     other_email: Option<String>,
+    /// Its password.
     #[arg(long, env = "CONFORMANCE_OTHER_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     other_password: Option<String>,
     /// Only these, by number or by cause, as in C20 or C20.3.
