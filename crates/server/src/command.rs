@@ -4,6 +4,7 @@ pub mod account;
 pub mod act;
 pub mod api_key;
 pub mod config;
+pub mod conformance;
 pub mod keys;
 pub mod logouts;
 pub mod migrate;
@@ -82,6 +83,8 @@ enum Verb {
     /// Check, print or begin a configuration.
     #[command(subcommand)]
     Config(config::ConfigVerb),
+    /// Measure whether another system signs people out for no reason.
+    Conformance(conformance::ConformanceArgs),
     /// Print the API's contract.
     Openapi(openapi::OpenapiArgs),
     /// Print the version.
@@ -173,6 +176,7 @@ fn run(cli: Cli) -> Outcome {
             Verb::Logouts(verb) => logouts::run(&global, verb).await,
             Verb::Keys(verb) => keys::run(&global, verb).await,
             Verb::Migrate(verb) => migrate::run(&global, verb).await,
+            Verb::Conformance(args) => conformance::run(&global, args).await,
             Verb::Config(_) | Verb::Openapi(_) | Verb::Version => Ok(()),
         }
     })

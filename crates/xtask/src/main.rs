@@ -9,6 +9,7 @@ mod backends;
 mod bench;
 mod chaos;
 mod ci;
+mod foreign;
 mod generate;
 mod process;
 mod repo;

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use crate::repo::{Features, Repo};
 use crate::tally::{self, Tally};
 use crate::web::{self, Web};
-use crate::{Result, backends, process, usage};
+use crate::{Result, backends, foreign, process, usage};
 
 /// The one list. A new suite (web pages, another store) is a new entry, and the total counts it.
 const SUITES: &[Suite] = &[
@@ -139,6 +139,7 @@ fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
 fn rust_needs(repo: &Repo) -> Result {
     repo.need_compiler()?;
     backends::ready(repo)?;
+    foreign::ready(repo)?;
     web::pages(repo)
 }
 

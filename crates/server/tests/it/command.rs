@@ -2,6 +2,7 @@
 
 mod account;
 mod config;
+mod conformance;
 mod keys;
 mod logouts;
 mod migrate;

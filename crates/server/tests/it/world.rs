@@ -14,7 +14,7 @@ mod raw;
 pub use answer::Answer;
 pub use app::{ManualClock, Setup, TestApp, User};
 pub use browser::Browser;
-pub use cli::Cli;
+pub use cli::{Cli, Printed};
 pub use client::{Call, Client, at_once};
 pub use faults::Fault;
 pub use jar::{Cookie, Jar};

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,7 +12,8 @@ use crate::world::{Client, PASSWORD};
 
 pub(super) struct Server {
     child: Child,
-    out: BufReader<std::process::ChildStdout>,
+    /// What it says once it serves; somebody has to read it, or it stops at a full pipe.
+    rest: Option<JoinHandle<String>>,
     pub url: String,
     ops: String,
 }
@@ -33,17 +35,22 @@ impl Server {
     /// With settings, as the environment has them.
     pub fn start_with(folder: &std::path::Path, environment: &[(&str, &str)]) -> Self {
         let mut child = command(folder).envs(environment.iter().copied()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Self { child, out, url: String::new(), ops: String::new() };
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self { child, rest: None, url: String::new(), ops: String::new() };
         while server.url.is_empty() {
             let mut line = String::new();
-            assert!(server.out.read_line(&mut line).unwrap() > 0, "ended before it served");
+            assert!(out.read_line(&mut line).unwrap() > 0, "ended before it served");
             let line: Value = serde_json::from_str(&line).unwrap_or_default();
             if line["message"] == "serving" {
                 server.url = format!("http://{}", line["listen"].as_str().unwrap());
                 server.ops = format!("http://{}", line["ops"].as_str().unwrap());
             }
         }
+        server.rest = Some(thread::spawn(move || {
+            let mut rest = String::new();
+            out.read_to_string(&mut rest).unwrap();
+            rest
+        }));
         server
     }
 
@@ -59,8 +66,7 @@ impl Server {
     pub fn terminate(mut self) -> (Option<i32>, String) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).unwrap();
+        let rest = self.rest.take().unwrap().join().unwrap();
         (self.child.wait().unwrap().code(), rest)
     }
 }

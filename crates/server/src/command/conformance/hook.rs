@@ -1,0 +1,87 @@
+//! Bringing about what visitors cannot, and taking it back.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::browser::Extra;
+use super::profile::Hook;
+use super::template::Fill;
+use super::verdict::Verdict;
+use super::world::World;
+
+/// How long a command may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Runs a hook. That it fails says nothing about what it was meant to show.
+pub async fn run(world: &World, name: &str) -> Result<(), Verdict> {
+    let Some(Hook { run, call }) = world.profile.hooks.get(name) else {
+        return Err(Verdict::NotTested(format!("the profile has no hooks.{name}")));
+    };
+    if let Some(call) = call {
+        // Not as the visitor, who may be in no state to ask for anything.
+        let nobody = world.nobody();
+        let answer = nobody.send(call, &nobody.state(), &Extra::default()).await?;
+        return match answer.is_fine() {
+            true => Ok(()),
+            false => Err(Verdict::NotTested(format!("hooks.{name} was answered {}", answer.told()))),
+        };
+    }
+    let words = run.iter().flatten().map(|word| filled(world, word)).collect::<Vec<_>>();
+    let outcome = match words.split_first() {
+        Some((program, words)) => command(program, words).await,
+        None => Ok(()),
+    };
+    outcome.map_err(|why| Verdict::NotTested(format!("hooks.{name}: {why}")))
+}
+
+/// Takes back what is owed, if anything is: a hook that failed may have done half of its work. Where that fails, nothing
+/// that is measured afterwards can be believed.
+pub async fn mend(world: &World) -> Result<(), Verdict> {
+    let Some(up) = world.owed.take() else { return Ok(()) };
+    run(world, up)
+        .await
+        .map_err(|verdict| Verdict::Unreachable(format!("left as it was: {}", verdict.detail())))
+}
+
+fn filled(world: &World, word: &str) -> String {
+    let state = Default::default();
+    let fill = Fill {
+        email: &world.who.email,
+        // A list of arguments is for everybody to read.
+        password: "",
+        remember: false,
+        state: &state,
+        access: None,
+        refresh: None,
+        now_ms: world.now_ms(),
+    };
+    fill.text(word).unwrap_or_default()
+}
+
+async fn command(program: &str, words: &[String]) -> Result<(), String> {
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if begun.elapsed() < TIMEOUT => sleep(POLL).await,
+            Ok(None) => {
+                end(&mut child);
+                return Err(format!("{program} took longer than {}", humantime::format_duration(TIMEOUT)));
+            }
+            Err(error) => return Err(format!("{program}: {error}")),
+        }
+    };
+    if status.success() { Ok(()) } else { Err(format!("{program} ended with {status}")) }
+}
+
+fn end(child: &mut Child) {
+    // It may have ended by itself just now.
+    let _ = child.kill();
+    let _ = child.wait();
+}

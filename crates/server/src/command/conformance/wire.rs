@@ -1,0 +1,172 @@
+//! Requests and whole answers: counted, limited in time and size, with no redirect followed.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, Method, Request, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+use tenure_domain::time::Timestamp;
+
+use super::dates;
+use crate::clock::{Clock as _, SystemClock};
+
+/// What is read of a body. The rest is not waited for.
+const BODY_MAX: usize = 256 * 1024;
+
+/// Connections that are kept for later.
+const IDLE_MAX: usize = 16;
+
+pub struct Wire {
+    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeout: Duration,
+    left: Cell<u32>,
+    sent: Cell<u32>,
+}
+
+pub struct Asked {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    /// When it was here.
+    pub at: Timestamp,
+}
+
+/// Nothing that could be called an answer has come, which says nothing about what a system does.
+pub enum NoAnswer {
+    Failed(String),
+    /// As many requests were sent as were allowed.
+    Spent,
+}
+
+impl Wire {
+    /// `requests_max` for all requests together.
+    pub fn new(timeout: Duration, requests_max: u32, is_encrypted: bool) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        if is_encrypted {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err("this system trusts no authority for certificates".into());
+            }
+        }
+        let tls = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(IDLE_MAX)
+            // A request that is sent twice without our knowledge would be taken for a lost answer.
+            .retry_canceled_requests(false)
+            .build(connector);
+        Ok(Self { client, timeout, left: Cell::new(requests_max), sent: Cell::new(0) })
+    }
+
+    pub fn sent(&self) -> u32 {
+        self.sent.get()
+    }
+
+    pub async fn ask(&self, asked: Asked) -> Result<Answer, NoAnswer> {
+        let left = self.left.get().checked_sub(1).ok_or(NoAnswer::Spent)?;
+        self.left.set(left);
+        self.sent.set(self.sent.get() + 1);
+        let asking = tokio::time::timeout(self.timeout, self.whole(asked));
+        asking.await.unwrap_or_else(|_| {
+            Err(NoAnswer::Failed(format!("no answer within {}", humantime::format_duration(self.timeout))))
+        })
+    }
+
+    async fn whole(&self, asked: Asked) -> Result<Answer, NoAnswer> {
+        let mut request = Request::new(Full::from(asked.body));
+        (*request.method_mut(), *request.uri_mut()) = (asked.method, asked.uri);
+        *request.headers_mut() = asked.headers;
+        let failed = |error: &dyn std::error::Error| NoAnswer::Failed(causes(error));
+        let answer = self.client.request(request).await.map_err(|error| failed(&error))?;
+        let (parts, mut rest) = answer.into_parts();
+        let mut body = vec![];
+        while let Some(frame) = rest.frame().await {
+            let data = frame.map_err(|error| failed(&error))?.into_data().unwrap_or_default();
+            body.extend_from_slice(&data[..data.len().min(BODY_MAX - body.len())]);
+            if body.len() == BODY_MAX {
+                break;
+            }
+        }
+        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body, at: SystemClock.now() })
+    }
+}
+
+impl Answer {
+    pub fn is_fine(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Worth another try: the system did not say no.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.status, 408 | 409 | 425 | 429 | 500..)
+    }
+
+    pub fn header(&self, name: impl TryInto<HeaderName>) -> Option<&str> {
+        self.headers.get(name.try_into().ok()?)?.to_str().ok()
+    }
+
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    pub fn is_html(&self) -> bool {
+        self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
+    }
+
+    /// How many seconds it asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.header("retry-after")?.trim().parse().ok()?))
+    }
+
+    /// How far its clock is ahead of ours, as far as a header of whole seconds can say.
+    pub fn skew_ms(&self) -> Option<i64> {
+        Some(dates::parse(self.header("date")?)? - self.at.as_ms())
+    }
+
+    /// Its status and its code, if it has one. Never its text, in which a token may be repeated.
+    pub fn told(&self) -> String {
+        let json = self.json().unwrap_or_default();
+        let code = ["/code", "/error/code", "/error", "/detail/code"]
+            .iter()
+            .find_map(|at| json.pointer(at)?.as_str());
+        let is_code = |code: &&str| {
+            code.len() <= 40
+                && code.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        };
+        match code.filter(is_code) {
+            Some(code) => format!("{} {code}", self.status),
+            None if self.is_html() => format!("{} with a page of HTML", self.status),
+            None if (300..400).contains(&self.status) => {
+                format!("{}, a redirect, which is not followed", self.status)
+            }
+            None => self.status.to_string(),
+        }
+    }
+}
+
+/// An error with what it was caused by, without which it says nothing.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
