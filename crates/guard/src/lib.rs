@@ -38,11 +38,15 @@
 
 mod answer;
 mod builder;
+mod events;
 #[cfg(feature = "axum")]
 mod extract;
+mod feed;
 mod http_client;
 mod identity;
 mod keys;
+mod known;
+mod push;
 mod service;
 mod stateless;
 mod strict;

@@ -25,6 +25,7 @@ pub mod postgres;
 mod recent;
 mod row;
 pub mod sqlite;
+mod trail;
 mod view;
 
 use std::sync::Arc;
@@ -258,6 +259,35 @@ pub struct Caller {
     pub membership: Membership,
 }
 
+/// What has become of a session that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionNow {
+    /// It has ended, or its row is gone.
+    Ended,
+    /// Something of it was changed by hand: whether a token of it stands, `caller` tells.
+    Other,
+}
+
+/// What has become of a user who changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserNow {
+    /// Of their access tokens those of this version stand, unless their session has ended.
+    Stands { token_version: u32, role: Role },
+    /// They are disabled or deleted, and no token of theirs stands.
+    Gone,
+    /// The row cannot be read: whether a token of theirs stands, `caller` tells.
+    Unreadable,
+}
+
+/// Who has changed since a position, as they are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// All of them, each once. The position to ask from next is `upto`.
+    Named { upto: u64, sessions: Vec<(SessionId, SessionNow)>, users: Vec<(UserId, UserNow)> },
+    /// It cannot be told: too many, or too long ago, or nobody knows what it was. Anything may have changed.
+    Lost { upto: u64 },
+}
+
 /// How a store is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Vitals {
@@ -349,6 +379,10 @@ pub trait Sessions: Send + Sync {
     /// PostgreSQL all that were answered [`postgres::STALENESS`] earlier. Does not query per call: see `view`.
     /// None if there is no such session or its user is gone.
     async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>>;
+
+    /// Who has changed since a position that this handle gave, or without one just where it is now. As current as
+    /// `caller`: what was answered before the call (on PostgreSQL, [`postgres::STALENESS`] earlier) is in it.
+    async fn changed_since(&self, position: Option<u64>) -> Result<Changed>;
 
     /// How many sessions are neither ended nor expired. On PostgreSQL an estimate where there are more than a
     /// hundred thousand.

@@ -1,6 +1,7 @@
 //! Rows into values, the same for every database. A column's type keeps its type, not the sense of what is in
 //! it: a row may have been damaged or edited by hand, so everything is checked and nothing here can panic.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use tenure_domain::stripe::{LastTold, Subscription};
 use tenure_domain::time::Timestamp;
 
 use crate::{
-    Account, Act, ApiKey, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device,
-    KeyHolder, Membership, Person, Plan, ReportClaims, ReportNumber, Result, SessionRecord, StoreError,
-    StoredKey, User,
+    Account, Act, ApiKey, Changed, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device,
+    KeyHolder, Membership, Person, Plan, ReportClaims, ReportNumber, Result, SessionNow, SessionRecord,
+    StoreError, StoredKey, User, UserNow,
 };
 
 /// The columns that [`session`] reads, of a table called `s`.
@@ -40,6 +41,9 @@ pub(crate) const PERSON: &str =
 
 /// How many they are.
 pub(crate) const PERSON_COLUMNS: usize = 8;
+
+/// The columns that [`user_now`] reads, of a table called `u`.
+pub(crate) const USER_NOW: &str = "u.id, u.disabled_at IS NOT NULL, u.token_version, u.role";
 
 /// The columns that [`user`] reads.
 pub(crate) const USER: &str = "u.id, u.account_id, u.email, u.name, u.role, u.token_version, u.created_at, \
@@ -232,6 +236,37 @@ pub(crate) fn person(columns: &mut impl Columns) -> Result<(Person, Option<Times
     let created_at = columns.time(WHAT)?;
     let disabled_at = columns.time_or_null(WHAT)?;
     Ok((Person { id, account_id, email, name, role, token_version, created_at }, disabled_at))
+}
+
+/// Of [`USER_NOW`], which begins with whose it is.
+pub(crate) fn user_now(columns: &mut impl Columns) -> Result<(UserId, UserNow)> {
+    const WHAT: &str = "user";
+    let id = UserId::from_bytes(columns.id(WHAT)?);
+    let mut read = || {
+        let is_disabled = columns.flag(WHAT)?;
+        let token_version = columns.number(WHAT)?;
+        let role = columns.text(WHAT)?;
+        let role = role.parse().map_err(|_| columns.corrupt(WHAT, "is not a role of this version"))?;
+        Result::Ok(if is_disabled { UserNow::Gone } else { UserNow::Stands { token_version, role } })
+    };
+    Ok((id, read().unwrap_or(UserNow::Unreadable)))
+}
+
+/// The present state of those who were asked for, given what was found of them: who was not found is gone.
+pub(crate) fn changed(
+    upto: u64,
+    sessions: BTreeSet<SessionId>,
+    alive: &BTreeSet<SessionId>,
+    users: BTreeSet<UserId>,
+    found: &BTreeMap<UserId, UserNow>,
+) -> Changed {
+    let session = |id| (id, if alive.contains(&id) { SessionNow::Other } else { SessionNow::Ended });
+    let user = |id| (id, found.get(&id).copied().unwrap_or(UserNow::Gone));
+    Changed::Named {
+        upto,
+        sessions: sessions.into_iter().map(session).collect(),
+        users: users.into_iter().map(user).collect(),
+    }
 }
 
 pub(crate) fn user(columns: &mut impl Columns) -> Result<User> {

@@ -29,7 +29,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-const TABLE: [Row; 23] = [
+const TABLE: [Row; 24] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -46,6 +46,7 @@ const TABLE: [Row; 23] = [
     row("DELETE", "/api/v1/auth/api-keys/{id}", Needs::Token),
     row("POST", "/api/v1/auth/api-keys/{id}/rotate", Needs::Token),
     row("GET", "/api/v1/auth/check", Needs::Token),
+    row("GET", "/api/v1/auth/revocations", Needs::Token),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
     row("POST", "/api/v1/billing/stripe/webhook", Needs::Nothing),

@@ -9,4 +9,5 @@ mod password;
 mod profile;
 mod refresh;
 mod register;
+mod revocations;
 mod sessions;

@@ -1,0 +1,221 @@
+//! One connection to the issuer's revocation feed, kept in the background for as long as there is a guard.
+//!
+//! The feed is *live* while the issuer's last beat is younger than the longest silence. Only then is anything decided by
+//! what it told; otherwise nobody knows, and the guard asks.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use tenure_domain::access_token::AccessClaims;
+use tenure_domain::revocation::Verdict;
+use tenure_domain::time::Timestamp;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::builder::Clock;
+use crate::events::{Event, Events};
+use crate::http_client::Client;
+use crate::known::Known;
+use crate::strict::API_KEY;
+
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// Between two tries to reach the feed: at first, and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_LAST: Duration = Duration::from_secs(10);
+
+/// Ends its connection when it is dropped.
+pub struct Feed {
+    heard: Arc<Heard>,
+    task: AbortHandle,
+}
+
+/// Where the feed is, and how it is listened to.
+pub struct FeedOptions {
+    pub client: Client,
+    pub uri: Uri,
+    pub key: HeaderValue,
+    /// How long the issuer may be silent.
+    pub silence_max: Duration,
+    pub clock: Clock,
+}
+
+struct Heard {
+    state: RwLock<State>,
+    silence_max: Duration,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whole from the first beat of a connection to its end.
+    known: Option<Known>,
+    beat: Option<LastBeat>,
+}
+
+/// By both clocks: the one that counts while it runs stops while the machine sleeps, and the other one is set.
+#[derive(Clone, Copy)]
+struct LastBeat {
+    at: Instant,
+    by_clock: Timestamp,
+}
+
+impl Feed {
+    pub fn listen(options: FeedOptions, runtime: &Handle) -> Self {
+        let (silence_max, clock) = (options.silence_max, Arc::clone(&options.clock));
+        let heard = Arc::new(Heard { state: RwLock::default(), silence_max, clock });
+        let task = runtime.spawn(keep_listening(options, Arc::clone(&heard))).abort_handle();
+        Self { heard, task }
+    }
+
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.heard.state().is_live(self.heard.silence_max, now)
+    }
+
+    /// What was told of this token's session and user; none while the feed is not live.
+    pub fn judge(&self, claims: &AccessClaims, now: Timestamp) -> Option<Verdict> {
+        let state = self.heard.state();
+        let known = state.known.as_ref().filter(|_| state.is_live(self.heard.silence_max, now));
+        known.map(|known| known.judge(claims))
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Heard {
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_live(&self, silence_max: Duration, now: Timestamp) -> bool {
+        let is_young = |beat: &LastBeat| {
+            // Set back or forward, it has shown that nothing is known of it.
+            let by_clock = now.since(beat.by_clock).max(beat.by_clock.since(now));
+            beat.at.elapsed() < silence_max && by_clock < silence_max
+        };
+        self.known.is_some() && self.beat.as_ref().is_some_and(is_young)
+    }
+}
+
+async fn keep_listening(options: FeedOptions, heard: Arc<Heard>) {
+    let (mut failures, mut logged) = (0, None);
+    loop {
+        let why = match connect(&options, &heard).await {
+            Err(why) | Ok(Ended(why)) => why,
+        };
+        if std::mem::take(&mut *heard.change()).known.is_some() {
+            (failures, logged) = (0, None);
+        }
+        if logged.as_ref() != Some(&why) {
+            tracing::warn!(%why, "the revocation feed is not heard, so the issuer is asked for each request");
+            logged = Some(why);
+        }
+        sleep(pause(failures)).await;
+        failures += 1;
+    }
+}
+
+/// Guards that lost the feed together do not all come back at once.
+fn pause(failures: u32) -> Duration {
+    use std::hash::BuildHasher as _;
+    let chance = std::hash::RandomState::new().hash_one(failures) % 1024;
+    let pause = RETRY_FIRST.saturating_mul(1 << failures.min(8)).min(RETRY_LAST);
+    pause.mul_f64(0.5 + chance as f64 / 1024.0)
+}
+
+/// How a connection ended that was one.
+struct Ended(String);
+
+/// Listens until there is nothing more to hear.
+async fn connect(options: &FeedOptions, heard: &Heard) -> Result<Ended, String> {
+    let headers = HeaderMap::from_iter([(API_KEY, options.key.clone()), (ACCEPT, EVENTS)]);
+    let answer = options.client.open(&options.uri, headers).await.map_err(|error| error.to_string())?;
+    if let Some(fault) = fault(answer.status(), answer.headers().get(CONTENT_TYPE)) {
+        return Err(fault);
+    }
+    let (mut body, mut events) = (answer.into_body(), Events::default());
+    let (mut hearing, mut deadline) = (Hearing { heard, begun: None }, Instant::now() + options.silence_max);
+    loop {
+        let frame = timeout_at(deadline, body.frame()).await;
+        let data = match frame {
+            Err(_) => return Ok(Ended(format!("no beat for {:?}", options.silence_max))),
+            Ok(None) => return Ok(Ended("the issuer closed it".into())),
+            Ok(Some(Err(error))) => return Ok(Ended(error.to_string())),
+            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        };
+        for event in events.push(&data).map_err(|error| error.to_string())? {
+            if hearing.hear(&event)? {
+                deadline = Instant::now() + options.silence_max;
+            }
+        }
+    }
+}
+
+/// Why this answer is no feed.
+fn fault(status: StatusCode, kind: Option<&HeaderValue>) -> Option<String> {
+    match status {
+        StatusCode::OK if kind.is_some_and(|kind| kind.as_bytes().starts_with(EVENTS.as_bytes())) => None,
+        StatusCode::OK => Some("something else answers in its place".into()),
+        StatusCode::UNAUTHORIZED => Some("the API key does not stand".into()),
+        StatusCode::FORBIDDEN => Some("the API key has no scope `revocations.read`".into()),
+        status => Some(format!("{status} instead of a feed")),
+    }
+}
+
+struct Hearing<'a> {
+    heard: &'a Heard,
+    /// What is told at first, until all of it is.
+    begun: Option<Known>,
+}
+
+impl Hearing<'_> {
+    /// True of a beat.
+    fn hear(&mut self, event: &Event) -> Result<bool, String> {
+        match event.name.as_str() {
+            "begin" => {
+                self.heard.change().known = None;
+                self.begun = Some(Known::new(read(event)?));
+            }
+            "facts" => {
+                let (facts, now) = (read(event)?, Instant::now());
+                let noted = match &mut self.begun {
+                    Some(begun) => begun.note(facts, now),
+                    None => self.heard.change().known.as_mut().map_or(Ok(()), |known| known.note(facts, now)),
+                };
+                noted.map_err(|error| error.to_string())?;
+            }
+            "beat" => {
+                let mut state = self.heard.change();
+                if let Some(begun) = self.begun.take() {
+                    state.known = Some(begun);
+                    tracing::info!("the revocation feed is live");
+                }
+                let now = Instant::now();
+                state.known.iter_mut().for_each(|known| known.forget_old(now));
+                state.beat = Some(LastBeat { at: now, by_clock: (self.heard.clock)() });
+                return Ok(true);
+            }
+            // Of a later version.
+            _ => {}
+        }
+        Ok(false)
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(event: &Event) -> Result<T, String> {
+    serde_json::from_slice(&event.data).map_err(|error| format!("{} cannot be read: {error}", event.name))
+}
