@@ -60,7 +60,9 @@ pub struct UserFact {
 pub enum UserState {
     /// Tokens of an earlier version do not stand.
     Stands { token_version: u32, role: Role },
-    /// Disabled or deleted: no token of theirs stands.
+    /// Tokens of an earlier version do not stand. One of this version may be from after they were enabled again: ask.
+    Disabled { token_version: u32 },
+    /// Deleted: no token of theirs stands.
     Gone,
     /// It cannot be told: ask.
     #[serde(other)]
@@ -93,23 +95,27 @@ pub fn judge(
     session: Option<SessionState>,
     user: Option<UserState>,
 ) -> Verdict {
-    // What is said to have ended has, whatever else is not known.
-    let role = match (session, user) {
-        (Some(SessionState::Ended), _) | (_, Some(UserState::Gone)) => return Verdict::Ended,
-        (_, Some(UserState::Stands { token_version, .. })) if claims.ver < token_version => {
-            return Verdict::Ended;
+    let is_gone = match user {
+        Some(UserState::Stands { token_version, .. } | UserState::Disabled { token_version }) => {
+            claims.ver < token_version
         }
-        (Some(SessionState::Unclear), _) | (_, Some(UserState::Unclear)) => return Verdict::Unclear,
-        // A token from after what was told last: its word is on its way.
-        (None, Some(UserState::Stands { token_version, .. })) if claims.ver > token_version => {
-            return Verdict::Unclear;
-        }
-        (None, Some(UserState::Stands { role, .. })) => role,
-        (None, None) => claims.role,
+        Some(UserState::Gone) => true,
+        Some(UserState::Unclear) | None => false,
     };
-    match Timestamp::from_ms(claims.iat.saturating_mul(1000)) < since {
-        true => Verdict::Unclear,
-        false => Verdict::Stands(role),
+    // What has ended has, whatever else is not known.
+    if is_gone || session == Some(SessionState::Ended) {
+        return Verdict::Ended;
+    }
+    let is_whole = Timestamp::from_ms(claims.iat.saturating_mul(1000)) >= since;
+    match (session, user) {
+        (None, None) if is_whole => Verdict::Stands(claims.role),
+        (None, Some(UserState::Stands { token_version, role }))
+            if is_whole && claims.ver == token_version =>
+        {
+            Verdict::Stands(role)
+        }
+        // Also of a version that nobody has told of yet: its word is on its way.
+        _ => Verdict::Unclear,
     }
 }
 
@@ -152,15 +158,15 @@ mod tests {
                 let standing = Standing { user_id: USER, expires_at, ended, token_version, user_disabled };
                 let admitted = admit(&claims(ver), &standing, NOW).is_ok();
                 let user = match user_disabled {
-                    true => UserState::Gone,
+                    true => UserState::Disabled { token_version },
                     false => UserState::Stands { token_version, role: Role::Admin },
                 };
                 let session = ended.then_some(SessionState::Ended);
                 match judge(&claims(ver), NOW, session, Some(user)) {
                     Verdict::Stands(role) => assert!(admitted && role == Role::Admin),
                     Verdict::Ended => assert!(!admitted),
-                    // A version that nobody has told of yet.
-                    Verdict::Unclear => assert!(ver > token_version),
+                    // A version that nobody has told of yet, or somebody who may have been enabled again.
+                    Verdict::Unclear => assert!(ver > token_version || user_disabled),
                 }
             }
         }
@@ -176,6 +182,8 @@ mod tests {
         assert_eq!(judge(later, None, Some(UserState::Gone)), Verdict::Ended);
         assert_eq!(judge(NOW, Some(SessionState::Unclear), None), Verdict::Unclear);
         assert_eq!(judge(NOW, None, Some(UserState::Unclear)), Verdict::Unclear);
+        let disabled = UserState::Disabled { token_version: 1 };
+        assert_eq!(judge(NOW, None, Some(disabled)), Verdict::Unclear);
         let bumped = UserState::Stands { token_version: 2, role: Role::User };
         assert_eq!(judge(NOW, Some(SessionState::Unclear), Some(bumped)), Verdict::Ended);
     }

@@ -273,7 +273,9 @@ pub enum SessionNow {
 pub enum UserNow {
     /// Of their access tokens those of this version stand, unless their session has ended.
     Stands { token_version: u32, role: Role },
-    /// They are disabled or deleted, and no token of theirs stands.
+    /// No token of theirs stands until they are enabled, and then none of an earlier version.
+    Disabled { token_version: u32 },
+    /// They are deleted, and no token of theirs stands.
     Gone,
     /// The row cannot be read: whether a token of theirs stands, `caller` tells.
     Unreadable,

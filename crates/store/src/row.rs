@@ -247,7 +247,10 @@ pub(crate) fn user_now(columns: &mut impl Columns) -> Result<(UserId, UserNow)> 
         let token_version = columns.number(WHAT)?;
         let role = columns.text(WHAT)?;
         let role = role.parse().map_err(|_| columns.corrupt(WHAT, "is not a role of this version"))?;
-        Result::Ok(if is_disabled { UserNow::Gone } else { UserNow::Stands { token_version, role } })
+        Result::Ok(match is_disabled {
+            true => UserNow::Disabled { token_version },
+            false => UserNow::Stands { token_version, role },
+        })
     };
     Ok((id, read().unwrap_or(UserNow::Unreadable)))
 }

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, serve};
+use futures_util::stream;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ use tenure_domain::account::{AccountStatus, Slug};
 use tenure_domain::api_key::ApiKeySecret;
 use tenure_domain::email::Email;
 use tenure_domain::ends::{Actor, EndReason};
-use tenure_domain::id::{AccountId, UserId};
+use tenure_domain::id::{AccountId, ApiKeyId, UserId};
 use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
 use tenure_domain::time::Timestamp;
@@ -37,16 +38,20 @@ use tenure_store::{
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 pub const CHECK: &str = "/api/v1/auth/check";
 pub const JWKS: &str = "/.well-known/jwks.json";
+pub const FEED: &str = "/api/v1/auth/revocations";
 
 const PASSWORD: &str = "correct horse battery";
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("TENURE_SERVER__LISTEN", "127.0.0.1:0"),
     ("TENURE_PASSWORD__MEMORY_KIB", "8"),
     ("TENURE_PASSWORD__PASSES", "1"),
+    ("TENURE_LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "1000000"),
+    ("TENURE_REVOCATIONS__HEARTBEAT", "50ms"),
     ("TENURE_ENTITLEMENT__PERMISSIONS", r#"{"reports.read" = ["admin"]}"#),
 ];
 
@@ -72,10 +77,21 @@ pub enum Trick {
     Hangs,
 }
 
+/// What becomes of the stream of the revocation feed on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    #[default]
+    Open,
+    Cut,
+    /// Nothing arrives, and nobody says so.
+    Hangs,
+}
+
 #[derive(Default)]
 pub struct Front {
     asked: Mutex<BTreeMap<String, u32>>,
     trick: Mutex<Option<Trick>>,
+    way: watch::Sender<Way>,
 }
 
 /// Ada, who is signed in.
@@ -92,7 +108,7 @@ pub struct Issuer {
     front: Arc<Front>,
     door: Door,
     runtime: Option<Runtime>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 /// What a guarded service has answered.
@@ -106,15 +122,31 @@ pub struct Answer {
 
 impl Issuer {
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(1_795_000_000_000)));
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::serve(folder, clock, Arc::default(), "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    /// The one that was stopped, at the same address and on the same data.
+    pub async fn start_again(&mut self) {
+        let address = self.url.strip_prefix("http://").unwrap().parse().unwrap();
+        let (folder, clock, front) =
+            (Arc::clone(&self.folder), Arc::clone(&self.clock), Arc::clone(&self.front));
+        *self = Self::serve(folder, clock, front, address).await;
+    }
+
+    async fn serve(
+        folder: Arc<TempDir>,
+        clock: Arc<ManualClock>,
+        front: Arc<Front>,
+        address: SocketAddr,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (path, of_server) = (folder.path().join("tenure.db"), Arc::clone(&clock));
-        let front = Arc::new(Front::default());
         let at_the_door = Arc::clone(&front);
         let started = runtime.spawn(async move {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let listener = TcpListener::bind(address).await.unwrap();
             let app = app(path, listener.local_addr().unwrap(), of_server).await;
             let door = tenure::http::door(Arc::clone(&app));
             let served = door.clone();
@@ -124,7 +156,7 @@ impl Issuer {
             (app, door, url)
         });
         let (app, door, url) = started.await.unwrap();
-        Self { app, clock, url, front, door, runtime: Some(runtime), _folder: folder }
+        Self { app, clock, url, front, door, runtime: Some(runtime), folder }
     }
 
     /// Gone with every connection.
@@ -135,6 +167,10 @@ impl Issuer {
 
     pub fn trick(&self, trick: impl Into<Option<Trick>>) {
         *self.front.trick.lock().unwrap() = trick.into();
+    }
+
+    pub fn way(&self, way: Way) {
+        self.front.way.send_replace(way);
     }
 
     /// How often a path was asked for.
@@ -180,9 +216,7 @@ impl Issuer {
     }
 
     pub async fn end_sessions(&self, ada: &Ada) {
-        let order =
-            EndOrder { reason: EndReason::AdminRevoked, actor: Actor::Admin("root".into()), note: None };
-        let ended = self.app.store.session_end(ada.id, Scope::All, true, order, self.clock.now()).await;
+        let ended = self.app.store.session_end(ada.id, Scope::All, true, order(), self.clock.now()).await;
         assert!(!ended.unwrap().is_empty());
     }
 
@@ -192,12 +226,16 @@ impl Issuer {
     }
 
     pub async fn api_key(&self, ada: &Ada, scope: &str) -> String {
+        self.api_key_with_id(ada, scope).await.1
+    }
+
+    pub async fn api_key_with_id(&self, ada: &Ada, scope: &str) -> (ApiKeyId, String) {
         let secret = ApiKeySecret::from_entropy([7; 32]);
         let scopes = [Slug::parse(scope).unwrap()].into();
         let new = NewApiKey { name: "robot".into(), scopes, expires_at: None, hash: secret.hash() };
         let made = self.app.store.api_key_create(ada.account, new, decree(), self.clock.now()).await;
         let ApiKeyCreated::Created(key) = made.unwrap() else { panic!("no key was made") };
-        secret.to_text(key.id).expose().to_owned()
+        (key.id, secret.to_text(key.id).expose().to_owned())
     }
 
     /// A new key that signs at once, a second after the one before.
@@ -220,10 +258,17 @@ impl Front {
     async fn answer(self: Arc<Self>, door: Door, mut request: Request<Body>) -> Response {
         *self.asked.lock().unwrap().entry(request.uri().path().to_owned()).or_default() += 1;
         let trick = self.trick.lock().unwrap().clone();
+        let way = (request.uri().path() == FEED).then(|| self.way.subscribe());
         match trick {
             None => {
                 request.extensions_mut().insert(Peer("127.0.0.1:9".parse().unwrap()));
-                door.answer(request).await
+                let answer = door.answer(request).await;
+                match way {
+                    Some(way) => {
+                        answer.map(|body| Body::from_stream(stream::unfold((body, way), on_its_way)))
+                    }
+                    None => answer,
+                }
             }
             Some(Trick::Hangs) => std::future::pending().await,
             Some(Trick::Answers(status, headers, body)) => {
@@ -234,6 +279,25 @@ impl Front {
                 answer
             }
         }
+    }
+}
+
+/// The next piece of a stream, as it arrives.
+async fn on_its_way(
+    (mut body, mut way): (Body, watch::Receiver<Way>),
+) -> Option<(Result<Bytes, std::io::Error>, (Body, watch::Receiver<Way>))> {
+    loop {
+        let present = *way.borrow_and_update();
+        let piece = tokio::select! {
+            _ = way.changed() => continue,
+            frame = body.frame(), if present == Way::Open => {
+                Ok(frame?.ok()?.into_data().unwrap_or_default())
+            }
+            () = std::future::ready(()), if present == Way::Cut => {
+                Err(std::io::ErrorKind::ConnectionReset.into())
+            }
+        };
+        return Some((piece, (body, way)));
     }
 }
 
@@ -261,7 +325,22 @@ async fn app(path: std::path::PathBuf, address: SocketAddr, clock: Arc<ManualClo
     app
 }
 
-fn decree() -> Decree {
+/// Asks until the answer is yes, for at most twenty seconds. Nothing is decided by how long it took.
+pub async fn eventually(what: &str, mut yes: impl AsyncFnMut() -> bool) {
+    for _ in 0..2_000 {
+        if yes().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("did not happen in time: {what}");
+}
+
+pub fn order() -> EndOrder {
+    EndOrder { reason: EndReason::AdminRevoked, actor: Actor::Admin("root".into()), note: None }
+}
+
+pub fn decree() -> Decree {
     Decree { actor: Actor::Admin("root".into()), reason: None }
 }
 

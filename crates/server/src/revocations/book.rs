@@ -70,6 +70,7 @@ fn events(sessions: &[(SessionId, SessionNow)], users: &[(UserId, UserNow)]) -> 
 fn state(now: UserNow) -> UserState {
     match now {
         UserNow::Stands { token_version, role } => UserState::Stands { token_version, role },
+        UserNow::Disabled { token_version } => UserState::Disabled { token_version },
         UserNow::Gone => UserState::Gone,
         UserNow::Unreadable => UserState::Unclear,
     }

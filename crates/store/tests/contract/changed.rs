@@ -77,7 +77,7 @@ async fn every_end_and_every_change_of_a_user_is_told_whoever_wrote_it() {
             store.user_disable(ada.id, by_user(), T0).await.unwrap();
             world.hear_of(writer).await;
             assert!(listener.listen().await);
-            assert_eq!(listener.users[&ada.id], UserNow::Gone);
+            assert_eq!(listener.users[&ada.id], UserNow::Disabled { token_version: 3 });
             assert_eq!(listener.sessions[&two.id], SessionNow::Ended);
             store.user_enable(ada.id, T0).await.unwrap();
             world.hear_of(writer).await;

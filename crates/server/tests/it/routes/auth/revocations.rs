@@ -101,12 +101,15 @@ async fn it_tells_what_makes_an_access_token_fall() {
     assert_eq!(news["ended"], json!([]));
     app.store().user_disable(user.id, order(), app.clock.get()).await.unwrap();
     let news = listener.news().await;
-    assert_eq!(news["users"], json!([{ "id": user.id, "state": "gone" }]));
+    assert_eq!(news["users"], json!([{ "id": user.id, "state": "disabled", "token_version": 2 }]));
     let mut ended = [two.session, three.session];
     ended.sort();
     assert_eq!(news["ended"], json!(ended));
     app.store().user_enable(user.id, app.clock.get()).await.unwrap();
     assert_eq!(listener.news().await["users"], user_fact(&user, 2, "developer"));
+    app.store().user_delete(user.id, order(), app.clock.get()).await.unwrap();
+    assert_eq!(listener.news().await["users"], json!([{ "id": user.id, "state": "gone" }]));
+    let user = app.user("eve").await;
     let four = app.signed_in(&user).await;
     app.sql(&format!("UPDATE session SET expires_at = 7 WHERE id = {}", app.row_of(&four.session)));
     assert_eq!(listener.news().await["changed"], json!([four.session]));
