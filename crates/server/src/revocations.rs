@@ -1,7 +1,7 @@
 //! The revocation feed of this node: one task reads what has changed and tells it to every service that listens.
 //!
-//! The task begins with the first listener and owns all there is, so nothing can happen between what a listener is told
-//! at first and what it is told then: both come from the same reading (docs/decisions/0015-the-revocation-feed.md).
+//! The task owns all there is, so nothing can happen between what a listener is told at first and what it is told then:
+//! both come from the same reading (docs/decisions/0015-the-revocation-feed.md).
 //!
 //! A beat says that the store was read a moment ago. While it cannot be, there is none, and listeners go by nothing that
 //! they were told.
@@ -66,6 +66,11 @@ impl Revocations {
         let (pieces, told) = mpsc::channel(UNREAD_MAX);
         self.teller(app).send(Listener { pieces, _slot: slot }).await.ok()?;
         Some(told)
+    }
+
+    /// Has the task write down what happens from now on, lest the first listener know nothing of older tokens.
+    pub fn begin(&self, app: &Arc<App>) {
+        drop(self.teller(app));
     }
 
     /// Where the task takes its listeners from. It is begun if it has not been, or is no more.

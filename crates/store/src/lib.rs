@@ -52,6 +52,7 @@ pub use client_report::{
 };
 pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
 pub use migration::Migration;
+pub use trail::{Changed, SessionNow, UserNow};
 
 /// Where ids, salts and receipts get their randomness. Injected, so that tests are reproducible.
 pub trait Entropy: Send + Sync {
@@ -257,37 +258,6 @@ pub struct Caller {
     pub standing: Standing,
     pub person: Arc<Person>,
     pub membership: Membership,
-}
-
-/// What has become of a session that changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionNow {
-    /// It has ended, or its row is gone.
-    Ended,
-    /// Something of it was changed by hand: whether a token of it stands, `caller` tells.
-    Other,
-}
-
-/// What has become of a user who changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserNow {
-    /// Of their access tokens those of this version stand, unless their session has ended.
-    Stands { token_version: u32, role: Role },
-    /// No token of theirs stands until they are enabled, and then none of an earlier version.
-    Disabled { token_version: u32 },
-    /// They are deleted, and no token of theirs stands.
-    Gone,
-    /// The row cannot be read: whether a token of theirs stands, `caller` tells.
-    Unreadable,
-}
-
-/// Who has changed since a position, as they are now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// All of them, each once. The position to ask from next is `upto`.
-    Named { upto: u64, sessions: Vec<(SessionId, SessionNow)>, users: Vec<(UserId, UserNow)> },
-    /// It cannot be told: too many, or too long ago, or nobody knows what it was. Anything may have changed.
-    Lost { upto: u64 },
 }
 
 /// How a store is.

@@ -1,7 +1,6 @@
 //! Rows into values, the same for every database. A column's type keeps its type, not the sense of what is in
 //! it: a row may have been damaged or edited by hand, so everything is checked and nothing here can panic.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +15,9 @@ use tenure_domain::stripe::{LastTold, Subscription};
 use tenure_domain::time::Timestamp;
 
 use crate::{
-    Account, Act, ApiKey, Changed, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device,
-    KeyHolder, Membership, Person, Plan, ReportClaims, ReportNumber, Result, SessionNow, SessionRecord,
-    StoreError, StoredKey, User, UserNow,
+    Account, Act, ApiKey, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device,
+    KeyHolder, Membership, Person, Plan, ReportClaims, ReportNumber, Result, SessionRecord, StoreError,
+    StoredKey, User, UserNow,
 };
 
 /// The columns that [`session`] reads, of a table called `s`.
@@ -253,23 +252,6 @@ pub(crate) fn user_now(columns: &mut impl Columns) -> Result<(UserId, UserNow)> 
         })
     };
     Ok((id, read().unwrap_or(UserNow::Unreadable)))
-}
-
-/// The present state of those who were asked for, given what was found of them: who was not found is gone.
-pub(crate) fn changed(
-    upto: u64,
-    sessions: BTreeSet<SessionId>,
-    alive: &BTreeSet<SessionId>,
-    users: BTreeSet<UserId>,
-    found: &BTreeMap<UserId, UserNow>,
-) -> Changed {
-    let session = |id| (id, if alive.contains(&id) { SessionNow::Other } else { SessionNow::Ended });
-    let user = |id| (id, found.get(&id).copied().unwrap_or(UserNow::Gone));
-    Changed::Named {
-        upto,
-        sessions: sessions.into_iter().map(session).collect(),
-        users: users.into_iter().map(user).collect(),
-    }
 }
 
 pub(crate) fn user(columns: &mut impl Columns) -> Result<User> {

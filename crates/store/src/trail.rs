@@ -3,14 +3,46 @@
 //! Whoever tells others of it keeps a position and asks what came after. It is bounded, and who asks too late, or
 //! from before something that could not be told apart, is told that it is lost and begins anew.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::user::Role;
 
 use crate::view::Change;
 
 /// Most changes kept, of some twenty bytes each; one read of the feed brings at most half of them.
 const KEPT_MAX: usize = 10_000;
+
+/// What has become of a session that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionNow {
+    /// It has ended, or its row is gone.
+    Ended,
+    /// Something of it was changed by hand: whether a token of it stands, `caller` tells.
+    Other,
+}
+
+/// What has become of a user who changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserNow {
+    /// Of their access tokens those of this version stand, unless their session has ended.
+    Stands { token_version: u32, role: Role },
+    /// No token of theirs stands until they are enabled, and then none of an earlier version.
+    Disabled { token_version: u32 },
+    /// They are deleted, and no token of theirs stands.
+    Gone,
+    /// The row cannot be read: whether a token of theirs stands, `caller` tells.
+    Unreadable,
+}
+
+/// Who has changed since a position, as they are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// All of them, each once. The position to ask from next is `upto`.
+    Named { upto: u64, sessions: Vec<(SessionId, SessionNow)>, users: Vec<(UserId, UserNow)> },
+    /// It cannot be told: too many, or too long ago, or nobody knows what it was. Anything may have changed.
+    Lost { upto: u64 },
+}
 
 enum Named {
     Session(SessionId),
@@ -72,6 +104,25 @@ impl Trail {
 
     fn upto(&self) -> u64 {
         self.start + self.named.len() as u64
+    }
+}
+
+impl Changed {
+    /// Of those who changed, given what is found of them now: who is not found is gone.
+    pub(crate) fn found(
+        upto: u64,
+        sessions: BTreeSet<SessionId>,
+        alive: &BTreeSet<SessionId>,
+        users: BTreeSet<UserId>,
+        found: &BTreeMap<UserId, UserNow>,
+    ) -> Self {
+        let session = |id| (id, if alive.contains(&id) { SessionNow::Other } else { SessionNow::Ended });
+        let user = |id| (id, found.get(&id).copied().unwrap_or(UserNow::Gone));
+        Self::Named {
+            upto,
+            sessions: sessions.into_iter().map(session).collect(),
+            users: users.into_iter().map(user).collect(),
+        }
     }
 }
 

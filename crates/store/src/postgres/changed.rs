@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::connect::Db;
 use super::row::{self, Fields, uuid};
-use crate::row::{Columns as _, USER_NOW, changed, user_now};
+use crate::row::{Columns as _, USER_NOW, user_now};
 use crate::trail::Since;
 use crate::{Changed, Result};
 
@@ -42,5 +42,5 @@ pub(super) async fn since(db: &Db, since: Since) -> Result<Changed> {
             found.extend(row::readable(&rows, |columns: &mut Fields<'_>| user_now(columns)));
         }
     }
-    Ok(changed(upto, sessions, &alive, users, &found))
+    Ok(Changed::found(upto, sessions, &alive, users, &found))
 }

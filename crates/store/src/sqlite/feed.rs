@@ -77,7 +77,7 @@ impl Feed {
         match self.view.changed_since(position) {
             Since::Lost { upto } => Ok(Changed::Lost { upto }),
             Since::Named { upto, sessions, users } if sessions.is_empty() && users.is_empty() => {
-                Ok(row::changed(upto, sessions, &BTreeSet::new(), users, &BTreeMap::new()))
+                Ok(Changed::found(upto, sessions, &BTreeSet::new(), users, &BTreeMap::new()))
             }
             // Read after the feed, and so at least as new as what it has named.
             Since::Named { upto, sessions, users } => {
@@ -165,7 +165,7 @@ fn now(
     for id in &users {
         found.extend(row::one(conn, &USER_NOW, [id.as_bytes()], |columns| row::user_now(columns))?);
     }
-    Ok(row::changed(upto, sessions, &alive, users, &found))
+    Ok(Changed::found(upto, sessions, &alive, users, &found))
 }
 
 /// A caller's rows, with the number that the feed had reached when they were read.
