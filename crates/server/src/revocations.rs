@@ -123,8 +123,10 @@ impl Teller {
             self.book.iter_mut().for_each(Book::forget_old);
             self.say(&beat);
         }
+        let mut whole = None;
         while let (Some(book), Ok(listener)) = (&self.book, joining.try_recv()) {
-            let first = [Piece::Facts(book.whole().into()), beat.clone()];
+            let whole: &Bytes = whole.get_or_insert_with(|| book.whole().into());
+            let first = [Piece::Facts(whole.clone()), beat.clone()];
             if first.into_iter().all(|piece| listener.pieces.try_send(piece).is_ok()) {
                 self.listeners.push(listener);
             }

@@ -25,7 +25,7 @@ impl World {
     async fn new() -> Self {
         let issuer = Issuer::start().await;
         let ada = issuer.ada().await;
-        let key = issuer.api_key(&ada, "revocations.read").await;
+        let key = issuer.api_key(&issuer.operator().await, "revocations.read").await;
         Self { issuer, ada, key }
     }
 

@@ -184,7 +184,18 @@ impl Issuer {
     }
 
     pub async fn ada(&self) -> Ada {
-        let email = Email::parse("ada@example.com").unwrap();
+        let (id, account) = self.somebody("ada@example.com").await;
+        Ada { id, account, token: self.sign_in().await }
+    }
+
+    /// Whoever makes the keys of services, which stand as long as their account.
+    pub async fn operator(&self) -> Ada {
+        let (id, account) = self.somebody("ops@example.com").await;
+        Ada { id, account, token: String::new() }
+    }
+
+    async fn somebody(&self, email: &str) -> (UserId, AccountId) {
+        let email = Email::parse(email).unwrap();
         let chosen = Password::chosen(&SecretText::from_plain(PASSWORD.into()), email.key()).unwrap();
         let new = NewUser {
             email: email.as_str().into(),
@@ -197,9 +208,9 @@ impl Issuer {
         let UserCreated::Created { user, .. } =
             self.app.store.user_create(new, None, self.clock.now()).await.unwrap()
         else {
-            panic!("she is there already");
+            panic!("they are there already");
         };
-        Ada { id: user.id, account: user.account_id.unwrap(), token: self.sign_in().await }
+        (user.id, user.account_id.unwrap())
     }
 
     /// Ada's access token.

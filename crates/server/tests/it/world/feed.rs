@@ -34,25 +34,26 @@ impl Listener {
                 self.text = rest.to_owned();
                 return Some((name, data));
             }
-            // It may be long, but not without an end.
-            let piece =
-                tokio::time::timeout(20 * SECOND, self.response.chunk()).await.expect("a piece in time");
-            self.text += std::str::from_utf8(&piece.ok()??).unwrap();
+            let piece = self.response.chunk().await.ok()??;
+            self.text += std::str::from_utf8(&piece).unwrap();
         }
     }
 
     pub async fn until_ended(&mut self) {
-        while self.next().await.is_some() {}
+        in_time(async { while self.next().await.is_some() {} }).await;
     }
 
     /// The next of this name.
     pub async fn until(&mut self, name: &str) -> Value {
-        loop {
-            let (found, data) = self.next().await.expect("goes on");
-            if found == name {
-                return data;
+        in_time(async {
+            loop {
+                let (found, data) = self.next().await.expect("goes on");
+                if found == name {
+                    return data;
+                }
             }
-        }
+        })
+        .await
     }
 
     /// What is told up to the next beat, all of it together.
@@ -73,11 +74,19 @@ impl Listener {
 
     /// Listens until something is told.
     pub async fn news(&mut self) -> Value {
-        loop {
-            let facts = self.facts().await;
-            if facts != json!({ "ended": [], "changed": [], "users": [] }) {
-                return facts;
+        in_time(async {
+            loop {
+                let facts = self.facts().await;
+                if facts != json!({ "ended": [], "changed": [], "users": [] }) {
+                    return facts;
+                }
             }
-        }
+        })
+        .await
     }
+}
+
+/// Nothing is decided by how long it takes, but what never comes must not be waited for.
+async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
+    tokio::time::timeout(20 * SECOND, waiting).await.expect("in time")
 }

@@ -227,6 +227,7 @@ async fn a_server_that_stops_ends_the_stream_and_does_not_wait_for_it() {
 async fn a_stream_outlives_the_time_that_a_request_may_take() {
     let app = setup().set("SERVER__REQUEST_TIMEOUT", "300ms").start().await;
     let mut listener = listener(&app).await;
+    // A second of beats.
     for _ in 0..20 {
         listener.until("beat").await;
     }
