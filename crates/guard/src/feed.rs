@@ -219,3 +219,37 @@ impl Hearing<'_> {
 fn read<T: serde::de::DeserializeOwned>(event: &Event) -> Result<T, String> {
     serde_json::from_slice(&event.data).map_err(|error| format!("{} cannot be read: {error}", event.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenure_domain::revocation::Begin;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_795_000_000_000);
+    const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_beat_is_worth_something_for_as_long_as_both_clocks_say() {
+        let is_live = |ago: u64, by_clock: i64| {
+            let begin = Begin { since: NOW, keep: 9 };
+            let at = Instant::now().checked_sub(Duration::from_secs(ago)).unwrap();
+            let by_clock = Timestamp::from_ms(NOW.as_ms() + by_clock * 1000);
+            let state = State { known: Some(Known::new(begin)), beat: Some(LastBeat { at, by_clock }) };
+            state.is_live(SILENCE_MAX, NOW)
+        };
+        assert!(is_live(0, 0) && is_live(9, -9) && is_live(0, 9));
+        // Silent, while the clock was set back; asleep, while the other one stood still; and set ahead since.
+        assert!(!is_live(10, 0) && !is_live(0, -10) && !is_live(0, 10));
+        assert!(!State::default().is_live(SILENCE_MAX, NOW));
+    }
+
+    #[test]
+    fn tries_are_spread_and_become_rarer_up_to_a_bound() {
+        for failures in [0, 1, 5, 8, 100] {
+            let usual = RETRY_FIRST.saturating_mul(1 << failures.min(8)).min(RETRY_LAST);
+            let pauses: Vec<_> = (0..50).map(|_| pause(failures)).collect();
+            assert!(pauses.iter().all(|pause| *pause >= usual / 2 && *pause <= usual * 3 / 2), "{failures}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{failures}");
+        }
+    }
+}
