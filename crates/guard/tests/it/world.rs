@@ -1,16 +1,19 @@
 //! What tests are made of: the real server, somebody in front of it who can answer in its place, and a guarded service.
 
+mod way;
+
+pub use way::Way;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, serve};
-use futures_util::stream;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -74,16 +77,6 @@ impl Clock for ManualClock {
 #[derive(Clone)]
 pub enum Trick {
     Answers(u16, Vec<(&'static str, String)>, String),
-    Hangs,
-}
-
-/// What becomes of the stream of the revocation feed on its way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
-    #[default]
-    Open,
-    Cut,
-    /// Nothing arrives, and nobody says so.
     Hangs,
 }
 
@@ -275,9 +268,7 @@ impl Front {
                 request.extensions_mut().insert(Peer("127.0.0.1:9".parse().unwrap()));
                 let answer = door.answer(request).await;
                 match way {
-                    Some(way) => {
-                        answer.map(|body| Body::from_stream(stream::unfold((body, way), on_its_way)))
-                    }
+                    Some(way) => answer.map(|body| way::along(way, body)),
                     None => answer,
                 }
             }
@@ -290,25 +281,6 @@ impl Front {
                 answer
             }
         }
-    }
-}
-
-/// The next piece of a stream, as it arrives.
-async fn on_its_way(
-    (mut body, mut way): (Body, watch::Receiver<Way>),
-) -> Option<(Result<Bytes, std::io::Error>, (Body, watch::Receiver<Way>))> {
-    loop {
-        let present = *way.borrow_and_update();
-        let piece = tokio::select! {
-            _ = way.changed() => continue,
-            frame = body.frame(), if present == Way::Open => {
-                Ok(frame?.ok()?.into_data().unwrap_or_default())
-            }
-            () = std::future::ready(()), if present == Way::Cut => {
-                Err(std::io::ErrorKind::ConnectionReset.into())
-            }
-        };
-        return Some((piece, (body, way)));
     }
 }
 
