@@ -10,7 +10,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use tenure_domain::access_token::AccessClaims;
-use tenure_domain::revocation::Verdict;
+use tenure_domain::revocation::{Beat, Verdict};
 use tenure_domain::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -148,7 +148,8 @@ async fn connect(options: &FeedOptions, heard: &Heard) -> Result<Ended, String> 
         return Err(fault);
     }
     let (mut body, mut events) = (answer.into_body(), Events::default());
-    let (mut hearing, mut deadline) = (Hearing { heard, begun: None }, Instant::now() + options.silence_max);
+    let (mut hearing, mut deadline) =
+        (Hearing { heard, begun: None, least_late: None }, Instant::now() + options.silence_max);
     loop {
         let frame = timeout_at(deadline, body.frame()).await;
         let data = match frame {
@@ -180,6 +181,8 @@ struct Hearing<'a> {
     heard: &'a Heard,
     /// What is told at first, until all of it is.
     begun: Option<Known>,
+    /// Milliseconds by which beats are behind this clock when they arrive, at the least: what the two clocks differ by.
+    least_late: Option<i64>,
 }
 
 impl Hearing<'_> {
@@ -199,6 +202,8 @@ impl Hearing<'_> {
                 noted.map_err(|error| error.to_string())?;
             }
             "beat" => {
+                let by_clock = (self.heard.clock)();
+                self.is_in_time(read(event)?, by_clock)?;
                 let mut state = self.heard.change();
                 if let Some(begun) = self.begun.take() {
                     state.known = Some(begun);
@@ -206,13 +211,25 @@ impl Hearing<'_> {
                 }
                 let now = Instant::now();
                 state.known.iter_mut().for_each(|known| known.forget_old(now));
-                state.beat = Some(LastBeat { at: now, by_clock: (self.heard.clock)() });
+                state.beat = Some(LastBeat { at: now, by_clock });
                 return Ok(true);
             }
             // Of a later version.
             _ => {}
         }
         Ok(false)
+    }
+
+    /// A beat that was long under way says nothing about now: what is told after it waits behind it.
+    fn is_in_time(&mut self, beat: Beat, now: Timestamp) -> Result<(), String> {
+        let late = now.as_ms().saturating_sub(beat.server_time.as_ms());
+        let least = self.least_late.map_or(late, |least| least.min(late));
+        self.least_late = Some(least);
+        let silence_max = i64::try_from(self.heard.silence_max.as_millis()).unwrap_or(i64::MAX);
+        match late.saturating_sub(least) < silence_max {
+            true => Ok(()),
+            false => Err("what it tells comes late".into()),
+        }
     }
 }
 
@@ -241,6 +258,26 @@ mod tests {
         // Silent, while the clock was set back; asleep, while the other one stood still; and set ahead since.
         assert!(!is_live(10, 0) && !is_live(0, -10) && !is_live(0, 10));
         assert!(!State::default().is_live(SILENCE_MAX, NOW));
+    }
+
+    #[tokio::test]
+    async fn a_beat_that_was_long_under_way_is_none() {
+        let ms = Arc::new(std::sync::atomic::AtomicI64::new(0));
+        let clock = Arc::clone(&ms);
+        let clock: Clock =
+            Arc::new(move || Timestamp::from_ms(clock.load(std::sync::atomic::Ordering::SeqCst)));
+        let heard = Heard { state: RwLock::default(), silence_max: SILENCE_MAX, clock };
+        let mut hearing = Hearing { heard: &heard, begun: None, least_late: None };
+        let event = |name: &str, data: String| Event { name: name.into(), data: data.into_bytes() };
+        hearing.hear(&event("begin", r#"{"since":0,"keep":9}"#.into())).unwrap();
+        // The clocks differ by an hour, which is nobody's fault.
+        for (arrives, sent, is_beat) in
+            [(0, 0, true), (4_000, 3_000, true), (15_000, 5_100, true), (25_000, 15_000, false)]
+        {
+            ms.store(arrives, std::sync::atomic::Ordering::SeqCst);
+            let heard = hearing.hear(&event("beat", format!(r#"{{"server_time":{}}}"#, sent + 3_600_000)));
+            assert_eq!(heard.is_ok(), is_beat, "{sent} at {arrives}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tenure_domain::revocation::{self, Beat};
 use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
 use tenure_store::Changed;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::App;
 use book::Book;
@@ -94,9 +94,19 @@ async fn tell(app: Weak<App>, mut joining: mpsc::Receiver<Listener>) {
     let mut teller = Teller::default();
     loop {
         ticks.tick().await;
-        let Some(app) = app.upgrade().filter(|app| !app.draining.load(Ordering::Relaxed)) else { return };
-        teller.turn(&app, &mut joining).await;
+        let Some(app) = app.upgrade() else { return };
+        tokio::select! {
+            // To the end: whoever gives up a reading in the middle costs the store a connection.
+            () = teller.turn(&app, &mut joining) => {}
+            () = drains(&app) => return,
+        }
         app.metrics.revocation_listeners.set(i64::try_from(teller.listeners.len()).unwrap_or(i64::MAX));
+    }
+}
+
+async fn drains(app: &App) {
+    while !app.draining.load(Ordering::Relaxed) {
+        sleep(TICK).await;
     }
 }
 
@@ -112,7 +122,7 @@ impl Teller {
     async fn turn(&mut self, app: &App, joining: &mut mpsc::Receiver<Listener>) {
         self.listeners.retain(|listener| !listener.pieces.is_closed());
         let (began, now) = (Instant::now(), app.clock.now());
-        let Ok(Ok(changed)) = timeout(READ_MAX, app.store.changed_since(self.position)).await else { return };
+        let Ok(changed) = app.store.changed_since(self.position).await else { return };
         self.hear(app, changed, now);
         if began.elapsed() >= READ_MAX {
             return;
