@@ -21,6 +21,7 @@ pub mod limit;
 pub mod password;
 pub mod problem;
 pub mod refresh_token;
+pub mod revocation;
 pub mod rotation;
 pub mod secret;
 pub mod session;

@@ -3,20 +3,26 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::Uri;
 use http::request::Parts;
+use http::{HeaderValue, Uri};
 use tenure_domain::entitlement::Requirement;
 use tenure_domain::time::Timestamp;
+use tokio::runtime::Handle;
 
 use crate::answer::Refusal;
+use crate::feed::{Feed, FeedOptions};
 use crate::http_client::{Client, ClientError};
 use crate::identity::Identity;
+use crate::push::Push;
 use crate::service::GuardLayer;
 use crate::stateless::Stateless;
 use crate::strict::Strict;
 
 /// How long the issuer may take for an answer, unless it is said.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the issuer may be silent, unless it is said.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The audience that Tenure puts into its tokens, unless it is configured.
 const AUDIENCE: &str = "tenure";
@@ -29,6 +35,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub enum Freshness {
     /// The issuer is asked for each request.
     Strict,
+    /// The issuer tells what ends, within a fraction of a second, and is asked only where it has not told enough.
+    Push,
     /// As old as the access token: a session that was ended stays accepted until its token expires.
     Stateless,
 }
@@ -42,6 +50,12 @@ pub enum BuildError {
         "a token does not tell whether `{0}` is so, and Freshness::Stateless asks nobody: use Freshness::Strict"
     )]
     NeedsStrict(Requirement),
+    #[error(
+        "Freshness::Push listens to the issuer with an API key: give it one that has the scope `revocations.read`"
+    )]
+    NeedsApiKey,
+    #[error("Freshness::Push listens in the background: build the guard within a Tokio runtime")]
+    NeedsRuntime,
     #[error("the certificates of this system cannot be used: {0}")]
     Certificates(String),
 }
@@ -58,6 +72,7 @@ struct Inner {
 
 enum Mode {
     Strict(Strict),
+    Push(Box<Push>),
     Stateless(Stateless),
 }
 
@@ -68,6 +83,8 @@ pub struct Builder {
     audience: String,
     mode: Freshness,
     timeout: Duration,
+    silence_max: Duration,
+    api_key: Option<HeaderValue>,
     requirement: Requirement,
     clock: Clock,
 }
@@ -80,6 +97,8 @@ impl Guard {
             audience: AUDIENCE.to_owned(),
             mode: Freshness::Strict,
             timeout: TIMEOUT,
+            silence_max: SILENCE_MAX,
+            api_key: None,
             requirement: Requirement::default(),
             clock: Arc::new(system_clock),
         }
@@ -90,11 +109,20 @@ impl Guard {
         GuardLayer::new(self.clone())
     }
 
+    /// Whether what ends is being told, and the issuer need not be asked: for a metric. Only of `Push`.
+    pub fn feed_is_live(&self) -> bool {
+        match &self.0.mode {
+            Mode::Push(push) => push.feed.is_live((self.0.clock)()),
+            Mode::Strict(_) | Mode::Stateless(_) => false,
+        }
+    }
+
     /// Who sends this request, or what they are answered.
     pub(crate) async fn admit(&self, request: &Parts) -> Result<Identity, http::Response<Vec<u8>>> {
         let now = (self.0.clock)();
         let admitted = match &self.0.mode {
             Mode::Strict(strict) => strict.admit(&request.headers).await,
+            Mode::Push(push) => push.admit(&request.headers, now).await,
             Mode::Stateless(stateless) => stateless.admit(&request.headers, now).await,
         };
         admitted.map_err(|refusal: Refusal| refusal.into_response(&self.0.issuer, now))
@@ -102,7 +130,7 @@ impl Guard {
 }
 
 impl Builder {
-    /// The `aud` that tokens have to carry, `token.audience` of the issuer. Checked here only by `Stateless`.
+    /// The `aud` that tokens have to carry, `token.audience` of the issuer. `Strict` leaves it to the issuer.
     pub fn audience(self, audience: impl Into<String>) -> Self {
         Self { audience: audience.into(), ..self }
     }
@@ -117,7 +145,21 @@ impl Builder {
         Self { timeout, ..self }
     }
 
-    /// What has to be so besides that somebody is signed in. Only `Strict` can tell.
+    /// What `Push` shows the issuer to be told what ends: an API key with the scope `revocations.read`.
+    pub fn api_key(self, key: &str) -> Self {
+        let mut api_key = HeaderValue::from_str(key).ok();
+        api_key.iter_mut().for_each(|key| key.set_sensitive(true));
+        Self { api_key, ..self }
+    }
+
+    /// How long the issuer may be silent before `Push` asks it for each request: ten seconds, unless it is said. It is
+    /// also how long an end may go unnoticed, should the connection hang. The issuer has to send a beat
+    /// (`revocations.heartbeat`) a few times in it.
+    pub fn silence_max(self, silence_max: Duration) -> Self {
+        Self { silence_max, ..self }
+    }
+
+    /// What has to be so besides that somebody is signed in. `Strict` and `Push` ask the issuer for it each time.
     pub fn require(self, requirement: Requirement) -> Self {
         Self { requirement, ..self }
     }
@@ -136,19 +178,31 @@ impl Builder {
             let text = format!("{}{path}", self.issuer);
             text.parse::<Uri>().map_err(|_| BuildError::Issuer(self.issuer.clone()))
         };
+        let strict = |client: &Client| {
+            // The rest of what a requirement is written with may stand in a query as it is.
+            let require = self.requirement.to_string().replace('|', "%7C");
+            Ok(Strict::new(client.clone(), uri(&format!("/api/v1/auth/check?require={require}"))?))
+        };
+        let stateless = |client: &Client| {
+            let keys = uri("/.well-known/jwks.json")?;
+            Ok(Stateless::new(client.clone(), keys, self.issuer.clone(), self.audience.clone()))
+        };
         let mode = match self.mode {
-            Freshness::Strict => {
-                // The rest of what a requirement is written with may stand in a query as it is.
-                let require = self.requirement.to_string().replace('|', "%7C");
-                Mode::Strict(Strict::new(client, uri(&format!("/api/v1/auth/check?require={require}"))?))
+            Freshness::Strict => Mode::Strict(strict(&client)?),
+            Freshness::Push => {
+                let key = self.api_key.ok_or(BuildError::NeedsApiKey)?;
+                let runtime = Handle::try_current().map_err(|_| BuildError::NeedsRuntime)?;
+                let (strict, stateless) = (strict(&client)?, stateless(&client)?);
+                let (uri, silence_max) = (uri("/api/v1/auth/revocations")?, self.silence_max);
+                let options = FeedOptions { client, uri, key, silence_max, clock: Arc::clone(&self.clock) };
+                let feed = Feed::listen(options, &runtime);
+                let always_asks = !self.requirement.needs().is_empty();
+                Mode::Push(Box::new(Push { strict, stateless, feed, always_asks }))
             }
             Freshness::Stateless if !self.requirement.needs().is_empty() => {
                 return Err(BuildError::NeedsStrict(self.requirement));
             }
-            Freshness::Stateless => {
-                let keys = uri("/.well-known/jwks.json")?;
-                Mode::Stateless(Stateless::new(client, keys, self.issuer.clone(), self.audience))
-            }
+            Freshness::Stateless => Mode::Stateless(stateless(&client)?),
         };
         Ok(Guard(Arc::new(Inner { issuer: self.issuer, clock: self.clock, mode })))
     }

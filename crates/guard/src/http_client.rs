@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -66,15 +67,24 @@ impl Client {
         asking.await.map_err(|_| NoAnswer::Late(self.timeout))?
     }
 
+    /// An answer that has no end. Its head has to be there in time; what follows is for the caller to wait for.
+    pub async fn open(&self, uri: &Uri, headers: HeaderMap) -> Result<Response<Incoming>, NoAnswer> {
+        let opening = tokio::time::timeout(self.timeout, self.send(uri, headers));
+        opening.await.map_err(|_| NoAnswer::Late(self.timeout))?
+    }
+
     async fn ask(&self, uri: &Uri, headers: HeaderMap) -> Result<Response<Vec<u8>>, NoAnswer> {
-        let mut request = Request::new(Body::new());
-        *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers;
-        let answer = self.client.request(request).await.map_err(|error| NoAnswer::Failed(whole(&error)))?;
-        let (parts, body) = answer.into_parts();
+        let (parts, body) = self.send(uri, headers).await?.into_parts();
         let body = Limited::new(body, BODY_MAX).collect().await;
         let body = body.map_err(|error| NoAnswer::Failed(error.to_string()))?;
         Ok(Response::from_parts(parts, body.to_bytes().to_vec()))
+    }
+
+    async fn send(&self, uri: &Uri, headers: HeaderMap) -> Result<Response<Incoming>, NoAnswer> {
+        let mut request = Request::new(Body::new());
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers;
+        self.client.request(request).await.map_err(|error| NoAnswer::Failed(whole(&error)))
     }
 }
 

@@ -12,7 +12,7 @@ use tenure_domain::user::Role;
 
 /// Whoever sends the request: a person with `user`, `session` and `role`, or a program with `key` and `scopes`.
 ///
-/// Of a token alone (`Freshness::Stateless`) nothing is known of account, plan and e-mail.
+/// Of a token alone (`Freshness::Stateless`, and `Push` while it need not ask) nothing is known of account, plan and e-mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {

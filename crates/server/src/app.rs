@@ -23,6 +23,7 @@ use crate::log::LogSink;
 use crate::metrics::Metrics;
 use crate::node_clock::NodeClock;
 use crate::pages::{DevUser, Find, Pages};
+use crate::revocations::Revocations;
 
 /// Everything an [`App`] is made of that differs between production and tests.
 pub struct Parts {
@@ -63,6 +64,7 @@ pub struct App {
     pub cookies: CookieShape,
     pub pages: Pages,
     pub metrics: Metrics,
+    pub revocations: Revocations,
     pub node_clock: NodeClock,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
@@ -98,6 +100,7 @@ impl App {
             pseudonyms: secret.pseudonym_key(),
             stripe_secrets,
             stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
+            revocations: Revocations::new(settled.config.revocations.listeners_max),
             node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),

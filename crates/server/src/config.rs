@@ -6,6 +6,7 @@
 
 mod entitlement;
 mod proxy;
+mod revocations;
 mod shared;
 mod sources;
 mod stripe;
@@ -23,6 +24,7 @@ use tenure_domain::time::TimeRules;
 
 pub use entitlement::{EntitlementSection, Registration};
 pub use proxy::TrustedProxy;
+pub use revocations::RevocationsSection;
 pub use shared::{PostgresSection, RedisSection, SecretUrl};
 pub use sources::Sources;
 pub use stripe::{SecretWords, StripeSection};
@@ -58,6 +60,7 @@ pub struct Config {
     pub origins: Origins,
     pub registration: Registration,
     pub entitlement: EntitlementSection,
+    pub revocations: RevocationsSection,
     pub stripe: StripeSection,
     pub password: PasswordSection,
     pub limits: Limits,
@@ -242,6 +245,7 @@ impl Config {
         }
         unsafe_lines.extend(self.server.trusted_proxies.iter().filter_map(|proxy| proxy.fault(development)));
         unsafe_lines.extend(self.registration.fault());
+        unsafe_lines.extend(self.revocations.fault());
         unsafe_lines.extend(self.stripe.faults());
         unsafe_lines.extend(self.store_faults(development));
         let public_url = self.public_url(development, &mut unsafe_lines);

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod node_clock;
 pub mod pages;
 pub mod readiness;
+pub mod revocations;
 pub mod routes;
 pub mod serve;
 

@@ -101,6 +101,7 @@ pub struct Metrics {
     pub stripe_events: Family<StripeEvent, Counter>,
     pub panics: Counter,
     pub log_lines_dropped: Counter,
+    pub revocation_listeners: Gauge,
     pub storage_up: Gauge,
     pub sessions_active: Gauge,
     pub signing_key_age: Gauge<f64, AtomicU64>,
@@ -164,6 +165,7 @@ impl Default for Metrics {
             stripe_events: Family::default(),
             panics: Counter::default(),
             log_lines_dropped: Counter::default(),
+            revocation_listeners: Gauge::default(),
             storage_up: Gauge::default(),
             sessions_active: Gauge::default(),
             signing_key_age: Gauge::default(),
@@ -244,6 +246,11 @@ impl Metrics {
             "log_lines_dropped",
             "Log lines dropped because the output did not keep up",
             self.log_lines_dropped.clone(),
+        );
+        registry.register(
+            "tenure_revocation_listeners",
+            "Services that listen to the revocation feed of this node",
+            self.revocation_listeners.clone(),
         );
         registry.register("storage_up", "Whether the store answered last time", self.storage_up.clone());
         registry.register(

@@ -35,6 +35,7 @@ const HEADERS_MAX: usize = 100;
 pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(app.settled.config.server.connections_max));
     let door = crate::http::door(Arc::clone(&app));
+    app.revocations.begin(&app);
     let connections = GracefulShutdown::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };

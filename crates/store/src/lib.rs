@@ -25,6 +25,7 @@ pub mod postgres;
 mod recent;
 mod row;
 pub mod sqlite;
+mod trail;
 mod view;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use client_report::{
 };
 pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
 pub use migration::Migration;
+pub use trail::{Changed, SessionNow, UserNow};
 
 /// Where ids, salts and receipts get their randomness. Injected, so that tests are reproducible.
 pub trait Entropy: Send + Sync {
@@ -373,6 +375,10 @@ pub trait Sessions: Send + Sync {
     /// PostgreSQL all that were answered [`postgres::STALENESS`] earlier. Does not query per call: see `view`.
     /// None if there is no such session or its user is gone.
     async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>>;
+
+    /// Who has changed since a position that this handle gave, or without one just where it is now. As current as
+    /// `caller`: what was answered before the call (on PostgreSQL, [`postgres::STALENESS`] earlier) is in it.
+    async fn changed_since(&self, position: Option<u64>) -> Result<Changed>;
 
     /// How many sessions are neither ended nor expired. On PostgreSQL an estimate where there are more than a
     /// hundred thousand.

@@ -17,7 +17,7 @@ use tenure_domain::time::Timestamp;
 use crate::{
     Account, Act, ApiKey, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device,
     KeyHolder, Membership, Person, Plan, ReportClaims, ReportNumber, Result, SessionRecord, StoreError,
-    StoredKey, User,
+    StoredKey, User, UserNow,
 };
 
 /// The columns that [`session`] reads, of a table called `s`.
@@ -40,6 +40,9 @@ pub(crate) const PERSON: &str =
 
 /// How many they are.
 pub(crate) const PERSON_COLUMNS: usize = 8;
+
+/// The columns that [`user_now`] reads, of a table called `u`.
+pub(crate) const USER_NOW: &str = "u.id, u.disabled_at IS NOT NULL, u.token_version, u.role";
 
 /// The columns that [`user`] reads.
 pub(crate) const USER: &str = "u.id, u.account_id, u.email, u.name, u.role, u.token_version, u.created_at, \
@@ -232,6 +235,23 @@ pub(crate) fn person(columns: &mut impl Columns) -> Result<(Person, Option<Times
     let created_at = columns.time(WHAT)?;
     let disabled_at = columns.time_or_null(WHAT)?;
     Ok((Person { id, account_id, email, name, role, token_version, created_at }, disabled_at))
+}
+
+/// Of [`USER_NOW`], which begins with whose it is.
+pub(crate) fn user_now(columns: &mut impl Columns) -> Result<(UserId, UserNow)> {
+    const WHAT: &str = "user";
+    let id = UserId::from_bytes(columns.id(WHAT)?);
+    let mut read = || {
+        let is_disabled = columns.flag(WHAT)?;
+        let token_version = columns.number(WHAT)?;
+        let role = columns.text(WHAT)?;
+        let role = role.parse().map_err(|_| columns.corrupt(WHAT, "is not a role of this version"))?;
+        Result::Ok(match is_disabled {
+            true => UserNow::Disabled { token_version },
+            false => UserNow::Stands { token_version, role },
+        })
+    };
+    Ok((id, read().unwrap_or(UserNow::Unreadable)))
 }
 
 pub(crate) fn user(columns: &mut impl Columns) -> Result<User> {

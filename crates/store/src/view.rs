@@ -37,6 +37,7 @@ use tenure_domain::session::Standing;
 use tenure_domain::time::Timestamp;
 
 use crate::recent::Recent;
+use crate::trail::{Since, Trail};
 use crate::{Account, Caller, Membership, Person, Result};
 
 /// Most sessions and users kept. An entry of either is a few hundred bytes at most.
@@ -122,6 +123,7 @@ struct Kept {
     seq: u64,
     /// Moves whenever signing keys may have changed.
     key_epoch: u64,
+    trail: Trail,
     sessions: Recent<SessionId, Seat>,
     users: Recent<UserId, Holder>,
     accounts: Recent<AccountId, Arc<Account>>,
@@ -135,6 +137,7 @@ impl View {
                 stamp: None,
                 seq,
                 key_epoch: 1,
+                trail: Trail::default(),
                 sessions: Recent::with_capacity_max(SESSIONS_KEPT_MAX),
                 users: Recent::with_capacity_max(USERS_KEPT_MAX),
                 accounts: Recent::with_capacity_max(ACCOUNTS_KEPT_MAX),
@@ -148,6 +151,11 @@ impl View {
 
     pub fn key_epoch(&self) -> u64 {
         self.read().key_epoch
+    }
+
+    /// What has changed since a position of the trail.
+    pub fn changed_since(&self, position: Option<u64>) -> Since {
+        self.read().trail.since(position)
     }
 
     /// Whether nothing was committed since the feed was last read, going by a stamp taken just now.
@@ -264,6 +272,7 @@ fn caller(seat: &Seat, holder: &Holder, membership: Membership) -> Caller {
 
 impl Kept {
     fn forget(&mut self, change: Change) {
+        self.trail.note(&change);
         match change {
             Change::Session(id) => self.sessions.remove(&id),
             Change::User(id) => self.users.remove(&id),

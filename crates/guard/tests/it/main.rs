@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod push;
 mod service;
 mod stateless;
 mod strict;

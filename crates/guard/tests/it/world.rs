@@ -1,5 +1,9 @@
 //! What tests are made of: the real server, somebody in front of it who can answer in its place, and a guarded service.
 
+mod way;
+
+pub use way::Way;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,7 +29,7 @@ use tenure_domain::account::{AccountStatus, Slug};
 use tenure_domain::api_key::ApiKeySecret;
 use tenure_domain::email::Email;
 use tenure_domain::ends::{Actor, EndReason};
-use tenure_domain::id::{AccountId, UserId};
+use tenure_domain::id::{AccountId, ApiKeyId, UserId};
 use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
 use tenure_domain::time::Timestamp;
@@ -35,16 +39,20 @@ use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{AccountChange, ApiKeyCreated, Decree, EndOrder, NewApiKey, NewUser, Scope, UserCreated};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 pub const CHECK: &str = "/api/v1/auth/check";
 pub const JWKS: &str = "/.well-known/jwks.json";
+pub const FEED: &str = "/api/v1/auth/revocations";
 
 const PASSWORD: &str = "correct horse battery";
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("TENURE_SERVER__LISTEN", "127.0.0.1:0"),
     ("TENURE_PASSWORD__MEMORY_KIB", "8"),
     ("TENURE_PASSWORD__PASSES", "1"),
+    ("TENURE_LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "1000000"),
+    ("TENURE_REVOCATIONS__HEARTBEAT", "50ms"),
     ("TENURE_ENTITLEMENT__PERMISSIONS", r#"{"reports.read" = ["admin"]}"#),
 ];
 
@@ -74,6 +82,7 @@ pub enum Trick {
 pub struct Front {
     asked: Mutex<BTreeMap<String, u32>>,
     trick: Mutex<Option<Trick>>,
+    way: watch::Sender<Way>,
 }
 
 /// Ada, who is signed in.
@@ -90,7 +99,7 @@ pub struct Issuer {
     front: Arc<Front>,
     door: Door,
     runtime: Option<Runtime>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 /// What a guarded service has answered.
@@ -104,15 +113,31 @@ pub struct Answer {
 
 impl Issuer {
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(1_795_000_000_000)));
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::serve(folder, clock, Arc::default(), "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    /// The one that was stopped, at the same address and on the same data.
+    pub async fn start_again(&mut self) {
+        let address = self.url.strip_prefix("http://").unwrap().parse().unwrap();
+        let (folder, clock, front) =
+            (Arc::clone(&self.folder), Arc::clone(&self.clock), Arc::clone(&self.front));
+        *self = Self::serve(folder, clock, front, address).await;
+    }
+
+    async fn serve(
+        folder: Arc<TempDir>,
+        clock: Arc<ManualClock>,
+        front: Arc<Front>,
+        address: SocketAddr,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (path, of_server) = (folder.path().join("tenure.db"), Arc::clone(&clock));
-        let front = Arc::new(Front::default());
         let at_the_door = Arc::clone(&front);
         let started = runtime.spawn(async move {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let listener = TcpListener::bind(address).await.unwrap();
             let app = app(path, listener.local_addr().unwrap(), of_server).await;
             let door = tenure::http::door(Arc::clone(&app));
             let served = door.clone();
@@ -122,7 +147,7 @@ impl Issuer {
             (app, door, url)
         });
         let (app, door, url) = started.await.unwrap();
-        Self { app, clock, url, front, door, runtime: Some(runtime), _folder: folder }
+        Self { app, clock, url, front, door, runtime: Some(runtime), folder }
     }
 
     /// Gone with every connection.
@@ -133,6 +158,10 @@ impl Issuer {
 
     pub fn trick(&self, trick: impl Into<Option<Trick>>) {
         *self.front.trick.lock().unwrap() = trick.into();
+    }
+
+    pub fn way(&self, way: Way) {
+        self.front.way.send_replace(way);
     }
 
     /// How often a path was asked for.
@@ -146,16 +175,27 @@ impl Issuer {
     }
 
     pub async fn ada(&self) -> Ada {
-        let email = Email::parse("ada@example.com").unwrap();
+        let (id, account) = self.somebody("ada@example.com").await;
+        Ada { id, account, token: self.sign_in().await }
+    }
+
+    /// Whoever makes the keys of services, which stand as long as their account.
+    pub async fn operator(&self) -> Ada {
+        let (id, account) = self.somebody("ops@example.com").await;
+        Ada { id, account, token: String::new() }
+    }
+
+    async fn somebody(&self, email: &str) -> (UserId, AccountId) {
+        let email = Email::parse(email).unwrap();
         let chosen = Password::chosen(&SecretText::from_plain(PASSWORD.into()), email.key()).unwrap();
         let hash = self.app.hasher.hash(chosen).await.unwrap().unwrap();
         let new = NewUser { password_hash: Some(hash), ..NewUser::named(&email, "Ada") };
         let UserCreated::Created { user, .. } =
             self.app.store.user_create(new, None, self.clock.now()).await.unwrap()
         else {
-            panic!("she is there already");
+            panic!("they are there already");
         };
-        Ada { id: user.id, account: user.account_id.unwrap(), token: self.sign_in().await }
+        (user.id, user.account_id.unwrap())
     }
 
     /// Ada's access token.
@@ -172,9 +212,7 @@ impl Issuer {
     }
 
     pub async fn end_sessions(&self, ada: &Ada) {
-        let order =
-            EndOrder { reason: EndReason::AdminRevoked, actor: Actor::Admin("root".into()), note: None };
-        let ended = self.app.store.session_end(ada.id, Scope::All, true, order, self.clock.now()).await;
+        let ended = self.app.store.session_end(ada.id, Scope::All, true, order(), self.clock.now()).await;
         assert!(!ended.unwrap().is_empty());
     }
 
@@ -184,12 +222,16 @@ impl Issuer {
     }
 
     pub async fn api_key(&self, ada: &Ada, scope: &str) -> String {
+        self.api_key_with_id(ada, scope).await.1
+    }
+
+    pub async fn api_key_with_id(&self, ada: &Ada, scope: &str) -> (ApiKeyId, String) {
         let secret = ApiKeySecret::from_entropy([7; 32]);
         let scopes = [Slug::parse(scope).unwrap()].into();
         let new = NewApiKey { name: "robot".into(), scopes, expires_at: None, hash: secret.hash() };
         let made = self.app.store.api_key_create(ada.account, new, decree(), self.clock.now()).await;
         let ApiKeyCreated::Created(key) = made.unwrap() else { panic!("no key was made") };
-        secret.to_text(key.id).expose().to_owned()
+        (key.id, secret.to_text(key.id).expose().to_owned())
     }
 
     /// A new key that signs at once, a second after the one before.
@@ -212,10 +254,15 @@ impl Front {
     async fn answer(self: Arc<Self>, door: Door, mut request: Request<Body>) -> Response {
         *self.asked.lock().unwrap().entry(request.uri().path().to_owned()).or_default() += 1;
         let trick = self.trick.lock().unwrap().clone();
+        let way = (request.uri().path() == FEED).then(|| self.way.subscribe());
         match trick {
             None => {
                 request.extensions_mut().insert(Peer("127.0.0.1:9".parse().unwrap()));
-                door.answer(request).await
+                let answer = door.answer(request).await;
+                match way {
+                    Some(way) => answer.map(|body| way::along(way, body)),
+                    None => answer,
+                }
             }
             Some(Trick::Hangs) => std::future::pending().await,
             Some(Trick::Answers(status, headers, body)) => {
@@ -253,7 +300,22 @@ async fn app(path: std::path::PathBuf, address: SocketAddr, clock: Arc<ManualClo
     app
 }
 
-fn decree() -> Decree {
+/// Asks until the answer is yes, for at most twenty seconds. Nothing is decided by how long it took.
+pub async fn eventually(what: &str, mut yes: impl AsyncFnMut() -> bool) {
+    for _ in 0..2_000 {
+        if yes().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("did not happen in time: {what}");
+}
+
+pub fn order() -> EndOrder {
+    EndOrder { reason: EndReason::AdminRevoked, actor: Actor::Admin("root".into()), note: None }
+}
+
+pub fn decree() -> Decree {
     Decree { actor: Actor::Admin("root".into()), reason: None }
 }
 

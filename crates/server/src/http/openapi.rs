@@ -34,6 +34,7 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         auth::plans::plans,
         auth::plans::industries,
         auth::password::change,
+        auth::revocations::get,
         auth::sessions::list,
         auth::sessions::end,
         admin::accounts::list,
@@ -148,6 +149,9 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     }
     if path.ends_with("/auth/api-keys") {
         statuses.extend(["402", "403"]);
+    }
+    if path.ends_with("/auth/revocations") {
+        statuses.push("403");
     }
     if path.ends_with("/auth/check") {
         statuses.extend(["400", "402", "403", "422"]);

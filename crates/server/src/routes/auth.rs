@@ -12,6 +12,7 @@ pub mod plans;
 pub mod profile;
 pub mod refresh;
 pub mod register;
+pub mod revocations;
 pub mod sessions;
 
 use axum::response::{IntoResponse, Redirect, Response};

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -74,6 +74,22 @@ impl Browser {
         tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(none)
     }
 
+    /// Listens to an answer that has no end until it has said so.
+    pub async fn hears(&self, path: &str, headers: &[(&str, &str)], said: &str) {
+        let listening = async {
+            let stream = connect(self.proxy).await;
+            let stream = self.tls.connect(ServerName::try_from(self.site).unwrap(), stream).await.unwrap();
+            let headers = [&[("host", self.site)], headers].concat();
+            let mut body = begin(stream, "GET", path, &headers, "").await.into_body();
+            let mut heard = String::new();
+            while !heard.contains(said) {
+                let piece = body.frame().await.expect("goes on").unwrap().into_data().unwrap();
+                heard += std::str::from_utf8(&piece).unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE, listening).await.expect("as it is said, and not when it ends");
+    }
+
     /// Straight to a node, in clear text.
     pub async fn past_the_proxy(&self, node: SocketAddr, headers: &[(&str, &str)]) -> Answer {
         send(connect(node).await, "GET", "/api/v1/system/ping", &[&[("host", SITE)], headers].concat(), "")
@@ -94,6 +110,19 @@ async fn send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
+    let (parts, body) = begin(stream, method, path, headers, body).await.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+/// An answer whose head has come.
+async fn begin(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response<Incoming> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path);
@@ -101,9 +130,7 @@ async fn send(
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
-    let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    sender.send_request(request).await.unwrap()
 }
 
 impl Answer {

@@ -72,6 +72,12 @@ async fn passes_on_what_tenure_says(nodes: &Nodes, front: &Front) {
     assert_eq!((missing.status, missing.code().as_str()), (404, "not_found"));
     // An operator's page is not to be had from outside.
     assert_eq!(browser.ask("GET", "/metrics", &[], "").await.status, 404);
+    // A service that is told what ends hears it as it happens, and neither buffer nor time-out is in the way.
+    let make = ["api-key", "create", "ada@example.com", "--name=guard", "--scopes=revocations.read"];
+    let key = nodes.cli(&[&make[..], &["--reason=test", "--json"]].concat());
+    let key: serde_json::Value = serde_json::from_str(&key).unwrap();
+    let shown = [("x-api-key", key["secret"].as_str().unwrap())];
+    browser.hears("/api/v1/auth/revocations", &shown, "event: beat").await;
     // A browser with very many sessions.
     let many = format!("{pair}; {}", format!("filler={}; ", "x".repeat(200)).repeat(100));
     assert_eq!(browser.ask("POST", REFRESH, &[("cookie", &many)], "").await.status, 200);

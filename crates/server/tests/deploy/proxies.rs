@@ -19,6 +19,12 @@ pub struct Front {
     _folder: TempDir,
 }
 
+/// Where Caddy's examples have their nodes.
+const NODES: &str = "10.0.0.11:7700 10.0.0.12:7700";
+
+/// The application's own address in each example.
+const APPLICATION: &str = "10.0.0.21:8000";
+
 /// A file of `deploy` with each of the pairs replaced; what is not found would be an example that has changed.
 fn example(path: &str, places: &[(&str, &str)]) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(path);
@@ -85,7 +91,7 @@ pub fn nginx_in_front_of(nodes: &Nodes, application: Option<SocketAddr>) -> Fron
     main += &format!("  include {};\n", at("tenure.conf"));
     if let Some(application) = application {
         let places = [
-            ("10.0.0.21:8000", application.to_string()),
+            (APPLICATION, application.to_string()),
             ("listen 443 ", format!("listen 127.0.0.1:{port} ")),
             ("    listen [::]:443 ssl http2;\n", String::new()),
             ("/etc/nginx/tls/app.example.com.pem", at("cert.pem")),
@@ -103,20 +109,34 @@ pub fn nginx_in_front_of(nodes: &Nodes, application: Option<SocketAddr>) -> Fron
 }
 
 pub fn caddy(nodes: &Nodes) -> Front {
+    caddy_in_front_of(nodes, None)
+}
+
+/// With an application behind it that Tenure is asked about.
+pub fn caddy_in_front_of(nodes: &Nodes, application: Option<SocketAddr>) -> Front {
     let account = Account::unprivileged("www-data", "base-passwd");
     let folder = folder(&account);
     let (port, clear) = (free_port(), free_port());
     let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let both = format!("{} {}", nodes.api(0), nodes.api(1));
+    let certified = |site: &str| format!("{site}\ttls {} {}\n", at("cert.pem"), at("key.pem"));
     let site = "{$SITE:id.example.com} {\n";
-    let file = example(
+    let mut file = example(
         "caddy/Caddyfile",
         &[
-            ("10.0.0.11:7700 10.0.0.12:7700", &format!("{} {}", nodes.api(0), nodes.api(1))),
+            (NODES, &both),
             ("health_port 7701", &format!("health_port {}", nodes.ops_port)),
             ("admin off\n", &format!("admin off\n\thttp_port {clear}\n\thttps_port {port}\n")),
-            (site, &format!("{site}\ttls {} {}\n", at("cert.pem"), at("key.pem"))),
+            (site, &certified(site)),
         ],
     );
+    if let Some(application) = application {
+        let site = "{$APP_SITE:app.example.com} {\n";
+        let places = [(NODES, both), (APPLICATION, application.to_string()), (site, certified(site))];
+        let places: Vec<_> = places.iter().map(|(theirs, ours)| (*theirs, ours.as_str())).collect();
+        fs::write(at("forward-auth.Caddyfile"), example("caddy/forward-auth.Caddyfile", &places)).unwrap();
+        file += "import forward-auth.Caddyfile\n";
+    }
     fs::write(at("Caddyfile"), file).unwrap();
     let arguments = ["run", "--adapter", "caddyfile", "--config", &at("Caddyfile")].map(str::to_owned);
     let own = ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"].map(|name| format!("{name}={}", at("")));

@@ -74,9 +74,14 @@ impl Who {
     fn scopes(self) -> Option<Value> {
         match self {
             Who::StrangersKey | Who::Key => Some(json!(["api_keys.manage"])),
-            Who::AdministrationKey | Who::RevokedKey => {
-                Some(json!(["admin.read", "admin.accounts", "admin.plans", "admin.users", "api_keys.manage"]))
-            }
+            Who::AdministrationKey | Who::RevokedKey => Some(json!([
+                "admin.read",
+                "admin.accounts",
+                "admin.plans",
+                "admin.users",
+                "api_keys.manage",
+                "revocations.read"
+            ])),
             _ => None,
         }
     }

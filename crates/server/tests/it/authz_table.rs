@@ -31,7 +31,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 40] = [
+pub const TABLE: [Row; 41] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -49,6 +49,7 @@ pub const TABLE: [Row; 40] = [
     row("POST", "/api/v1/auth/api-keys/{id}/rotate", Needs::Token),
     row("GET", "/api/v1/auth/check", Needs::TokenOrKey),
     row("GET", "/api/v1/auth/entitlements", Needs::Token),
+    row("GET", "/api/v1/auth/revocations", Needs::TokenOrKey),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
     row("GET", "/api/v1/admin/accounts", Needs::TokenOrKey),

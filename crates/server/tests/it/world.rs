@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod database;
 mod faults;
+pub mod feed;
 mod jar;
 pub mod pages;
 mod raw;

@@ -38,6 +38,7 @@ use super::heard::Heard;
 use super::moment::Moment;
 use super::row::{Fields, uuid};
 use crate::row::{ACCOUNT, Columns as _, PERSON, PERSON_COLUMNS, membership, person};
+use crate::trail::Since;
 use crate::view::{Change, Changes, Holder, Loaded, Looked, Seat, View};
 use crate::{Caller, Fanout, Result, StoreError};
 
@@ -173,6 +174,11 @@ impl Feed {
             self.catch_up(Moment::now()).await?;
         }
         Err(StoreError::Unavailable("the database keeps coming up anew".into()))
+    }
+
+    pub async fn changed_since(&self, position: Option<u64>) -> Result<Since> {
+        self.hear().await?;
+        Ok(self.view.changed_since(position))
     }
 
     pub async fn key_epoch(&self) -> Result<u64> {

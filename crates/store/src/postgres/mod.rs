@@ -10,6 +10,7 @@ pub mod migrate;
 mod account;
 mod api_key;
 mod billing;
+mod changed;
 mod client_report;
 mod connect;
 mod console_session;

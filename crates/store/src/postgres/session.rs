@@ -10,14 +10,15 @@ use tenure_domain::session::{RefreshRules, Session};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
+use super::changed;
 use super::connect::Conn;
 use super::end::{self, dead_by};
 use super::row::{self, Fields, uuid};
 use super::{PostgresStore, user};
 use crate::row::{Columns as _, RECORD, SESSION, integer};
 use crate::{
-    Caller, EndOrder, Ended, Entropy, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
-    SessionRecord, Sessions,
+    Caller, Changed, EndOrder, Ended, Entropy, NewSession, RefreshRequest, Refreshed, Result, Scope,
+    SessionCreated, SessionRecord, Sessions,
 };
 
 const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
@@ -150,6 +151,10 @@ impl Sessions for PostgresStore {
 
     async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>> {
         self.feed.caller(session_id).await
+    }
+
+    async fn changed_since(&self, position: Option<u64>) -> Result<Changed> {
+        changed::since(&self.db, self.feed.changed_since(position).await?).await
     }
 
     async fn session_count(&self, now: Timestamp) -> Result<u64> {

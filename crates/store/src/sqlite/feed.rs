@@ -1,5 +1,6 @@
 //! The view on SQLite: reads the feed of changes, loads what is not kept, and answers `caller`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rusqlite::{Connection, named_params};
@@ -9,8 +10,9 @@ use super::reader::Readers;
 use super::row::{self, Columns as _, Fields};
 use super::stamp::WalIndex;
 use super::writer::closed;
+use crate::trail::Since;
 use crate::view::{Change, Changes, Holder, Loaded, Looked, Seat, Stamp, View};
-use crate::{Caller, Result};
+use crate::{Caller, Changed, Result};
 
 /// Most entries read at once; a view further behind than that is better off empty.
 const ENTRIES_MAX: u64 = 5_000;
@@ -29,6 +31,11 @@ static CALLER: LazyLock<String> = LazyLock::new(|| {
         row::ACCOUNT
     )
 });
+
+const ALIVE: &str = "SELECT 1 FROM session WHERE id = ?1 AND ended_at IS NULL";
+
+static USER_NOW: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM user u WHERE u.id = ?1", row::USER_NOW));
 
 /// The columns of [`CALLER`] before the account's.
 const ACCOUNT_PLACE: usize = 3 + row::PERSON_COLUMNS;
@@ -61,6 +68,22 @@ impl Feed {
         }
         let loaded = readers.read(move |conn| load(conn, id)).await?;
         Ok(loaded.map(|(seq, loaded)| self.view.keep(seq, id, loaded)))
+    }
+
+    pub async fn changed_since(&self, position: Option<u64>, readers: &Readers) -> Result<Changed> {
+        if !self.view.is_current(self.stamp()) {
+            self.catch_up()?;
+        }
+        match self.view.changed_since(position) {
+            Since::Lost { upto } => Ok(Changed::Lost { upto }),
+            Since::Named { upto, sessions, users } if sessions.is_empty() && users.is_empty() => {
+                Ok(Changed::found(upto, sessions, &BTreeSet::new(), users, &BTreeMap::new()))
+            }
+            // Read after the feed, and so at least as new as what it has named.
+            Since::Named { upto, sessions, users } => {
+                readers.read(move |conn| now(conn, upto, sessions, users)).await
+            }
+        }
     }
 
     pub fn key_epoch(&self) -> Result<u64> {
@@ -124,6 +147,25 @@ fn entry(columns: &mut Fields<'_>) -> Vec<Change> {
         Result::Ok(session.into_iter().chain(user).chain(keys).chain(account).chain(plans).collect())
     };
     read().unwrap_or_else(|_| vec![Change::Unknown])
+}
+
+/// How those stand who have changed.
+fn now(
+    conn: &Connection,
+    upto: u64,
+    sessions: BTreeSet<SessionId>,
+    users: BTreeSet<UserId>,
+) -> Result<Changed> {
+    let (mut alive, mut found) = (BTreeSet::new(), BTreeMap::new());
+    for id in &sessions {
+        if row::one(conn, ALIVE, [id.as_bytes()], |_| Ok(()))?.is_some() {
+            alive.insert(*id);
+        }
+    }
+    for id in &users {
+        found.extend(row::one(conn, &USER_NOW, [id.as_bytes()], |columns| row::user_now(columns))?);
+    }
+    Ok(Changed::found(upto, sessions, &alive, users, &found))
 }
 
 /// A caller's rows, with the number that the feed had reached when they were read.

@@ -15,7 +15,7 @@ use super::writer::Tx;
 use super::{SqliteStore, refresh, row, user};
 use crate::row::Columns as _;
 use crate::{
-    Caller, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
+    Caller, Changed, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
     SessionRecord, Sessions,
 };
 
@@ -127,6 +127,10 @@ impl Sessions for SqliteStore {
 
     async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>> {
         self.feed.caller(session_id, &self.readers).await
+    }
+
+    async fn changed_since(&self, position: Option<u64>) -> Result<Changed> {
+        self.feed.changed_since(position, &self.readers).await
     }
 
     async fn session_count(&self, now: Timestamp) -> Result<u64> {

@@ -6,6 +6,7 @@ mod accounts;
 mod api_keys;
 mod backend;
 mod billing;
+mod changed;
 mod client_reports;
 mod coherence;
 mod console_sessions;

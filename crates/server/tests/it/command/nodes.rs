@@ -10,6 +10,7 @@ use serde_json::Value;
 use tenure_domain::secret::MasterSecret;
 use tenure_rig::{Database, Postgres, postgres_for_tests};
 
+use crate::world::feed::Listener;
 use crate::world::{Cli, Client, PASSWORD, SECOND};
 
 /// What every node is told of an end before it would accept another call: the promise is 250 ms.
@@ -170,6 +171,40 @@ async fn nodes_and_commands_on_one_database_know_what_each_other_did_and_keep_no
         assert_eq!(node.terminate().code(), Some(0));
     }
     assert!(!site.data().exists(), "nodes hold nothing");
+}
+
+#[tokio::test]
+async fn an_end_at_one_node_or_by_the_command_line_is_told_by_every_node() {
+    let database = postgres_for_tests().create_database();
+    let site = Site::on(database.url());
+    let nodes = [Node::start(&site), Node::start(&site)];
+    site.user("ada@example.com");
+    let scope = "--scopes=revocations.read";
+    let key = ["api-key", "create", "ada@example.com", "--name=guard", scope, "--reason=test"];
+    let key = site.cli().json(&key)["secret"].as_str().unwrap().to_owned();
+    let mut listeners = vec![];
+    for node in &nodes {
+        let mut listener = Listener::on(&node.url, &key).await;
+        listener.until("beat").await;
+        listeners.push(listener);
+    }
+    let client = nodes[0].client();
+    let [one, two] = [client.login("ada@example.com", PASSWORD), client.login("ada@example.com", PASSWORD)];
+    let (one, two) = (one.await.expect(200), two.await.expect(200));
+    client.call("POST", "/api/v1/auth/logout").bearer(&one.access_token()).send().await.expect(204);
+    for listener in &mut listeners {
+        assert_eq!(listener.news().await["ended"], serde_json::json!([one.session_id()]));
+    }
+    site.cli().run(&["session", "end", &two.session_id(), "--reason", "lost laptop"]).expect(0);
+    for listener in &mut listeners {
+        assert_eq!(listener.news().await["ended"], serde_json::json!([two.session_id()]));
+    }
+    for node in nodes {
+        assert_eq!(node.terminate().code(), Some(0), "with somebody who listens");
+    }
+    for listener in &mut listeners {
+        listener.until_ended().await;
+    }
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod password;
 mod profile;
 mod refresh;
 mod register;
+mod revocations;
 mod sessions;

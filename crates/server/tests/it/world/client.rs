@@ -85,7 +85,10 @@ impl Call {
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
         let response = self.request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let answer = Answer { status, headers, body: response.bytes().await?.to_vec() };
+        // A stream of events has no end, and its beginning is the answer.
+        let is_endless = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let body = if is_endless { vec![] } else { response.bytes().await?.to_vec() };
+        let answer = Answer { status, headers, body };
         answer.check_envelope(&self.path, self.https);
         Ok(answer)
     }

@@ -14,11 +14,11 @@ use tenure_domain::stripe::{Notice, StatusRules};
 use tenure_domain::time::Timestamp;
 use tenure_store::{
     Account, AccountChange, AccountChanged, Accounts, Act, ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys,
-    Applied, Billing, Caller, ClientReport, ClientReportStats, ClientReports, ConsoleKey, ConsoleSession,
-    ConsoleSessions, Decree, EndOrder, Ended, KeyHolder, Keys, NewAccount, NewApiKey, NewSession, NewUser,
-    PasswordChanged, Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportNumber, Result, Scope,
-    SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, Subject, User, UserChange,
-    UserChanged, UserCreated, Users, Vitals,
+    Applied, Billing, Caller, Changed, ClientReport, ClientReportStats, ClientReports, ConsoleKey,
+    ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, KeyHolder, Keys, NewAccount, NewApiKey,
+    NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportNumber,
+    Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, Subject, User,
+    UserChange, UserChanged, UserCreated, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -154,6 +154,10 @@ impl Sessions for FaultyStore {
 
     async fn caller(&self, session_id: SessionId) -> Result<Option<Caller>> {
         verb!(self, caller(session_id))
+    }
+
+    async fn changed_since(&self, position: Option<u64>) -> Result<Changed> {
+        verb!(self, changed_since(position))
     }
 
     async fn session_count(&self, now: Timestamp) -> Result<u64> {

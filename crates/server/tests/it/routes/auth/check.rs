@@ -85,6 +85,48 @@ async fn whoever_may_is_let_through_and_who_it_is_stands_in_the_headers() {
     explained.expect(503).problem("overloaded");
 }
 
+/// Traefik's ForwardAuth asks by GET whatever the method was, with the headers of the request as they came and its own
+/// beside them, and takes from the answer the headers that it is told to, or removes them.
+#[tokio::test]
+async fn what_traefik_sends_beside_the_credential_changes_nothing() {
+    let app = TestApp::new().await;
+    let user = app.user("ada").await;
+    let ada = app.signed_in(&user).await;
+    let cookie = ada.cookie_header("/api/v1/auth/refresh");
+    let asks = |require: &str| {
+        let mut call = app.client.get(&format!("{PATH}?require={require}"));
+        for (name, value) in [
+            ("x-forwarded-method", "DELETE"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "app.example.com"),
+            ("x-forwarded-uri", "/api/orders?require=nothing"),
+            ("x-forwarded-for", "203.0.113.7"),
+            ("x-real-ip", "203.0.113.7"),
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "cross-site"),
+            ("content-type", "application/json"),
+            ("cookie", cookie.as_str()),
+            ("tenure-user", "usr_forged"),
+            ("tenure-plan", "team"),
+        ] {
+            call = call.header(name, value);
+        }
+        call
+    };
+    let passed = asks("active_account").bearer(&ada.access).send().await.expect(200).without_cookies();
+    assert_eq!(passed.header("tenure-user"), user.id.to_string());
+    assert!(passed.headers.get("tenure-plan").is_none(), "what a client says of itself is not repeated");
+    // And hands on whatever else it is: status, body, and no way to somewhere else.
+    let nobody = asks("").send().await.expect(401).without_cookies();
+    nobody.problem("access_token_missing");
+    assert!(
+        nobody.headers.get("location").is_none() && nobody.header("content-type").contains("problem+json")
+    );
+    asks("plan").bearer(&ada.access).send().await.expect(402).without_cookies().problem("plan_missing");
+    set_status(&app, &user, AccountStatus::Suspended).await;
+    asks("active_account").bearer(&ada.access).send().await.expect(403).problem("account_suspended");
+}
+
 #[tokio::test]
 async fn account_plan_and_permission_block_a_request_and_never_the_session() {
     let app = TestApp::new().await;
