@@ -13,6 +13,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
+use crate::console;
 use crate::problem::Code;
 use crate::user::Role;
 
@@ -155,7 +156,7 @@ pub fn decide(
     account: Option<&Tenancy>,
     requirement: &Requirement,
 ) -> Decision {
-    let bypass = bypass(policy, authority, account);
+    let bypass = policy.bypass(authority, account.is_some_and(|account| account.is_system));
     let of_account = account_refusal(account, requirement);
     if let (Some(refusal), None) = (&of_account, bypass) {
         return Decision::Refused(refusal.clone());
@@ -188,15 +189,8 @@ fn permission_refusal(
     authority: Authority<'_>,
     requirement: &Requirement,
 ) -> Option<Refusal> {
-    let has = |permission: &Slug| match authority {
-        Authority::Person(Role::Superuser) => true,
-        Authority::Person(role) => {
-            policy.permissions.get(permission).is_some_and(|roles| roles.contains(&role))
-        }
-        Authority::Key(scopes) => scopes.contains(permission),
-    };
     requirement.0.iter().find_map(|need| match need {
-        Need::Permission(permission) if !has(permission) => {
+        Need::Permission(permission) if !policy.grants(authority, permission.as_str()) => {
             Some(Refusal::PermissionDenied(permission.clone()))
         }
         _ => None,
@@ -228,16 +222,36 @@ fn plan_refusal(policy: &Policy, account: &Tenancy, requirement: &Requirement) -
     })
 }
 
-/// The way past account and plan that this caller has, if any. An API key has its account's alone.
-fn bypass(policy: &Policy, authority: Authority<'_>, account: Option<&Tenancy>) -> Option<Bypass> {
-    let by_role = match authority {
-        Authority::Person(Role::Superuser) => Some(Bypass::Superuser),
-        Authority::Person(Role::Developer) => Some(Bypass::Developer),
-        Authority::Person(Role::System) => Some(Bypass::SystemUser),
-        Authority::Person(Role::User | Role::Admin) | Authority::Key(_) => None,
-    };
-    let by_account = account.filter(|account| account.is_system).map(|_| Bypass::SystemAccount);
-    [by_role, by_account].into_iter().flatten().find(|bypass| policy.bypasses.contains(bypass))
+// === impl Policy ===
+
+impl Policy {
+    /// Whether somebody has a permission.
+    pub fn grants(&self, authority: Authority<'_>, permission: &str) -> bool {
+        match authority {
+            Authority::Person(Role::Superuser) => true,
+            Authority::Person(role) => {
+                self.permissions.get(permission).is_some_and(|roles| roles.contains(&role))
+            }
+            Authority::Key(scopes) => scopes.contains(permission),
+        }
+    }
+
+    /// Whether somebody of this role may sign in to the console: there is something in it that they may do.
+    pub fn opens_console(&self, role: Role) -> bool {
+        console::PERMISSIONS.iter().any(|permission| self.grants(Authority::Person(role), permission))
+    }
+
+    /// The way past account and plan that a caller has, if any. An API key has its account's alone.
+    pub fn bypass(&self, authority: Authority<'_>, is_of_system_account: bool) -> Option<Bypass> {
+        let by_role = match authority {
+            Authority::Person(Role::Superuser) => Some(Bypass::Superuser),
+            Authority::Person(Role::Developer) => Some(Bypass::Developer),
+            Authority::Person(Role::System) => Some(Bypass::SystemUser),
+            Authority::Person(Role::User | Role::Admin) | Authority::Key(_) => None,
+        };
+        let by_account = is_of_system_account.then_some(Bypass::SystemAccount);
+        [by_role, by_account].into_iter().flatten().find(|bypass| self.bypasses.contains(bypass))
+    }
 }
 
 // === impl Requirement ===

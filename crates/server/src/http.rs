@@ -4,6 +4,7 @@ pub mod actor;
 pub mod admission;
 pub mod arrival;
 pub mod body;
+pub mod console;
 pub mod cookie;
 pub mod door;
 pub mod envelope;
@@ -11,6 +12,7 @@ pub mod etag;
 pub mod openapi;
 pub mod origin;
 pub mod problem;
+pub mod rate_limit;
 
 use std::sync::Arc;
 
@@ -19,7 +21,7 @@ use axum::routing::{delete, get, post};
 
 use crate::App;
 use crate::http::door::Door;
-use crate::routes::{assets, auth, billing, docs, pages, system, well_known};
+use crate::routes::{admin, assets, auth, billing, docs, pages, system, well_known};
 
 /// Every route of the API listener. A route that needs somebody says so in its handler's parameters; the
 /// table test in `tests/it/authz_table.rs` calls each as nobody, as a stranger and cross-site.
@@ -40,6 +42,10 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/password/change", post(auth::password::change))
         .route("/api/v1/auth/sessions", get(auth::sessions::list))
         .route("/api/v1/auth/sessions/{id}", delete(auth::sessions::end))
+        .route(
+            "/api/v1/admin/session",
+            get(admin::session::get).post(admin::session::post).delete(admin::session::delete),
+        )
         .route("/api/v1/billing/stripe/webhook", post(billing::stripe))
         .route("/api/v1/system/ping", get(system::ping))
         .route("/api/v1/system/status", get(system::status))

@@ -1,5 +1,6 @@
 //! One file per resource; the folder path is the URL path.
 
+pub mod admin;
 pub mod assets;
 pub mod auth;
 pub mod billing;

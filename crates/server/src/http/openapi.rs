@@ -10,7 +10,7 @@ use tenure_domain::user::Role;
 use utoipa::OpenApi;
 
 use crate::http::problem::{Body, FieldError};
-use crate::routes::{auth, billing, docs, system, well_known};
+use crate::routes::{admin, auth, billing, docs, system, well_known};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,6 +34,9 @@ use crate::routes::{auth, billing, docs, system, well_known};
         auth::password::change,
         auth::sessions::list,
         auth::sessions::end,
+        admin::session::post,
+        admin::session::get,
+        admin::session::delete,
         billing::stripe,
         system::ping,
         system::status,
@@ -84,6 +87,10 @@ pub fn document() -> Value {
         "session_cookie": {
             "type": "apiKey", "in": "cookie", "name": "__Secure-tenure_<session>",
             "description": "HttpOnly, one per session, set by sign-in and refresh.",
+        },
+        "console_cookie": {
+            "type": "apiKey", "in": "cookie", "name": "__Secure-tenure-console",
+            "description": "HttpOnly, for `/api/v1/admin` alone, set by signing in to the console.",
         },
     });
     document["components"]["responses"]["Problem"] = json!({

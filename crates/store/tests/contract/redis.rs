@@ -44,7 +44,7 @@ pub async fn count(redis: &Redis, tally: Tally) -> Option<Counted> {
 }
 
 pub fn is_beyond(counted: Option<Counted>) -> bool {
-    matches!(counted, Some(Counted::Beyond { resets_in }) if !resets_in.is_zero() && resets_in <= MINUTE)
+    matches!(counted, Some(Counted::Beyond { resets_in, .. }) if !resets_in.is_zero() && resets_in <= MINUTE)
 }
 
 pub const WITHIN: Option<Counted> = Some(Counted::Within);

@@ -98,7 +98,7 @@ struct Keeper {
 impl Keeper {
     fn of(app: &App, arrival: &Arrival, caller: SignedIn) -> Result<Self, Problem> {
         let actor = Actor::Admin(caller.person.id.to_string());
-        let caller = Caller::Person(caller);
+        let caller = Caller::from(&caller);
         demand(app, arrival, &caller, &[permission()?])?;
         match caller.membership() {
             Membership::Member(account) => {

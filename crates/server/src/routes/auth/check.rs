@@ -13,7 +13,7 @@ use tenure_store::{KeyHolder, Membership};
 use utoipa::IntoParams;
 
 use crate::App;
-use crate::http::actor::{Caller, SignedIn};
+use crate::http::actor::{Caller, Identified};
 use crate::http::admission::admit;
 use crate::http::arrival::At;
 use crate::http::problem::{FieldError, Problem};
@@ -71,9 +71,11 @@ fn identity(caller: &Caller) -> HeaderMap {
         }
     };
     match caller {
-        Caller::Person(SignedIn { claims, person, .. }) => {
+        Caller::Person(Identified { person, session, .. }) => {
             tell("tenure-user", &person.id.to_string());
-            tell("tenure-session", &claims.sid.to_string());
+            if let Some(session) = session {
+                tell("tenure-session", &session.to_string());
+            }
             tell("tenure-role", person.role.as_str());
             tell("tenure-email", &person.email);
         }
