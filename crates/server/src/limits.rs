@@ -9,8 +9,8 @@
 //! (docs/decisions/0012-limits-that-nodes-share.md).
 
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as GovernorClock, Reference};
@@ -181,9 +181,7 @@ impl Limits {
     pub async fn sign_in(&self, address: u64, account: Option<u64>, told: &Standings) -> Result<(), Limited> {
         let address = (&self.sign_in_address, address);
         match account {
-            Some(account) => {
-                self.count_everywhere(&[address, (&self.sign_in_account, account)], told).await
-            }
+            Some(account) => self.count_everywhere(&[address, (&self.sign_in_account, account)], told).await,
             None => self.count_everywhere(&[address], told).await,
         }
     }

@@ -197,9 +197,7 @@ async fn identify(parts: &Parts, app: &Arc<App>, arrival: &Arrival, area: Area) 
         return person(at_console.user, app).await;
     }
     match shown {
-        Some(Authorization::Basic(encoded)) => {
-            person(basic::stand(encoded, app, arrival).await?, app).await
-        }
+        Some(Authorization::Basic(encoded)) => person(basic::stand(encoded, app, arrival).await?, app).await,
         _ => Err(access_token::missing()),
     }
 }

@@ -98,11 +98,7 @@ pub async fn begin(app: &App, arrival: &Arrival, user: User) -> Result<(AtConsol
 
 /// Holds the console's cookie against its session, and its session against who the person is now; None without a
 /// cookie. Its time goes on from here.
-pub async fn stand(
-    app: &App,
-    arrival: &Arrival,
-    headers: &HeaderMap,
-) -> Result<Option<AtConsole>, Problem> {
+pub async fn stand(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Option<AtConsole>, Problem> {
     let Some(token) = app.console_cookie.read(headers)? else { return Ok(None) };
     app.origins.check_own(headers)?;
     let key = ConsoleKey(token.hash());

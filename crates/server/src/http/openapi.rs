@@ -117,8 +117,14 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     if refuses && !operation["requestBody"].is_null() {
         statuses.extend(["400", "413", "415", "422"]);
     }
-    if refuses && secured.contains("access_token") || path.ends_with("/login") {
+    if refuses && secured.contains("access_token") {
+        statuses.extend(["401", "429"]);
+    }
+    if path.ends_with("/login") {
         statuses.push("401");
+    }
+    if path.contains("/admin/") {
+        statuses.extend(["401", "403", "429"]);
     }
     if path.ends_with("/auth/refresh") && method == "post" {
         statuses.extend(["400", "401", "409", "429"]);

@@ -81,7 +81,8 @@ impl Origins {
     /// more than an allowed application should be able to. In development our own pages may be on any port.
     pub fn check_own(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let is_own = |origin: &HeaderValue| {
-            self.allows(origin) && (self.any_loopback || self.allowed.first().is_some_and(|own| own == origin))
+            self.allows(origin)
+                && (self.any_loopback || self.allowed.first().is_some_and(|own| own == origin))
         };
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         let comes_from_us = match site {
@@ -92,7 +93,10 @@ impl Origins {
         if comes_from_us && headers.get_all(header::ORIGIN).iter().all(is_own) {
             return Ok(());
         }
-        Err(Problem::new(Code::OriginNotAllowed, "Only this server's own pages may use the console's cookie."))
+        Err(Problem::new(
+            Code::OriginNotAllowed,
+            "Only this server's own pages may use the console's cookie.",
+        ))
     }
 
     /// CORS for the allowed origins, with credentials.

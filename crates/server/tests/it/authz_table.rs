@@ -15,6 +15,8 @@ enum Needs {
     Nothing,
     /// An access token that stands.
     Token,
+    /// The console's cookie, and nothing else.
+    Console,
     /// An access token that is authentic, even if expired or revoked: signing out.
     AuthenticToken,
 }
@@ -29,7 +31,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-const TABLE: [Row; 23] = [
+const TABLE: [Row; 26] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -48,6 +50,9 @@ const TABLE: [Row; 23] = [
     row("GET", "/api/v1/auth/check", Needs::Token),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
+    row("POST", "/api/v1/admin/session", Needs::Nothing),
+    row("GET", "/api/v1/admin/session", Needs::Console),
+    row("DELETE", "/api/v1/admin/session", Needs::Nothing),
     row("POST", "/api/v1/billing/stripe/webhook", Needs::Nothing),
     row("GET", "/api/v1/system/ping", Needs::Nothing),
     row("GET", "/api/v1/system/status", Needs::Nothing),
@@ -82,7 +87,9 @@ impl Row {
             "/api/v1/auth/register" => {
                 json!({ "email": "new@example.com", "password": "a long new password", "name": "New" })
             }
-            "/api/v1/auth/login" => json!({ "email": "ada@example.com", "password": crate::world::PASSWORD }),
+            "/api/v1/auth/login" | "/api/v1/admin/session" if self.method == "POST" => {
+                json!({ "email": "ada@example.com", "password": crate::world::PASSWORD })
+            }
             "/api/v1/auth/logout-event" => json!({ "type": "USER_ACTION", "message": "Signed out" }),
             "/api/v1/auth/password/change" => {
                 json!({ "current_password": crate::world::PASSWORD, "new_password": "a long new password" })
@@ -135,6 +142,8 @@ async fn nobody_is_let_in_where_somebody_is_needed() {
     let app = TestApp::new().await;
     let mut ada = app.signed_in(&app.user("ada").await).await;
     refused(&app, &PROTECTED, None, "access_token_missing").await;
+    refused(&app, &[Needs::Console], None, "access_token_missing").await;
+    refused(&app, &[Needs::Console], Some(&ada.access), "access_token_missing").await;
     check_untouched(&app, &mut ada).await;
 }
 

@@ -1,5 +1,6 @@
 //! One file per resource; the folder path is the URL path. Every outcome of every route.
 
+mod admin;
 mod assets;
 mod auth;
 mod billing;

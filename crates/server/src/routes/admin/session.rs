@@ -7,10 +7,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tenure_domain::console;
+use tenure_domain::ends::Actor;
 use tenure_domain::entitlement::Authority;
+use tenure_domain::id::UserId;
 use tenure_domain::problem::Code;
 use tenure_domain::secret::SecretText;
 use tenure_domain::time::Timestamp;
+use tenure_store::{Decree, Subject};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -79,7 +82,14 @@ async fn sign_in(
         let detail = "You have none of the permissions that the console is for.";
         return Err(Problem::new(Code::PermissionDenied, detail));
     }
+    // Before it is done: rather an act too many than a sign-in that nobody knows of.
+    record(app, arrival, user.id, "console_signed_in").await?;
     begin(app, arrival, user).await
+}
+
+async fn record(app: &App, arrival: &Arrival, user: UserId, what: &'static str) -> Result<(), Problem> {
+    let decree = Decree { actor: Actor::Admin(user.to_string()), reason: None };
+    Ok(app.store.act_record(Subject::User(user), what, decree, arrival.now).await?)
 }
 
 /// Who is signed in to the console, and until when.
@@ -99,13 +109,17 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     match stand(&app, &arrival, &headers).await {
-        Ok(Some(at_console)) => at_console.end(&app).await?,
+        Ok(Some(at_console)) => {
+            record(&app, &arrival, at_console.user.id, "console_signed_out").await?;
+            at_console.end(&app).await?;
+        }
         Ok(None) => {}
         // It opened nothing any more.
         Err(problem) if problem.code.status() == 401 => {}
         Err(problem) => return Err(problem),
     }
-    let mut response = (StatusCode::NO_CONTENT, [(header::SET_COOKIE, app.console_cookie.delete())]).into_response();
+    let mut response =
+        (StatusCode::NO_CONTENT, [(header::SET_COOKIE, app.console_cookie.delete())]).into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);
     Ok(response)
 }
