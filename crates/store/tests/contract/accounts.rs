@@ -236,7 +236,7 @@ async fn what_was_done_without_a_change_is_an_act_too() {
             world.store.act_record(subject.clone(), what, decree("by hand"), at).await.unwrap();
         }
         let acts = world.store.act_list(Some(subject), 10).await.unwrap();
-        assert_eq!(said(&acts), [("console_signed_out", None, None), ("console_signed_in", None, None)]);
+        assert_eq!(said(&acts), [("console_signed_in", None, None), ("console_signed_out", None, None)]);
         assert_eq!((acts[1].at, &acts[1].decree), (T0, &decree("by hand")));
     }
 }
