@@ -99,8 +99,8 @@ impl Standings {
         noted.push(standing);
     }
 
-    pub fn get(&self) -> Vec<Standing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn tell<T>(&self, to: impl FnOnce(&[Standing]) -> T) -> T {
+        to(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -71,7 +71,7 @@ fn finish(response: &mut Response, arrival: &Arrival, method: &Method, https: bo
     if let Ok(id) = HeaderValue::from_str(&arrival.request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
-    rate_limit::tell(headers, &arrival.standings.get());
+    arrival.standings.tell(|standings| rate_limit::tell(headers, standings));
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(value);
     }

@@ -240,6 +240,36 @@ mod tests {
     }
 
     #[test]
+    fn the_console_is_for_our_own_pages_alone() {
+        let check = |any_loopback, lines: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, HeaderValue::from_str(value).unwrap());
+            }
+            origins(any_loopback).check_own(&headers).is_ok()
+        };
+        let (ours, allowed) = (("origin", "https://example.com"), ("origin", "https://app.example.com:8443"));
+        let site = |site| ("sec-fetch-site", site);
+        for own in [&[][..], &[ours], &[ours, site("same-origin")], &[site("same-origin")], &[site("none")]] {
+            assert!(check(false, own), "{own:?}");
+        }
+        for other in [
+            &[allowed][..],
+            &[ours, allowed],
+            &[site("same-site")],
+            &[site("cross-site")],
+            &[ours, site("same-site")],
+            &[("origin", "null")],
+            &[("origin", "http://localhost:5173")],
+        ] {
+            assert!(!check(false, other), "{other:?}");
+        }
+        assert!(check(true, &[("origin", "http://localhost:5173"), site("same-site")]));
+        assert!(!check(true, &[("origin", "http://localhost.evil.net"), site("same-site")]));
+        assert!(!check(true, &[("origin", "http://localhost:5173"), site("cross-site")]));
+    }
+
+    #[test]
     fn a_cross_site_request_is_refused_and_no_browser_is_not() {
         let check = |pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();

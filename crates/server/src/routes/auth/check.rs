@@ -32,6 +32,8 @@ pub struct Asked {
 
 /// Whether the bearer of this access token, or whoever shows this API key, may do what the service behind requires.
 ///
+/// In development it may be e-mail and password by HTTP Basic, too.
+///
 /// 200 without a body and with `Tenure-User`, `Tenure-Session`, `Tenure-Email` and `Tenure-Role`, or of an API key
 /// `Tenure-Key` and `Tenure-Scopes`; and where there is one `Tenure-Account` and `Tenure-Plan`. Or the problem. Never a redirect, and never the end of a session.
 #[utoipa::path(get, path = "/api/v1/auth/check", tag = "auth", params(Asked), security(("access_token" = []), ("api_key" = [])),
