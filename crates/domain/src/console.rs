@@ -12,8 +12,28 @@ use zeroize::Zeroizing;
 use crate::secret::SecretText;
 use crate::time::Timestamp;
 
-/// What the admin API asks for. Whoever has one of them may sign in to the console.
-pub const PERMISSIONS: [&str; 4] = ["admin.read", "admin.accounts", "admin.plans", "admin.users"];
+/// What a route of the administration needs, as a permission. Superusers have all four; the configuration may grant
+/// them to other roles, and a key may have them as scopes. Whoever has one of them may sign in to the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    Read,
+    Accounts,
+    Plans,
+    Users,
+}
+
+impl Right {
+    pub const ALL: [Right; 4] = [Right::Read, Right::Accounts, Right::Plans, Right::Users];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Right::Read => "admin.read",
+            Right::Accounts => "admin.accounts",
+            Right::Plans => "admin.plans",
+            Right::Users => "admin.users",
+        }
+    }
+}
 
 /// Of a console that was used, the expiry is written anew once it would move by this part of the idle time.
 const RENEWED_BY: u32 = 30;
@@ -117,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_are_names_of_permissions() {
-        assert!(PERMISSIONS.iter().all(|name| Slug::parse(name).is_ok()));
+    fn rights_are_names_of_permissions() {
+        assert!(Right::ALL.iter().all(|right| Slug::parse(right.as_str()).is_ok()));
     }
 }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
-use crate::console;
+use crate::console::Right;
 use crate::problem::Code;
 use crate::user::Role;
 
@@ -98,6 +98,16 @@ impl Bypass {
             Bypass::SystemAccount => "system_account",
         }
     }
+
+    /// The one that a role brings.
+    const fn of(role: Role) -> Option<Bypass> {
+        match role {
+            Role::Superuser => Some(Bypass::Superuser),
+            Role::Developer => Some(Bypass::Developer),
+            Role::System => Some(Bypass::SystemUser),
+            Role::User | Role::Admin => None,
+        }
+    }
 }
 
 /// What the operator has laid down.
@@ -117,6 +127,45 @@ impl Default for Policy {
             serves_pending_payment: true,
             permissions: BTreeMap::new(),
         }
+    }
+}
+
+impl Policy {
+    /// Whether somebody on this authority has a permission.
+    pub fn permits(&self, authority: Authority<'_>, permission: &str) -> bool {
+        match authority {
+            Authority::Person(Role::Superuser) => true,
+            Authority::Person(role) => {
+                self.permissions.get(permission).is_some_and(|roles| roles.contains(&role))
+            }
+            Authority::Key(scopes) => scopes.contains(permission),
+        }
+    }
+
+    /// Whether somebody on this authority may give a role, take it, or handle whoever has it: nobody makes another, or
+    /// becomes through another, what may do more than they. Roles that bring a bypass are the superusers' affair.
+    pub fn governs(&self, authority: Authority<'_>, role: Role) -> bool {
+        if matches!(authority, Authority::Person(Role::Superuser)) {
+            return true;
+        }
+        let of_role = self.permissions.iter().filter(|(_, roles)| roles.contains(&role));
+        Bypass::of(role).is_none()
+            && of_role.into_iter().all(|(name, _)| self.permits(authority, name.as_str()))
+    }
+
+    /// Whether somebody of this role may sign in to the console: there is something in it that they may do.
+    pub fn opens_console(&self, role: Role) -> bool {
+        Right::ALL.iter().any(|right| self.permits(Authority::Person(role), right.as_str()))
+    }
+
+    /// The way past account and plan that a caller has, if any. An API key has its account's alone.
+    pub fn bypass(&self, authority: Authority<'_>, is_of_system_account: bool) -> Option<Bypass> {
+        let by_role = match authority {
+            Authority::Person(role) => Bypass::of(role),
+            Authority::Key(_) => None,
+        };
+        let by_account = is_of_system_account.then_some(Bypass::SystemAccount);
+        [by_role, by_account].into_iter().flatten().find(|bypass| self.bypasses.contains(bypass))
     }
 }
 
@@ -190,7 +239,7 @@ fn permission_refusal(
     requirement: &Requirement,
 ) -> Option<Refusal> {
     requirement.0.iter().find_map(|need| match need {
-        Need::Permission(permission) if !policy.grants(authority, permission.as_str()) => {
+        Need::Permission(permission) if !policy.permits(authority, permission.as_str()) => {
             Some(Refusal::PermissionDenied(permission.clone()))
         }
         _ => None,
@@ -220,38 +269,6 @@ fn plan_refusal(policy: &Policy, account: &Tenancy, requirement: &Requirement) -
         },
         _ => None,
     })
-}
-
-// === impl Policy ===
-
-impl Policy {
-    /// Whether somebody has a permission.
-    pub fn grants(&self, authority: Authority<'_>, permission: &str) -> bool {
-        match authority {
-            Authority::Person(Role::Superuser) => true,
-            Authority::Person(role) => {
-                self.permissions.get(permission).is_some_and(|roles| roles.contains(&role))
-            }
-            Authority::Key(scopes) => scopes.contains(permission),
-        }
-    }
-
-    /// Whether somebody of this role may sign in to the console: there is something in it that they may do.
-    pub fn opens_console(&self, role: Role) -> bool {
-        console::PERMISSIONS.iter().any(|permission| self.grants(Authority::Person(role), permission))
-    }
-
-    /// The way past account and plan that a caller has, if any. An API key has its account's alone.
-    pub fn bypass(&self, authority: Authority<'_>, is_of_system_account: bool) -> Option<Bypass> {
-        let by_role = match authority {
-            Authority::Person(Role::Superuser) => Some(Bypass::Superuser),
-            Authority::Person(Role::Developer) => Some(Bypass::Developer),
-            Authority::Person(Role::System) => Some(Bypass::SystemUser),
-            Authority::Person(Role::User | Role::Admin) | Authority::Key(_) => None,
-        };
-        let by_account = is_of_system_account.then_some(Bypass::SystemAccount);
-        [by_role, by_account].into_iter().flatten().find(|bypass| self.bypasses.contains(bypass))
-    }
 }
 
 // === impl Requirement ===

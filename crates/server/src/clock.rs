@@ -1,11 +1,19 @@
 //! Where time and randomness come from: injected, so that tests have their own.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use tenure_domain::time::Timestamp;
 use tenure_store::Entropy;
 
 /// Where the time comes from. The server reads it once per request.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+
+    /// Whether it went ahead by more than the time that passed, not long ago: then its word ends nothing, because
+    /// a clock that is days wrong would find every session's time to be over (docs/operations.md).
+    fn has_leapt(&self) -> bool {
+        false
+    }
 
     /// Whether it is this machine's, which should agree with those of others. A test's need not.
     fn is_of_this_machine(&self) -> bool {
@@ -29,6 +37,99 @@ impl Clock for SystemClock {
     }
 }
 
+/// The operating system's clock, held against the time that passed since the machine was started, its sleep included:
+/// nobody can set that one.
+pub struct WatchedClock {
+    watch: Mutex<Watch>,
+}
+
+/// By how much the clock is ahead of the time that passed, milliseconds.
+struct Watch {
+    /// When it was last trusted.
+    trusted: i64,
+    /// Where it has leapt to, and when, in time that passed. None while it is trusted.
+    leapt: Option<(i64, i64)>,
+}
+
+/// What a clock may be set by at once, milliseconds. NTP corrects by less, unless it corrects what was wrong before.
+const LEAP: i64 = 5 * 60 * 1000;
+
+/// How long a clock has to stand where it leapt to until it is trusted again, milliseconds: whoever runs the machine has
+/// been warned by then.
+const PROBATION: i64 = 60 * 60 * 1000;
+
+impl Watch {
+    /// The time, from what the clock says and the time that passed since the machine was started.
+    ///
+    /// A leap ahead is gone along with, and ends nothing. One back is not gone along with until it is trusted: a sign-in by
+    /// it would be over as soon as the clock is right again.
+    fn time(&mut self, wall: i64, passed: i64) -> i64 {
+        self.note(wall - passed, passed);
+        if self.leapt.is_some() { wall.max(self.trusted + passed) } else { wall }
+    }
+
+    fn note(&mut self, lead: i64, passed: i64) {
+        if (lead - self.trusted).abs() <= LEAP {
+            // Slow corrections are followed.
+            self.trusted = lead;
+            if self.leapt.take().is_some() {
+                tracing::warn!("the clock is back where it was before it leapt");
+            }
+            return;
+        }
+        match self.leapt {
+            Some((to, since)) if (lead - to).abs() <= LEAP => {
+                if passed - since >= PROBATION {
+                    *self = Self { trusted: lead, leapt: None };
+                    tracing::warn!("the clock has stood for an hour where it leapt to, and is trusted again");
+                }
+            }
+            _ => {
+                self.leapt = Some((lead, passed));
+                let seconds = (lead - self.trusted) / 1000;
+                tracing::error!(
+                    seconds,
+                    "the clock has leapt; nothing ends by it until it has stood for an hour"
+                );
+            }
+        }
+    }
+}
+
+impl WatchedClock {
+    /// Trusts the clock as it is now.
+    pub fn starting_now() -> Self {
+        let trusted = SystemClock.now().as_ms() - passed();
+        Self { watch: Mutex::new(Watch { trusted, leapt: None }) }
+    }
+
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for WatchedClock {
+    fn now(&self) -> Timestamp {
+        // Read under the lock, so that nobody notes an older time after a newer one.
+        let mut watch = self.watch();
+        Timestamp::from_ms(watch.time(SystemClock.now().as_ms(), passed()))
+    }
+
+    fn has_leapt(&self) -> bool {
+        self.watch().leapt.is_some()
+    }
+
+    fn is_of_this_machine(&self) -> bool {
+        true
+    }
+}
+
+/// Since the machine was started, milliseconds.
+fn passed() -> i64 {
+    let passed = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    passed.tv_sec.saturating_mul(1000).saturating_add(passed.tv_nsec / 1_000_000)
+}
+
 /// The operating system's randomness.
 pub struct SystemEntropy;
 
@@ -38,5 +139,93 @@ impl Entropy for SystemEntropy {
         if aws_lc_rs::rand::fill(bytes).is_err() {
             std::process::abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1000;
+    const MINUTE: i64 = 60 * SECOND;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+
+    /// A clock beside the time that passes; both begin at zero.
+    struct Machine {
+        watch: Watch,
+        passed: i64,
+        ahead: i64,
+        told: i64,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            Self { watch: Watch { trusted: 0, leapt: None }, passed: 0, ahead: 0, told: 0 }
+        }
+
+        /// Lets time pass, sets the clock, and asks whether it has leapt.
+        fn after(&mut self, passed: i64, set_by: i64) -> bool {
+            self.passed += passed;
+            self.ahead += set_by;
+            self.told = self.watch.time(self.passed + self.ahead, self.passed);
+            self.watch.leapt.is_some()
+        }
+    }
+
+    #[test]
+    fn a_leap_is_distrusted_at_once_and_for_an_hour() {
+        for leap in [LEAP + 1, HOUR, 30 * DAY, -HOUR, -30 * DAY] {
+            let mut machine = Machine::new();
+            assert!(!machine.after(DAY, 0));
+            assert!(machine.after(0, leap), "{leap}");
+            assert!(machine.after(HOUR - 1, 0));
+            assert!(!machine.after(1, 0), "what has stood for an hour is the time");
+            assert!(!machine.after(20 * DAY, 0));
+        }
+    }
+
+    #[test]
+    fn sleep_slow_corrections_and_small_steps_are_no_leap() {
+        let mut machine = Machine::new();
+        assert!(!machine.after(9 * HOUR, 0), "the time that passes includes sleep");
+        for _ in 0..1000 {
+            assert!(!machine.after(MINUTE, SECOND));
+        }
+        assert!(!machine.after(MINUTE, LEAP) && !machine.after(MINUTE, -LEAP));
+    }
+
+    #[test]
+    fn a_clock_that_comes_back_is_trusted_at_once_and_one_that_leaps_again_is_not() {
+        let mut machine = Machine::new();
+        assert!(machine.after(MINUTE, 30 * DAY));
+        assert!(!machine.after(MINUTE, -30 * DAY));
+        // Back and forth, as by a battery that is empty: coming back from behind is no leap either.
+        assert!(machine.after(MINUTE, -30 * DAY));
+        assert!(!machine.after(MINUTE, 30 * DAY));
+        // A second leap in the middle of the first does not shorten the hour of the last word.
+        assert!(machine.after(MINUTE, DAY));
+        assert!(machine.after(59 * MINUTE, DAY));
+        assert!(machine.after(MINUTE, 0), "it leapt again a minute ago");
+    }
+
+    #[test]
+    fn the_time_goes_ahead_with_the_clock_and_back_only_when_that_is_trusted() {
+        let mut machine = Machine::new();
+        machine.after(DAY, 30 * DAY);
+        assert_eq!(machine.told, 31 * DAY);
+        machine.after(MINUTE, -30 * DAY);
+        assert_eq!(machine.told, DAY + MINUTE);
+        machine.after(MINUTE, -HOUR);
+        assert_eq!(machine.told, DAY + 2 * MINUTE, "as if it had not been set back");
+        machine.after(HOUR, 0);
+        assert_eq!(machine.told, DAY + 2 * MINUTE);
+    }
+
+    #[test]
+    fn the_machines_own_clock_stands() {
+        let clock = WatchedClock::starting_now();
+        clock.now();
+        assert!(!clock.has_leapt());
     }
 }

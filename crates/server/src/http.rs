@@ -17,7 +17,7 @@ pub mod rate_limit;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 use crate::App;
 use crate::http::door::Door;
@@ -46,6 +46,20 @@ fn routes() -> Router<Arc<App>> {
             "/api/v1/admin/session",
             get(admin::session::get).post(admin::session::post).delete(admin::session::delete),
         )
+        .route("/api/v1/admin/accounts", get(admin::accounts::list).post(admin::accounts::create))
+        .route("/api/v1/admin/accounts/{id}", get(admin::accounts::show).patch(admin::accounts::change))
+        .route("/api/v1/admin/plans", get(admin::plans::list))
+        .route("/api/v1/admin/plans/{slug}", put(admin::plans::save))
+        .route("/api/v1/admin/users", get(admin::users::list).post(admin::users::create))
+        .route(
+            "/api/v1/admin/users/{id}",
+            get(admin::users::show).patch(admin::users::change).delete(admin::users::endings::delete),
+        )
+        .route("/api/v1/admin/users/{id}/disable", post(admin::users::endings::disable))
+        .route("/api/v1/admin/users/{id}/enable", post(admin::users::enable))
+        .route("/api/v1/admin/users/{id}/sign-out", post(admin::users::endings::sign_out))
+        .route("/api/v1/admin/users/{id}/password", post(admin::users::endings::set_password))
+        .route("/api/v1/admin/acts", get(admin::acts::list))
         .route("/api/v1/billing/stripe/webhook", post(billing::stripe))
         .route("/api/v1/system/ping", get(system::ping))
         .route("/api/v1/system/status", get(system::status))

@@ -105,6 +105,7 @@ pub struct Metrics {
     pub sessions_active: Gauge,
     pub signing_key_age: Gauge<f64, AtomicU64>,
     pub clock_offset: Gauge<f64, AtomicU64>,
+    pub clock_leapt: Gauge,
     store: StoreMetrics,
     redis: RedisMetrics,
 }
@@ -167,6 +168,7 @@ impl Default for Metrics {
             sessions_active: Gauge::default(),
             signing_key_age: Gauge::default(),
             clock_offset: Gauge::default(),
+            clock_leapt: Gauge::default(),
             store: StoreMetrics::default(),
             redis: RedisMetrics::default(),
         };
@@ -258,6 +260,11 @@ impl Metrics {
             "tenure_clock_offset_seconds",
             "How far this machine's clock is ahead of the database's: not ready beyond 10 either way",
             self.clock_offset.clone(),
+        );
+        registry.register(
+            "tenure_clock_leapt",
+            "1 while this machine's clock stands where it leapt to, and nothing ends by it",
+            self.clock_leapt.clone(),
         );
         registry.register(
             "tenure_redis_up",

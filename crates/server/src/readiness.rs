@@ -33,6 +33,11 @@ impl Readiness {
         if let Some(offset) = app.node_clock.offset().filter(|offset| offset.verdict() == Verdict::Unfit) {
             readiness.not_ready.push(offset.to_string());
         }
+        if app.clock.has_leapt() {
+            readiness
+                .degraded
+                .push("clock: it has leapt; nothing ends by it until it has stood for an hour".into());
+        }
         if !app.store.vitals().feed_live {
             readiness
                 .degraded

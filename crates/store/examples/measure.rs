@@ -101,7 +101,8 @@ async fn sign_in(store: &Arc<dyn Store>, count: usize) -> (User, Vec<Session>) {
         name,
         role: Role::User,
         password_hash: None,
-        account: None,
+        home: tenure_store::Home::Nowhere,
+        decree: None,
     };
     let UserCreated::Created { user, .. } = store.user_create(new, None, now()).await.unwrap() else {
         panic!("the address is taken");
@@ -202,7 +203,8 @@ async fn present(
     };
     let text = mint(rules.keys.current(), &claims, &session.salt);
     let tokens = vec![rules.keys.read(&text).unwrap()];
-    let request = RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(rules) };
+    let request =
+        RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(rules), may_expire: true };
     match store.session_refresh(request, at).await.unwrap().pop() {
         Some(Refreshed::Served { session, written: true, .. }) => session,
         _ => panic!("not rotated"),

@@ -151,6 +151,23 @@ impl std::fmt::Display for Subject {
     }
 }
 
+/// Text that names nothing an act could concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected acc_..., usr_... or plan:NAME")]
+pub struct SubjectError;
+
+/// As its `Display` writes it.
+impl std::str::FromStr for Subject {
+    type Err = SubjectError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, SubjectError> {
+        let account = text.parse().map(Subject::Account).ok();
+        let user = || text.parse().map(Subject::User).ok();
+        let plan = || text.strip_prefix("plan:").and_then(|slug| slug.parse().ok()).map(Subject::Plan);
+        account.or_else(user).or_else(plan).ok_or(SubjectError)
+    }
+}
+
 /// One thing that somebody with rights has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
@@ -159,7 +176,7 @@ pub struct Act {
     pub decree: Decree,
     /// As [`Subject`] writes it.
     pub subject: String,
-    /// The name of what changed, such as `status`, or of what was done, such as `created`.
+    /// The name of what changed, such as `status`, or of what was done; `created` of an account, `state` of a user.
     pub what: String,
     pub was: Option<String>,
     pub became: Option<String>,
@@ -167,6 +184,16 @@ pub struct Act {
 
 /// What differs between two states of the same thing: a name, what it was, what it became.
 pub(crate) type Difference = (&'static str, Option<String>, Option<String>);
+
+/// What became of a user as a whole: `created`, `disabled`, `enabled`, `deleted`.
+pub(crate) fn state(became: &str) -> Difference {
+    ("state", None, Some(became.to_owned()))
+}
+
+/// Somebody else gave a user a password.
+pub(crate) fn password_set() -> Difference {
+    ("password", None, Some("set".to_owned()))
+}
 
 /// The states side by side, without what is the same.
 pub(crate) fn differences<const N: usize>(

@@ -41,7 +41,7 @@ use tenure_domain::user::Role;
 
 pub use account::{
     ACTS_LISTED_MAX, Account, AccountChange, AccountChanged, Accounts, Act, Decree, Membership, NewAccount,
-    Plan, PlanSaved, Subject, UserChange, UserChanged,
+    Plan, PlanSaved, Subject, SubjectError, UserChange, UserChanged,
 };
 pub use api_key::{ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys, KEY_USE_NOTED_EVERY, KeyHolder, NewApiKey};
 pub use billing::{Applied, Billing};
@@ -154,8 +154,19 @@ pub struct NewUser {
     pub name: String,
     pub role: Role,
     pub password_hash: Option<PasswordHash>,
-    /// Creates an account with the user as its member; none leaves them without.
-    pub account: Option<NewAccount>,
+    pub home: Home,
+    /// On whose decree, if they are created by somebody with rights; then it is an act.
+    pub decree: Option<Decree>,
+}
+
+/// Where a person who is created belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// In an account that is created for them.
+    Own(NewAccount),
+    /// In one that exists.
+    In(AccountId),
+    Nowhere,
 }
 
 /// A sign-in to record.
@@ -175,6 +186,8 @@ pub enum UserCreated {
         session: Option<Session>,
     },
     EmailTaken,
+    /// The account they were to belong to is not there.
+    AccountGone,
 }
 
 pub enum SessionCreated {
@@ -195,6 +208,8 @@ pub struct RefreshRequest {
     pub tokens: Vec<PresentedToken>,
     pub freshness: Freshness,
     pub rules: Arc<RefreshRules>,
+    /// Whether the clock may end what it says is over. It may not after it has leapt.
+    pub may_expire: bool,
 }
 
 /// What became of one presented token.
@@ -207,6 +222,8 @@ pub enum Refreshed {
     Refused { session_id: SessionId },
     /// It has ended, now (`newly`) or before.
     Ended { session_id: SessionId, end: End, newly: bool },
+    /// Its time would be over, by a clock that may not say so. Nothing was written.
+    Doubted { session_id: SessionId },
     /// The tag does not fit the row.
     NotAuthentic,
     /// There is no such row, or its user is gone without a trace: proof of nothing (protocol.md section 3).
@@ -221,6 +238,13 @@ pub struct EndOrder {
     pub reason: EndReason,
     pub actor: Actor,
     pub note: Option<String>,
+}
+
+impl EndOrder {
+    /// The same as what an act is signed with.
+    pub(crate) fn decree(&self) -> Decree {
+        Decree { actor: self.actor.clone(), reason: self.note.clone() }
+    }
 }
 
 /// Which sessions of a user an order concerns.
@@ -358,7 +382,7 @@ pub trait Sessions: Send + Sync {
 /// Users and the accounts they belong to.
 #[async_trait]
 pub trait Users: Send + Sync {
-    /// Creates a user, and the account and session that go with them, in one durable step.
+    /// Creates a user, and the account, session and act that go with them, in one durable step.
     async fn user_create(
         &self,
         new: NewUser,
@@ -377,7 +401,7 @@ pub trait Users: Send + Sync {
     async fn user_rename(&self, id: UserId, name: String, now: Timestamp) -> Result<Option<Person>>;
 
     /// Sets a new password if the stored hash is still `expected` (none: whatever it is), bumps
-    /// `token_version` and ends the user's sessions but `keep`, all in one durable step.
+    /// `token_version` and ends the user's sessions but `keep`, all in one durable step. An act, if somebody else does it.
     async fn user_set_password(
         &self,
         id: UserId,
@@ -392,14 +416,14 @@ pub trait Users: Send + Sync {
     /// hash is no longer `expected`.
     async fn user_rehash(&self, id: UserId, expected: PasswordHash, new: PasswordHash) -> Result<()>;
 
-    /// Disables a user, ends all their sessions with the order's reason and bumps `token_version`. None if
-    /// there is no such user.
+    /// Disables a user, ends all their sessions with the order's reason and bumps `token_version`. It is an act, and
+    /// the order's note its reason, unless they were disabled before. None if there is no such user.
     async fn user_disable(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>>;
 
     /// Lets a disabled user sign in again. Sessions that ended stay ended. False if there is no such user.
-    async fn user_enable(&self, id: UserId, now: Timestamp) -> Result<bool>;
+    async fn user_enable(&self, id: UserId, decree: Decree, now: Timestamp) -> Result<bool>;
 
-    /// Deletes a user's data and ends all their sessions; the ended rows stay, so that the end is explained.
+    /// Deletes a user's data and ends all their sessions; the ended rows stay, so that the end is explained. It is an act.
     /// None if there is no such user.
     async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>>;
 }

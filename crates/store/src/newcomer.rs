@@ -1,13 +1,15 @@
 //! What new users, sessions and receipts are made of, the same for every database; ids, salts and receipts are
 //! drawn here and nowhere else.
 
+use tenure_domain::email::Email;
 use tenure_domain::ends::{Actor, End};
 use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
 use tenure_domain::rotation::Rotation;
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
+use tenure_domain::user::Role;
 
-use crate::{EndOrder, Entropy, NewAccount, NewSession, NewUser, User};
+use crate::{EndOrder, Entropy, Home, NewAccount, NewSession, NewUser, User};
 
 /// What a user's `token_version` starts at.
 const FIRST_VERSION: u32 = 1;
@@ -22,9 +24,17 @@ impl dyn Entropy + '_ {
 }
 
 impl NewUser {
-    /// The account to create with the user, if one was asked for.
-    pub(crate) fn account(&self, entropy: &dyn Entropy, now: Timestamp) -> Option<(AccountId, &NewAccount)> {
-        self.account.as_ref().map(|new| (AccountId::generate(now, entropy.draw()), new))
+    /// Somebody with an account of their own, of the same name, who cannot sign in yet.
+    pub fn named(email: &Email, name: &str) -> Self {
+        Self {
+            email: email.as_str().to_owned(),
+            email_key: email.key().to_owned(),
+            name: name.to_owned(),
+            role: Role::User,
+            password_hash: None,
+            home: Home::Own(NewAccount::named(name)),
+            decree: None,
+        }
     }
 
     pub(crate) fn user(&self, entropy: &dyn Entropy, account_id: Option<AccountId>, now: Timestamp) -> User {

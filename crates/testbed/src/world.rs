@@ -17,7 +17,6 @@ use tenure_domain::email::Email;
 use tenure_domain::id::UserId;
 use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
-use tenure_domain::user::Role;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{NewUser, UserCreated};
 use tokio::net::TcpListener;
@@ -143,17 +142,11 @@ impl World {
         let email = Email::parse(email)?;
         let password = Password::chosen(&SecretText::from_plain(password.to_owned()), email.key())?;
         let hash = app.hasher.hash(password).await.map_err(|error| error.to_string())?;
-        let new = NewUser {
-            email: email.as_str().to_owned(),
-            email_key: email.key().to_owned(),
-            name: name.to_owned(),
-            role: Role::User,
-            password_hash: Some(hash.map_err(|error| error.to_string())?),
-            account: Some(tenure_store::NewAccount::named(name)),
-        };
+        let hash = hash.map_err(|error| error.to_string())?;
+        let new = NewUser { password_hash: Some(hash), ..NewUser::named(&email, name) };
         Ok(match app.store.user_create(new, None, self.clock.now()).await? {
             UserCreated::Created { user, .. } => Some(user.id),
-            UserCreated::EmailTaken => None,
+            UserCreated::EmailTaken | UserCreated::AccountGone => None,
         })
     }
 

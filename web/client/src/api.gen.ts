@@ -19,6 +19,19 @@ export interface AccountAnswer {
   status: AccountStatus;
 }
 
+/** What is to be different. What is left out stays. */
+export interface AccountPatch {
+  is_system?: boolean | null;
+  name?: string | null;
+  /** Null takes the plan away. */
+  plan?: string | null;
+  /** Why, for whoever asks later: 1 to 500 characters. */
+  reason: string;
+  status?: string | null;
+  /** Null: nobody at Stripe pays for it. */
+  stripe_customer?: string | null;
+}
+
 /** The plan of an account. */
 export interface AccountPlan {
   is_active: boolean;
@@ -26,7 +39,58 @@ export interface AccountPlan {
   slug: string;
 }
 
+export interface AccountRecord {
+  created_at: number;
+  id: string;
+  /** It belongs to whoever runs the product, and passes by account and plan. */
+  is_system: boolean;
+  name: string;
+  /** The slug of its plan. */
+  plan?: string | null;
+  status: AccountStatus;
+  /** The customer of Stripe's who pays for it. */
+  stripe_customer?: string | null;
+}
+
+export interface AccountRecords {
+  /** Oldest first. */
+  accounts: AccountRecord[];
+  /** What `after` is for the next page; null where nothing was left. */
+  next?: string | null;
+}
+
 export type AccountStatus = "trial" | "active" | "pending_payment" | "suspended" | "cancelled";
+
+export interface AccountWish {
+  /** 1 to 200 characters. */
+  name: string;
+  /** The slug of a plan. */
+  plan?: string | null;
+  /** Why, for whoever asks later: 1 to 500 characters. */
+  reason: string;
+  /** trial, active (if left out), pending_payment, suspended or cancelled. */
+  status?: string | null;
+}
+
+/** One thing that somebody with rights has changed. */
+export interface ActRecord {
+  /** `user`, `policy`, `clock`, or `admin:` and who it was. */
+  actor: string;
+  at: number;
+  became?: string | null;
+  id: string;
+  reason?: string | null;
+  /** The id of an account or a user, or `plan:` and its slug. */
+  subject: string;
+  was?: string | null;
+  /** What changed, such as `status`. */
+  what: string;
+}
+
+export interface ActRecords {
+  /** Newest first. */
+  acts: ActRecord[];
+}
 
 export interface ApiKeyAnswer {
   created_at: number;
@@ -276,12 +340,50 @@ export interface PasswordChangeAnswer extends AccessToken {
   ended_sessions: number;
 }
 
+export interface PasswordWish {
+  /** 8 to 256 characters, no composition rules, not on lists of common passwords. */
+  password: string;
+  /** Why, for whoever asks later: 1 to 500 characters. */
+  reason: string;
+}
+
 export interface PlanAnswer {
   features: string[];
   /** How much of each thing it allows; null means as much as anybody likes. */
   limits: Record<string, number | null>;
   name: string;
   slug: string;
+}
+
+export interface PlanRecord {
+  created_at: number;
+  features: string[];
+  /** Accounts whose plan is not active are refused what needs one. */
+  is_active: boolean;
+  /** How much of each thing it allows; null means as much as anybody likes. */
+  limits: Record<string, number | null>;
+  name: string;
+  slug: string;
+  /** Stripe's price that stands for it. */
+  stripe_price?: string | null;
+}
+
+export interface PlanRecords {
+  /** By their slugs, those that are not active too. */
+  plans: PlanRecord[];
+}
+
+/** A whole plan: what is left out is not so. */
+export interface PlanWish {
+  features?: string[];
+  is_active: boolean;
+  /** How much of each thing, at most a hundred things; null means as much as anybody likes. */
+  limits?: Record<string, number | null>;
+  /** 1 to 200 characters. */
+  name: string;
+  /** Why, for whoever asks later: 1 to 500 characters. */
+  reason: string;
+  stripe_price?: string | null;
 }
 
 export interface PlansAnswer {
@@ -328,6 +430,11 @@ export interface ProfileAnswer extends UserAnswer {
 export interface ProfileChange {
   /** 1 to 200 characters. */
   name?: string | null;
+}
+
+/** Why something is done: 1 to 500 characters, for whoever asks later. */
+export interface Reason {
+  reason: string;
 }
 
 export interface RegisterRequest {
@@ -379,6 +486,12 @@ export interface SessionList {
   sessions: SessionEntry[];
 }
 
+/** What ending somebody's sessions came to. */
+export interface SessionsEnded {
+  /** How many were alive. */
+  ended_sessions: number;
+}
+
 /**
  * What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
  * cookie alone.
@@ -410,4 +523,47 @@ export interface UserAnswer {
   role: UserRole;
 }
 
+/** What is to be different. What is left out stays. */
+export interface UserPatch {
+  /** Null takes them out of their account. */
+  account_id?: string | null;
+  /** Why, for whoever asks later: 1 to 500 characters. */
+  reason: string;
+  role?: string | null;
+}
+
+export interface UserRecord {
+  account_id?: string | null;
+  created_at: number;
+  /** Since when they are kept from signing in. */
+  disabled_at?: number | null;
+  email: string;
+  /** Whether they can sign in with a password. */
+  has_password: boolean;
+  id: string;
+  name: string;
+  role: UserRole;
+}
+
+export interface UserRecords {
+  /** What `after` is for the next page; null where nothing was left. */
+  next?: string | null;
+  /** Oldest first. */
+  users: UserRecord[];
+}
+
 export type UserRole = "user" | "admin" | "developer" | "superuser" | "system";
+
+export interface UserWish {
+  /** The account they belong to; left out, they get one of their own. */
+  account_id?: string | null;
+  email: string;
+  /** 1 to 200 characters. */
+  name: string;
+  /** 8 to 256 characters. Left out, they cannot sign in until they have one. */
+  password?: string | null;
+  /** Why, for whoever asks later: 1 to 500 characters. */
+  reason: string;
+  /** user (if left out), admin, developer, superuser or system. */
+  role?: string | null;
+}

@@ -229,10 +229,10 @@ fn requirements_are_written_as_they_are_read() {
 fn the_console_opens_for_superusers_and_whoever_has_something_to_do_in_it() {
     let opens = |policy: &Policy| Role::ALL.map(|role| policy.opens_console(role));
     assert_eq!(opens(&policy()), [false, false, false, true, false]);
-    for permission in console::PERMISSIONS {
-        let granted = BTreeMap::from([(slug(permission), BTreeSet::from([Role::Admin]))]);
+    for right in Right::ALL {
+        let granted = BTreeMap::from([(slug(right.as_str()), BTreeSet::from([Role::Admin]))]);
         let policy = Policy { permissions: granted, ..policy() };
-        assert_eq!(opens(&policy), [false, true, false, true, false], "{permission}");
+        assert_eq!(opens(&policy), [false, true, false, true, false], "{right:?}");
     }
 }
 
@@ -264,4 +264,46 @@ proptest! {
             prop_assert_eq!(requirement.to_string().parse(), Ok(requirement));
         }
     }
+}
+
+#[test]
+fn whoever_governs_a_role_may_do_all_that_it_may_and_only_superusers_govern_those_with_a_bypass() {
+    let roles = |roles: &[Role]| roles.iter().copied().collect::<BTreeSet<_>>();
+    let permissions = [
+        ("reports.write", roles(&[Role::Admin, Role::Developer])),
+        ("users.manage", roles(&[Role::Admin])),
+        ("reports.read", roles(&[Role::User, Role::Admin])),
+    ];
+    let permissions = permissions.map(|(name, roles)| (slug(name), roles)).into_iter().collect();
+    for bypasses in [BTreeSet::new(), Bypass::ALL.into_iter().collect()] {
+        let policy = Policy { permissions: BTreeMap::clone(&permissions), bypasses, ..Policy::default() };
+        let key = roles_of_key(&["reports.read", "users.manage"]);
+        let authorities = Role::ALL.map(Authority::Person).into_iter().chain([Authority::Key(&key)]);
+        for authority in authorities {
+            for role in Role::ALL {
+                let more = policy.permissions.keys().any(|name| {
+                    policy.permits(Authority::Person(role), name.as_str())
+                        && !policy.permits(authority, name.as_str())
+                });
+                let governs = policy.governs(authority, role);
+                assert!(!(governs && more), "{authority:?} {role}");
+                let is_superuser = matches!(authority, Authority::Person(Role::Superuser));
+                assert!(
+                    is_superuser || !governs || matches!(role, Role::User | Role::Admin),
+                    "{authority:?} {role}"
+                );
+                assert!(governs || !is_superuser);
+            }
+        }
+        // And it is not empty: an administrator governs people and other administrators, the key people alone.
+        assert!(policy.governs(Authority::Person(Role::Admin), Role::Admin));
+        assert!(
+            policy.governs(Authority::Key(&key), Role::User)
+                && !policy.governs(Authority::Key(&key), Role::Admin)
+        );
+    }
+}
+
+fn roles_of_key(scopes: &[&str]) -> BTreeSet<Slug> {
+    scopes.iter().map(|name| slug(name)).collect()
 }

@@ -29,12 +29,10 @@ use tenure_domain::id::{AccountId, UserId};
 use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
 use tenure_domain::time::Timestamp;
-use tenure_domain::user::Role;
+
 use tenure_guard::{Builder, Freshness, Guard, Identity};
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
-use tenure_store::{
-    AccountChange, ApiKeyCreated, Decree, EndOrder, NewAccount, NewApiKey, NewUser, Scope, UserCreated,
-};
+use tenure_store::{AccountChange, ApiKeyCreated, Decree, EndOrder, NewApiKey, NewUser, Scope, UserCreated};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
@@ -150,14 +148,8 @@ impl Issuer {
     pub async fn ada(&self) -> Ada {
         let email = Email::parse("ada@example.com").unwrap();
         let chosen = Password::chosen(&SecretText::from_plain(PASSWORD.into()), email.key()).unwrap();
-        let new = NewUser {
-            email: email.as_str().into(),
-            email_key: email.key().into(),
-            name: "Ada".into(),
-            role: Role::User,
-            password_hash: Some(self.app.hasher.hash(chosen).await.unwrap().unwrap()),
-            account: Some(NewAccount::named("Ada")),
-        };
+        let hash = self.app.hasher.hash(chosen).await.unwrap().unwrap();
+        let new = NewUser { password_hash: Some(hash), ..NewUser::named(&email, "Ada") };
         let UserCreated::Created { user, .. } =
             self.app.store.user_create(new, None, self.clock.now()).await.unwrap()
         else {

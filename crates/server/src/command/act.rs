@@ -16,22 +16,15 @@ pub struct ActsArgs {
 }
 
 pub async fn run(global: &Global, args: ActsArgs) -> Outcome {
-    let subject = args.subject.as_deref().map(subject).transpose()?;
+    let read = |text: &str| {
+        text.parse::<Subject>().map_err(|error| Failure::Usage(format!("`{text}` is no subject: {error}")))
+    };
+    let subject = args.subject.as_deref().map(read).transpose()?;
     let acts = global.open_store().await?.act_list(subject, PAGE).await?;
     print(global, &acts.iter().map(row).collect(), || {
         acts.iter().for_each(|act| println!("{}", line(act)));
     });
     Ok(())
-}
-
-fn subject(text: &str) -> Result<Subject, Failure> {
-    let account = text.parse().map(Subject::Account).ok();
-    let user = || text.parse().map(Subject::User).ok();
-    let plan = || text.strip_prefix("plan:").and_then(|slug| slug.parse().ok()).map(Subject::Plan);
-    account
-        .or_else(user)
-        .or_else(plan)
-        .ok_or_else(|| Failure::Usage(format!("`{text}` is neither acc_..., usr_... nor plan:NAME")))
 }
 
 pub fn row(act: &Act) -> Value {
@@ -44,6 +37,8 @@ pub fn row(act: &Act) -> Value {
 pub fn line(act: &Act) -> String {
     let or_nothing = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".into());
     let reason = act.decree.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let (was, became) = (or_nothing(&act.was), or_nothing(&act.became));
-    format!("{}  {}  {}: {was} -> {became}  by {}{reason}", act.at, act.subject, act.what, act.decree.actor)
+    // What becomes of somebody as a whole has no before.
+    let was = if act.what == "state" { String::new() } else { format!("{} -> ", or_nothing(&act.was)) };
+    let became = or_nothing(&act.became);
+    format!("{}  {}  {}: {was}{became}  by {}{reason}", act.at, act.subject, act.what, act.decree.actor)
 }

@@ -11,7 +11,7 @@ use tenure_domain::password::{Password, PasswordHash, Scratch};
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::{DisplayName, Role};
 use tenure_store::{
-    EndOrder, Entropy as _, NewAccount, NewUser, PasswordChanged, Store, User, UserChange, UserChanged,
+    Decree, EndOrder, Entropy as _, Home, NewUser, PasswordChanged, Store, User, UserChange, UserChanged,
     UserCreated,
 };
 
@@ -32,9 +32,15 @@ pub enum UserVerb {
         name: String,
         #[arg(long, default_value = "user")]
         role: Role,
+        /// Id of the account they belong to, or the e-mail of one of its members; left out, they get one of their own.
+        #[arg(long)]
+        account: Option<String>,
         /// Without a password: cannot sign in until one is set.
         #[arg(long)]
         no_password: bool,
+        /// Why; it is kept with the act.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// One user, by id or e-mail.
     Show { user: String },
@@ -49,7 +55,12 @@ pub enum UserVerb {
     /// Keep a user from signing in, and end all their sessions.
     Disable(EndingArgs),
     /// Let a disabled user sign in again.
-    Enable { user: String },
+    Enable {
+        user: String,
+        /// Why; it is kept with the act.
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// Delete a user, and end all their sessions.
     Delete(EndingArgs),
     /// Set a password, read from standard input, and end all the user's sessions.
@@ -94,8 +105,13 @@ pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
     };
     let store = &*store;
     match verb {
-        UserVerb::Create { email, name, role, no_password } => {
-            create(global, store, &email, &name, role, no_password).await
+        UserVerb::Create { email, name, role, account, no_password, reason } => {
+            let mut new = NewUser { role, ..newcomer(global, &email, &name, no_password)? };
+            if let Some(text) = account {
+                new.home = Home::In(super::account::find(store, &text).await?.id);
+            }
+            new.decree = Some(Decree { actor: global.actor(), reason });
+            create(global, store, new).await
         }
         UserVerb::Show { user } => {
             let user = find(store, &user).await?;
@@ -109,9 +125,10 @@ pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
             });
             Ok(())
         }
-        UserVerb::Enable { user } => {
+        UserVerb::Enable { user, reason } => {
             let user = find(store, &user).await?;
-            store.user_enable(user.id, now()).await?;
+            let decree = Decree { actor: global.actor(), reason };
+            store.user_enable(user.id, decree, now()).await?;
             print(global, &json!({ "enabled": user.id }), || println!("enabled {}", user.email));
             Ok(())
         }
@@ -122,32 +139,23 @@ pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
     }
 }
 
-async fn create(
-    global: &Global,
-    store: &dyn Store,
-    email: &str,
-    name: &str,
-    role: Role,
-    no_password: bool,
-) -> Outcome {
+fn newcomer(global: &Global, email: &str, name: &str, no_password: bool) -> Result<NewUser, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let email = Email::parse(email).map_err(|error| usage(&error))?;
     let name = DisplayName::parse(name).map_err(|error| usage(&error))?;
     let password_hash = if no_password { None } else { Some(read_password(global, &email)?) };
-    let new = NewUser {
-        email: email.as_str().to_owned(),
-        email_key: email.key().to_owned(),
-        name: name.as_str().to_owned(),
-        role,
-        password_hash,
-        account: Some(NewAccount::named(name.as_str())),
-    };
+    Ok(NewUser { password_hash, ..NewUser::named(&email, name.as_str()) })
+}
+
+async fn create(global: &Global, store: &dyn Store, new: NewUser) -> Outcome {
+    let email = new.email.clone();
     match store.user_create(new, None, now()).await? {
         UserCreated::Created { user, .. } => {
             print(global, &row(&user), || println!("created {}", line(&user)));
             Ok(())
         }
-        UserCreated::EmailTaken => Err(Failure::Finding(format!("{} is taken", email.as_str()))),
+        UserCreated::EmailTaken => Err(Failure::Finding(format!("{email} is taken"))),
+        UserCreated::AccountGone => Err(Failure::Finding("the account has just been deleted".into())),
     }
 }
 

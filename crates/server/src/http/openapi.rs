@@ -8,6 +8,7 @@ use tenure_domain::ends::EndReason;
 use tenure_domain::problem::{Class, Code};
 use tenure_domain::user::Role;
 use utoipa::OpenApi;
+use utoipa::openapi::Ref;
 
 use crate::http::problem::{Body, FieldError};
 use crate::routes::{admin, auth, billing, docs, system, well_known};
@@ -37,6 +38,22 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         admin::session::post,
         admin::session::get,
         admin::session::delete,
+        admin::accounts::list,
+        admin::accounts::create,
+        admin::accounts::show,
+        admin::accounts::change,
+        admin::plans::list,
+        admin::plans::save,
+        admin::users::list,
+        admin::users::create,
+        admin::users::show,
+        admin::users::change,
+        admin::users::endings::delete,
+        admin::users::endings::disable,
+        admin::users::enable,
+        admin::users::endings::sign_out,
+        admin::users::endings::set_password,
+        admin::acts::list,
         billing::stripe,
         system::ping,
         system::status,
@@ -46,6 +63,15 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
     components(schemas(Body, FieldError))
 )]
 struct Annotated;
+
+/// The names of a closed set that the document has once, for the fields of answers that hold one.
+pub fn account_status() -> Ref {
+    Ref::from_schema_name("AccountStatus")
+}
+
+pub fn user_role() -> Ref {
+    Ref::from_schema_name("UserRole")
+}
 
 /// The document, as committed in `api/openapi.json`.
 pub fn json() -> String {
@@ -137,6 +163,12 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     }
     if path.ends_with("/auth/check") {
         statuses.extend(["400", "402", "403", "422"]);
+    }
+    if path.contains("/admin/") {
+        statuses.extend(["400", "403", "422"]);
+    }
+    if path.ends_with("/admin/users") && method == "post" {
+        statuses.push("409");
     }
     if path.ends_with("/stripe/webhook") {
         statuses.push("404");

@@ -1,4 +1,136 @@
-//! `/api/v1/admin`: what administrators do. Each route says in its first parameter who may come here
-//! ([`Admin`](crate::http::actor::Admin)), and demands the permission that it needs.
+//! `/api/v1/admin`: accounts, plans and users, for whoever runs the product.
+//!
+//! Every route takes an [`Admin`](crate::http::actor::Admin) and names the one permission it needs, and every change is signed with its caller and their reason.
+//! Nobody signs anybody out by changing what they may do; ending sessions is asked for by name.
 
+pub mod accounts;
+pub mod acts;
+pub mod plans;
 pub mod session;
+pub mod users;
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+use tenure_domain::account::Slug;
+pub use tenure_domain::console::Right;
+use tenure_domain::ends::Actor;
+use tenure_domain::problem::Code;
+use tenure_domain::user::Role;
+use tenure_store::Decree;
+
+use crate::App;
+use crate::http::actor::Caller;
+use crate::http::admission::demand;
+use crate::http::arrival::Arrival;
+use crate::http::problem::{FieldError, Problem};
+
+/// Things listed at once, and what a page has if nothing else is asked for.
+const LISTED_MAX: usize = 200;
+const LISTED: usize = 100;
+
+/// Characters of a reason.
+const REASON_MAX: usize = 500;
+
+/// Somebody who was let in, and on whose authority they act.
+struct Administrator {
+    caller: Caller,
+}
+
+impl Administrator {
+    fn with(app: &App, arrival: &Arrival, caller: Caller, right: Right) -> Result<Self, Problem> {
+        let permission = Slug::parse(right.as_str()).map_err(|error| {
+            Problem::new(Code::InternalError, "A permission has no name.").with_cause(error)
+        })?;
+        demand(app, arrival, &caller, &[permission])?;
+        Ok(Self { caller })
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Admin(self.caller.id().to_string())
+    }
+
+    fn decree(&self, reason: String) -> Decree {
+        Decree { actor: self.actor(), reason: Some(reason) }
+    }
+
+    /// Refuses to handle a user who may do more than this administrator, or to make one.
+    fn govern(&self, app: &App, roles: &[Role]) -> Result<(), Problem> {
+        if roles.iter().all(|role| app.settled.policy.governs(self.caller.authority(), *role)) {
+            return Ok(());
+        }
+        let detail = "Only somebody who may do all that such a user may do can make or handle one.";
+        Err(Problem::new(Code::PermissionDenied, detail))
+    }
+}
+
+/// What is wrong with the fields of a request, all of it at once.
+#[derive(Default)]
+struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// Reads a field of text, and notes it if it is nothing of the kind.
+    fn parse<T>(&mut self, field: &'static str, code: &'static str, text: &str) -> Option<T>
+    where
+        T: FromStr<Err: ToString>,
+    {
+        self.take(field, code, text.parse::<T>())
+    }
+
+    fn take<T>(
+        &mut self,
+        field: &'static str,
+        code: &'static str,
+        read: Result<T, impl ToString>,
+    ) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.0.push(FieldError { field, code, message: error.to_string() });
+                None
+            }
+        }
+    }
+
+    /// Why it is done: for whoever asks later.
+    fn reason(&mut self, text: &str) -> Option<String> {
+        let text = text.trim();
+        let length = text.chars().count();
+        let is_one = (1..=REASON_MAX).contains(&length) && !text.chars().any(char::is_control);
+        let error = format!("a reason has 1 to {REASON_MAX} characters and no control characters");
+        self.take("reason", "not_a_reason", is_one.then(|| text.to_owned()).ok_or(error))
+    }
+
+    /// What was read, if nothing was wrong with any of it.
+    fn unless_any<T>(self, read: Option<T>) -> Result<T, Problem> {
+        match read {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Problem::invalid(self.0)),
+        }
+    }
+}
+
+/// One thing that is wrong with one field.
+fn fault(field: &'static str, code: &'static str, message: impl Into<String>) -> Problem {
+    Problem::invalid(vec![FieldError { field, code, message: message.into() }])
+}
+
+/// An id of a path. What cannot be one is not there.
+fn named<T: FromStr>(id: &str) -> Result<T, Problem> {
+    id.parse().map_err(|_| Problem::not_found())
+}
+
+/// Where a list goes on, if something else than its beginning is asked for.
+fn after<T: FromStr<Err: ToString>>(text: Option<&str>) -> Result<Option<T>, Problem> {
+    text.map(|text| text.parse().map_err(|error: T::Err| fault("after", "not_an_id", error.to_string())))
+        .transpose()
+}
+
+fn page(limit: Option<usize>) -> usize {
+    limit.unwrap_or(LISTED).clamp(1, LISTED_MAX)
+}
+
+/// A field that is there and null, told apart from one that is not there.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}

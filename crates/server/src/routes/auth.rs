@@ -28,11 +28,11 @@ use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
 use tenure_store::{Device, Ended, NewSession, Person};
 use utoipa::ToSchema;
-use utoipa::openapi::Ref;
 
 use crate::App;
 use crate::http::arrival::Arrival;
 use crate::http::body::Json;
+use crate::http::openapi::user_role;
 use crate::http::problem::Problem;
 
 /// What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
@@ -86,10 +86,6 @@ pub struct UserAnswer<'a> {
     created_at: Timestamp,
 }
 
-fn user_role() -> Ref {
-    Ref::from_schema_name("UserRole")
-}
-
 impl<'a> From<&'a Person> for UserAnswer<'a> {
     fn from(person: &'a Person) -> Self {
         Self {
@@ -137,7 +133,9 @@ fn cookie(app: &App, arrival: &Arrival, session: &Session) -> HeaderValue {
         nonce: app.draw(),
     };
     let token = refresh_token::mint(app.refresh_rules.keys.current(), &claims, &session.salt);
-    app.cookies.set(session, &token, arrival.now)
+    // By a clock that has leapt the cookie gets its whole time, or the browser would forget it too soon.
+    let now = if app.clock.has_leapt() { session.created_at } else { arrival.now };
+    app.cookies.set(session, &token, now)
 }
 
 /// What a sign-in is answered with besides the session's cookie.
@@ -238,7 +236,7 @@ impl SignInOptions {
 }
 
 /// Counts ends that were written just now.
-fn count_ends(app: &App, ended: &[Ended]) {
+pub(crate) fn count_ends(app: &App, ended: &[Ended]) {
     for newly in ended.iter().filter(|ended| ended.newly) {
         let reason = crate::metrics::Reason { reason: newly.end.reason.as_str() };
         app.metrics.ends.get_or_create(&reason).inc();

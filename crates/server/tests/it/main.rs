@@ -2,10 +2,11 @@
 //! clock, the randomness and the log in the test's hands.
 //!
 //! `world` is what tests are made of; `routes` mirrors the paths of the API; `authz_table` fails for a route
-//! without a row; `field_reports` maps every report of the field to the test that shows it.
+//! without a row, and `authz_matrix` calls each as everybody; `field_reports` maps every report of the field to the test that shows it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod authz_matrix;
 mod authz_table;
 mod command;
 mod deploy_files;

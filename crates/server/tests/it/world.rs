@@ -22,6 +22,9 @@ pub use raw::Raw;
 
 use std::time::Duration;
 
+use tenure_domain::ends::Actor;
+use tenure_store::Decree;
+
 /// The password of every user that does not care.
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -29,6 +32,11 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const DAY: Duration = Duration::from_secs(86_400);
+
+/// By which tests change what only an administrator may.
+pub fn decree() -> Decree {
+    Decree { actor: Actor::Admin("root".into()), reason: None }
+}
 
 /// Longer than the settle time: after it a presentation moves the generations.
 pub const QUIET: Duration = Duration::from_secs(91);

@@ -166,6 +166,12 @@ pub(super) async fn lock(conn: &mut Conn, id: AccountId) -> Result<bool> {
     Ok(conn.row(LOCK, &[(&uuid(id.as_bytes()), Type::UUID)]).await?.is_some())
 }
 
+/// Keeps others from deleting an account until the transaction is over. False if there is none.
+pub(super) async fn keep(conn: &mut Conn, id: AccountId) -> Result<bool> {
+    let lock = "SELECT 1 FROM account WHERE id = $1 FOR KEY SHARE";
+    Ok(conn.row(lock, &[(&uuid(id.as_bytes()), Type::UUID)]).await?.is_some())
+}
+
 /// Finds an account and keeps others from changing it until the transaction is over.
 pub(super) async fn find_locked(conn: &mut Conn, id: AccountId) -> Result<Option<Account>> {
     // Locked by a statement of its own: one that waited for somebody's change gives that row anew, but joined to the plan
@@ -272,11 +278,10 @@ impl PostgresStore {
         now: Timestamp,
     ) -> Result<UserChanged> {
         let Some((was, _)) = user::locked(conn, id).await? else { return Ok(UserChanged::UserGone) };
-        if let Some(Some(account)) = change.account {
-            let lock = "SELECT 1 FROM account WHERE id = $1 FOR KEY SHARE";
-            if conn.row(lock, &[(&uuid(account.as_bytes()), Type::UUID)]).await?.is_none() {
-                return Ok(UserChanged::AccountGone);
-            }
+        if let Some(Some(account)) = change.account
+            && !keep(conn, account).await?
+        {
+            return Ok(UserChanged::AccountGone);
         }
         let becomes = change.made_to(&was);
         let differences = becomes.differences(&was);

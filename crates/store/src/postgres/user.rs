@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::ends::Actor;
+use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
@@ -11,10 +12,11 @@ use tokio_postgres::types::Type;
 use super::connect::Conn;
 use super::row::{self, Fields, uuid};
 use super::{PostgresStore, account, end, session};
+use crate::account::{Difference, password_set, state};
 use crate::row::{Columns as _, PERSON as PERSON_COLUMNS, USER, integer};
 use crate::{
-    EndOrder, Ended, Entropy, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated,
-    Users,
+    Decree, EndOrder, Ended, Home, NewSession, NewUser, PasswordChanged, Person, Result, Scope, Subject,
+    User, UserCreated, Users,
 };
 
 /// Of registrations that race for an address, the second waits for the first and then inserts nothing.
@@ -55,10 +57,10 @@ impl Users for PostgresStore {
     ) -> Result<UserCreated> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let created = create(&mut conn, &*self.entropy, &new, session.as_ref(), now).await?;
+        let created = self.create(&mut conn, &new, session.as_ref(), now).await?;
         match created {
             UserCreated::Created { .. } => conn.commit().await?,
-            UserCreated::EmailTaken => conn.roll_back().await?,
+            UserCreated::EmailTaken | UserCreated::AccountGone => conn.roll_back().await?,
         }
         Ok(created)
     }
@@ -117,6 +119,9 @@ impl Users for PostgresStore {
         conn.execute(SET_PASSWORD, &[(&key, Type::UUID), (&new.as_str(), Type::TEXT)]).await?;
         let scope = keep.map_or(Scope::All, Scope::AllBut);
         let ended = end::scope(&mut conn, &*self.entropy, id, scope, &order, now).await?;
+        if order.actor != Actor::User {
+            self.record_user(&mut conn, id, password_set(), &order.decree(), now).await?;
+        }
         let changed = person(&mut conn, &PERSON, id).await?;
         conn.commit().await?;
         self.feed.tell().await;
@@ -141,68 +146,36 @@ impl Users for PostgresStore {
             conn.roll_back().await?;
             return Ok(None);
         }
+        self.record_user(&mut conn, id, state("disabled"), &order.decree(), now).await?;
         let ended = end::scope(&mut conn, &*self.entropy, id, Scope::All, &order, now).await?;
         conn.commit().await?;
         self.feed.tell().await;
         Ok(Some(ended))
     }
 
-    async fn user_enable(&self, id: UserId, _now: Timestamp) -> Result<bool> {
+    async fn user_enable(&self, id: UserId, decree: Decree, now: Timestamp) -> Result<bool> {
         let enable = "UPDATE \"user\" SET disabled_at = NULL WHERE id = $1";
-        let key = uuid(id.as_bytes());
-        let found = self.db.get().await?.execute(enable, &[(&key, Type::UUID)]).await?;
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let found = conn.execute(enable, &[(&uuid(id.as_bytes()), Type::UUID)]).await? == 1;
+        if found {
+            self.record_user(&mut conn, id, state("enabled"), &decree, now).await?;
+        }
+        conn.commit().await?;
         self.feed.tell().await;
-        Ok(found == 1)
+        Ok(found)
     }
 
     async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let deleted = delete(&mut conn, &*self.entropy, id, &order, now).await?;
+        let deleted = self.delete(&mut conn, id, &order, now).await?;
         conn.commit().await?;
         if deleted.is_some() {
             self.feed.tell().await;
         }
         Ok(deleted)
     }
-}
-
-async fn create(
-    conn: &mut Conn,
-    entropy: &dyn Entropy,
-    new: &NewUser,
-    session: Option<&NewSession>,
-    now: Timestamp,
-) -> Result<UserCreated> {
-    let account = new.account(entropy, now);
-    if let Some((id, new)) = account {
-        account::insert(conn, id, new, now).await?;
-    }
-    let user = new.user(entropy, account.map(|(id, _)| id), now);
-    let inserted = conn
-        .execute(
-            INSERT,
-            &[
-                (&uuid(user.id.as_bytes()), Type::UUID),
-                (&user.account_id.as_ref().map(|id| uuid(id.as_bytes())), Type::UUID),
-                (&user.email, Type::TEXT),
-                (&new.email_key, Type::TEXT),
-                (&user.name, Type::TEXT),
-                (&user.role.as_str(), Type::TEXT),
-                (&user.password_hash.as_ref().map(PasswordHash::as_str), Type::TEXT),
-                (&i64::from(user.token_version), Type::INT8),
-                (&user.created_at.as_ms(), Type::INT8),
-            ],
-        )
-        .await?;
-    if inserted == 0 {
-        return Ok(UserCreated::EmailTaken);
-    }
-    let session = match session {
-        Some(session) => Some(session::insert(conn, entropy, user.id, session, now).await?),
-        None => None,
-    };
-    Ok(UserCreated::Created { user, session })
 }
 
 async fn find(conn: &mut Conn, id: UserId) -> Result<Option<User>> {
@@ -227,26 +200,87 @@ pub(super) async fn bump_version(conn: &mut Conn, id: UserId) -> Result<()> {
     Ok(())
 }
 
-async fn delete(
-    conn: &mut Conn,
-    entropy: &dyn Entropy,
-    id: UserId,
-    order: &EndOrder,
-    now: Timestamp,
-) -> Result<Option<Vec<Ended>>> {
-    let key = uuid(id.as_bytes());
-    let of_user: super::connect::Params<'_> = &[(&key, Type::UUID)];
-    let account = "SELECT account_id FROM \"user\" WHERE id = $1 FOR UPDATE";
-    let Some(account) = conn.row(account, of_user).await? else { return Ok(None) };
-    let account = Fields::of(&account).id_or_null("user")?;
-    let ended = end::scope(conn, entropy, id, Scope::All, order, now).await?;
-    conn.execute(DELETE_DEVICES, of_user).await?;
-    conn.execute("DELETE FROM \"user\" WHERE id = $1", of_user).await?;
-    if let Some(account) = account {
-        // Whoever has just been moved into it is seen after this.
-        let lock = "SELECT 1 FROM account WHERE id = $1 FOR UPDATE";
-        conn.row(lock, &[(&uuid(&account), Type::UUID)]).await?;
-        conn.execute(DELETE_ACCOUNT, &[(&uuid(&account), Type::UUID)]).await?;
+impl PostgresStore {
+    async fn create(
+        &self,
+        conn: &mut Conn,
+        new: &NewUser,
+        session: Option<&NewSession>,
+        now: Timestamp,
+    ) -> Result<UserCreated> {
+        let account_id = match &new.home {
+            Home::In(id) if !account::keep(conn, *id).await? => return Ok(UserCreated::AccountGone),
+            Home::In(id) => Some(*id),
+            Home::Own(own) => {
+                let id = AccountId::generate(now, self.entropy.draw());
+                account::insert(conn, id, own, now).await?;
+                Some(id)
+            }
+            Home::Nowhere => None,
+        };
+        let user = new.user(&*self.entropy, account_id, now);
+        let inserted = conn
+            .execute(
+                INSERT,
+                &[
+                    (&uuid(user.id.as_bytes()), Type::UUID),
+                    (&user.account_id.as_ref().map(|id| uuid(id.as_bytes())), Type::UUID),
+                    (&user.email, Type::TEXT),
+                    (&new.email_key, Type::TEXT),
+                    (&user.name, Type::TEXT),
+                    (&user.role.as_str(), Type::TEXT),
+                    (&user.password_hash.as_ref().map(PasswordHash::as_str), Type::TEXT),
+                    (&i64::from(user.token_version), Type::INT8),
+                    (&user.created_at.as_ms(), Type::INT8),
+                ],
+            )
+            .await?;
+        if inserted == 0 {
+            return Ok(UserCreated::EmailTaken);
+        }
+        if let Some(decree) = &new.decree {
+            self.record_user(conn, user.id, state("created"), decree, now).await?;
+        }
+        let session = match session {
+            Some(session) => Some(session::insert(conn, &*self.entropy, user.id, session, now).await?),
+            None => None,
+        };
+        Ok(UserCreated::Created { user, session })
     }
-    Ok(Some(ended))
+
+    async fn delete(
+        &self,
+        conn: &mut Conn,
+        id: UserId,
+        order: &EndOrder,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Ended>>> {
+        let key = uuid(id.as_bytes());
+        let of_user: super::connect::Params<'_> = &[(&key, Type::UUID)];
+        let account = "SELECT account_id FROM \"user\" WHERE id = $1 FOR UPDATE";
+        let Some(account) = conn.row(account, of_user).await? else { return Ok(None) };
+        let account = Fields::of(&account).id_or_null("user")?;
+        self.record_user(conn, id, state("deleted"), &order.decree(), now).await?;
+        let ended = end::scope(conn, &*self.entropy, id, Scope::All, order, now).await?;
+        conn.execute(DELETE_DEVICES, of_user).await?;
+        conn.execute("DELETE FROM \"user\" WHERE id = $1", of_user).await?;
+        if let Some(account) = account {
+            // Whoever has just been moved into it is seen after this.
+            let lock = "SELECT 1 FROM account WHERE id = $1 FOR UPDATE";
+            conn.row(lock, &[(&uuid(&account), Type::UUID)]).await?;
+            conn.execute(DELETE_ACCOUNT, &[(&uuid(&account), Type::UUID)]).await?;
+        }
+        Ok(Some(ended))
+    }
+
+    async fn record_user(
+        &self,
+        conn: &mut Conn,
+        id: UserId,
+        what: Difference,
+        decree: &Decree,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.record(conn, &Subject::User(id), &[what], decree, now).await
+    }
 }

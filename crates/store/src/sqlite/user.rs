@@ -4,15 +4,18 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, named_params, params};
+use tenure_domain::ends::Actor;
 use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
 use super::{SqliteStore, account, end, row, session};
+use crate::account::{Difference, password_set, state};
 use crate::row::Columns as _;
 use crate::{
-    EndOrder, Ended, NewSession, NewUser, PasswordChanged, Person, Result, Scope, User, UserCreated, Users,
+    Decree, EndOrder, Ended, Home, NewSession, NewUser, PasswordChanged, Person, Result, Scope, Subject,
+    User, UserCreated, Users,
 };
 
 const INSERT: &str = "INSERT INTO user (id, account_id, email, email_key, name, role, password_hash, \
@@ -100,6 +103,9 @@ impl Users for SqliteStore {
                 tx.conn.prepare_cached(SET_PASSWORD)?.execute(params![id.as_bytes(), new.as_str()])?;
                 let scope = keep.map_or(Scope::All, Scope::AllBut);
                 let ended = end::scope(tx, id, scope, &order, now)?;
+                if order.actor != Actor::User {
+                    record(tx, id, password_set(), &order.decree(), now)?;
+                }
                 let changed = person(tx.conn, id)?;
                 Ok(changed.map_or(PasswordChanged::UserGone, |(person, _)| PasswordChanged::Changed {
                     person,
@@ -127,16 +133,21 @@ impl Users for SqliteStore {
                 if found == 0 {
                     return Ok(None);
                 }
+                record(tx, id, state("disabled"), &order.decree(), now)?;
                 end::scope(tx, id, Scope::All, &order, now).map(Some)
             })
             .await
     }
 
-    async fn user_enable(&self, id: UserId, _now: Timestamp) -> Result<bool> {
+    async fn user_enable(&self, id: UserId, decree: Decree, now: Timestamp) -> Result<bool> {
         self.writer
-            .write(move |tx| {
+            .write_composed(move |tx| {
                 let enable = "UPDATE user SET disabled_at = NULL WHERE id = ?1";
-                Ok(tx.conn.prepare_cached(enable)?.execute([id.as_bytes()])? == 1)
+                if tx.conn.prepare_cached(enable)?.execute([id.as_bytes()])? == 0 {
+                    return Ok(false);
+                }
+                record(tx, id, state("enabled"), &decree, now)?;
+                Ok(true)
             })
             .await
     }
@@ -151,11 +162,17 @@ fn create(tx: &Tx<'_>, new: &NewUser, session: Option<&NewSession>, now: Timesta
     if row::one(tx.conn, taken, [&new.email_key], |_| Ok(()))?.is_some() {
         return Ok(UserCreated::EmailTaken);
     }
-    let account = new.account(tx.entropy, now);
-    if let Some((id, new)) = account {
-        account::insert(tx, id, new, now)?;
-    }
-    let user = new.user(tx.entropy, account.map(|(id, _)| id), now);
+    let account_id = match &new.home {
+        Home::In(id) if !account::exists(tx.conn, *id)? => return Ok(UserCreated::AccountGone),
+        Home::In(id) => Some(*id),
+        Home::Own(own) => {
+            let id = AccountId::generate(now, tx.entropy.draw());
+            account::insert(tx, id, own, now)?;
+            Some(id)
+        }
+        Home::Nowhere => None,
+    };
+    let user = new.user(tx.entropy, account_id, now);
     tx.conn.prepare_cached(INSERT)?.execute(named_params! {
         ":id": user.id.as_bytes(),
         ":account_id": user.account_id.as_ref().map(AccountId::as_bytes),
@@ -167,8 +184,15 @@ fn create(tx: &Tx<'_>, new: &NewUser, session: Option<&NewSession>, now: Timesta
         ":token_version": user.token_version,
         ":now": now.as_ms(),
     })?;
+    if let Some(decree) = &new.decree {
+        record(tx, user.id, state("created"), decree, now)?;
+    }
     let session = session.map(|session| session::insert(tx, user.id, session, now)).transpose()?;
     Ok(UserCreated::Created { user, session })
+}
+
+fn record(tx: &Tx<'_>, id: UserId, what: Difference, decree: &Decree, now: Timestamp) -> Result<()> {
+    account::record(tx, &Subject::User(id), &[what], decree, now)
 }
 
 fn find(conn: &Connection, id: UserId) -> Result<Option<User>> {
@@ -192,6 +216,7 @@ fn delete(tx: &Tx<'_>, id: UserId, order: &EndOrder, now: Timestamp) -> Result<O
     let Some(account) = row::one(tx.conn, account_of, [id.as_bytes()], |c| c.blob_or_null("user"))? else {
         return Ok(None);
     };
+    record(tx, id, state("deleted"), &order.decree(), now)?;
     let ended = end::scope(tx, id, Scope::All, order, now)?;
     tx.conn.prepare_cached(DELETE_DEVICES)?.execute([id.as_bytes()])?;
     tx.conn.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_bytes()])?;

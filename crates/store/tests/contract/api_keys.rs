@@ -1,21 +1,16 @@
 //! API keys: every verb, every refusal, and what is written down of it.
 
 use tenure_domain::api_key::{ApiKeyHash, ApiKeySecret, KEYS_PER_ACCOUNT_MAX, scopes};
-use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::ends::EndReason;
 use tenure_domain::id::{AccountId, ApiKeyId};
 use tenure_domain::time::Timestamp;
 use tenure_store::{
-    ApiKey, ApiKeyCreated, ApiKeyRotated, Decree, KEY_USE_NOTED_EVERY, Membership, NewAccount, NewApiKey,
-    Subject,
+    ApiKey, ApiKeyCreated, ApiKeyRotated, KEY_USE_NOTED_EVERY, Membership, NewAccount, NewApiKey, Subject,
 };
 
-use crate::world::{DAY, SECOND, T0, World, join_all, order};
+use crate::world::{DAY, SECOND, T0, World, decree, join_all, order};
 
 const NOBODY: ApiKeyId = ApiKeyId::from_bytes([7; 16]);
-
-fn decree() -> Decree {
-    Decree { actor: Actor::Admin("root".into()), reason: Some("asked".into()) }
-}
 
 fn hash(byte: u8) -> ApiKeyHash {
     ApiKeySecret::from_entropy([byte; 32]).hash()

@@ -76,7 +76,7 @@ pub async fn check_every_write(reader: &World, writer: &World, name: &str) {
     writer.store.user_disable(ada.id, by_user(), T0).await.unwrap();
     heard().await;
     assert!(reader.caller(&five).await.unwrap().standing.user_disabled);
-    writer.store.user_enable(ada.id, T0).await.unwrap();
+    writer.store.user_enable(ada.id, crate::world::decree(), T0).await.unwrap();
     heard().await;
     assert!(!reader.caller(&five).await.unwrap().standing.user_disabled);
     // Rows that go.
@@ -356,7 +356,7 @@ async fn flip(
                 sessions.iter_mut().for_each(|session| session.1 = true);
             }
             7 => {
-                store.user_enable(user.id, T0).await.unwrap();
+                store.user_enable(user.id, crate::world::decree(), T0).await.unwrap();
                 disabled = false;
             }
             _ => {}

@@ -99,7 +99,7 @@ async fn a_failed_step_of_one_write_takes_back_that_write_alone() {
         // The session that the failed sign-in would have replaced lives.
         assert_eq!(name_of(&world.refresh(&world.jar(&ended), T0 + QUIET).await), "served");
         let new = tenure_store::NewUser {
-            account: Some(tenure_store::NewAccount::named("acme")),
+            home: tenure_store::Home::Own(tenure_store::NewAccount::named("acme")),
             ..new_user("bob")
         };
         world

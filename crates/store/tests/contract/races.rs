@@ -186,7 +186,7 @@ async fn a_sign_in_that_races_a_disabling_is_refused_or_ended_by_it() {
             })
             .await;
             assert_eq!(worlds[1].store.session_count(T0).await.unwrap(), 0);
-            worlds[0].store.user_enable(ada.id, T0).await.unwrap();
+            worlds[0].store.user_enable(ada.id, crate::world::decree(), T0).await.unwrap();
         }
     }
 }

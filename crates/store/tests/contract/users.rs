@@ -3,9 +3,9 @@
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::UserId;
 use tenure_domain::time::Timestamp;
-use tenure_store::{NewUser, PasswordChanged, Refreshed, User, UserCreated};
+use tenure_store::{EndOrder, Home, NewUser, PasswordChanged, Refreshed, Subject, User, UserCreated};
 
-use crate::world::{MINUTE, SECOND, T0, World, device, hash, name_of, new_session, new_user, order};
+use crate::world::{MINUTE, SECOND, T0, World, decree, device, hash, name_of, new_session, new_user, order};
 
 const NOBODY: UserId = UserId::from_bytes([7; 16]);
 
@@ -20,7 +20,7 @@ async fn a_user_is_created_with_account_and_session_in_one_step() {
         assert!(world.store.user_find_by_email("Ada@example.com").await.unwrap().is_none());
         assert!(world.store.user_find(NOBODY).await.unwrap().is_none());
         assert_eq!(name_of(&world.refresh(&world.jar(&session), T0).await), "served");
-        let without = NewUser { account: None, password_hash: None, ..new_user("eve") };
+        let without = NewUser { home: Home::Nowhere, password_hash: None, ..new_user("eve") };
         let created = world.store.user_create(without, None, T0).await.unwrap();
         let UserCreated::Created { user, session: None } = created else { panic!("not created") };
         assert!(user.account_id.is_none() && user.password_hash.is_none());
@@ -151,13 +151,62 @@ async fn disabling_ends_everything_and_enabling_revives_nothing() {
         assert_eq!(disabled.disabled_at, Some(T0 + SECOND));
         assert!(disabled.token_version > ada.token_version);
         assert!(world.caller(&session).await.unwrap().standing.user_disabled);
-        assert!(world.store.user_enable(ada.id, T0 + MINUTE).await.unwrap());
-        assert!(!world.store.user_enable(NOBODY, T0).await.unwrap());
+        assert!(world.store.user_enable(ada.id, decree(), T0 + 2 * MINUTE).await.unwrap());
+        assert!(!world.store.user_enable(NOBODY, decree(), T0).await.unwrap());
         let enabled = world.store.user_find(ada.id).await.unwrap().unwrap();
         assert_eq!(enabled.disabled_at, None);
         assert!(!world.stands(&session, &enabled).await);
         assert_eq!(name_of(&world.refresh(&world.jar(&session), T0 + MINUTE).await), "ended before");
         world.sign_in(&enabled).await;
+        // What was done to her, by whom and why, newest first; nothing of nobody.
+        let acts = world.store.act_list(Some(Subject::User(ada.id)), 9).await.unwrap();
+        let states: Vec<_> = acts.iter().map(|act| act.became.as_deref().unwrap()).collect();
+        assert_eq!(states, ["enabled", "disabled", "disabled"]);
+        assert_eq!(acts[0].decree, decree());
+        assert!(world.store.act_list(Some(Subject::User(NOBODY)), 9).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn somebody_created_by_decree_is_an_act_and_may_join_an_account() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let home = Home::In(ada.account_id.unwrap());
+        let bob = NewUser { home, decree: Some(decree()), ..new_user("bob") };
+        let UserCreated::Created { user: bob, .. } = world.store.user_create(bob, None, T0).await.unwrap()
+        else {
+            panic!("not created");
+        };
+        assert_eq!(bob.account_id, ada.account_id);
+        let acts = async |user| world.store.act_list(Some(Subject::User(user)), 9).await.unwrap();
+        let [act] = &acts(bob.id).await[..] else { panic!("not one act") };
+        assert_eq!(
+            (act.what.as_str(), act.became.as_deref(), &act.decree),
+            ("state", Some("created"), &decree())
+        );
+        assert!(acts(ada.id).await.is_empty(), "who registers is nobody's act");
+        // The account outlives its first member, and nobody joins one that is gone.
+        world.store.user_delete(ada.id, order(EndReason::UserDeleted), T0).await.unwrap();
+        world.store.user_delete(bob.id, order(EndReason::UserDeleted), T0).await.unwrap();
+        let eve = NewUser { home: Home::In(ada.account_id.unwrap()), ..new_user("eve") };
+        let created = world.store.user_create(eve, None, T0).await.unwrap();
+        assert!(matches!(created, UserCreated::AccountGone));
+        assert!(world.store.user_find_by_email("eve@example.com").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_somebody_else_set_is_an_act_and_ones_own_is_none() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let by_root =
+            EndOrder { actor: decree().actor, note: decree().reason, reason: EndReason::PasswordReset };
+        for order in [order(EndReason::PasswordChanged), by_root] {
+            world.store.user_set_password(ada.id, None, hash("new"), None, order, T0).await.unwrap();
+        }
+        let acts = world.store.act_list(Some(Subject::User(ada.id)), 9).await.unwrap();
+        let [act] = &acts[..] else { panic!("not one act") };
+        assert_eq!((act.what.as_str(), &act.decree), ("password", &decree()));
     }
 }
 

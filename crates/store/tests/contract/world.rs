@@ -13,8 +13,8 @@ use tenure_domain::session::{RefreshRules, ReusePolicy, Session};
 use tenure_domain::time::{Freshness, TimeRules, Timestamp};
 use tenure_domain::user::Role;
 use tenure_store::{
-    Caller, Device, EndOrder, Entropy, NewAccount, NewSession, NewUser, RefreshRequest, Refreshed,
-    SessionCreated, Store, User, UserCreated,
+    Caller, Decree, Device, EndOrder, Entropy, Home, NewAccount, NewSession, NewUser, RefreshRequest,
+    Refreshed, SessionCreated, Store, User, UserCreated,
 };
 
 use crate::backend::{Backend, backends};
@@ -111,7 +111,7 @@ impl World {
     pub async fn user(&self, name: &str) -> User {
         match self.store.user_create(new_user(name), None, T0).await.unwrap() {
             UserCreated::Created { user, .. } => user,
-            UserCreated::EmailTaken => panic!("{name} is taken"),
+            UserCreated::EmailTaken | UserCreated::AccountGone => panic!("{name} is taken"),
         }
     }
 
@@ -143,7 +143,12 @@ impl World {
 
     pub fn request(&self, jars: &[&Jar]) -> RefreshRequest {
         let tokens = jars.iter().map(|jar| self.read(jar)).collect();
-        RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(&self.rules) }
+        RefreshRequest {
+            tokens,
+            freshness: Freshness::Fresh,
+            rules: Arc::clone(&self.rules),
+            may_expire: true,
+        }
     }
 
     pub async fn refresh_all(&self, jars: &[&Jar], now: Timestamp) -> Vec<Refreshed> {
@@ -210,7 +215,8 @@ pub fn new_user(name: &str) -> NewUser {
         name: name.to_owned(),
         role: Role::User,
         password_hash: Some(hash(name)),
-        account: Some(NewAccount::named(format!("{name}'s"))),
+        home: Home::Own(NewAccount::named(format!("{name}'s"))),
+        decree: None,
     }
 }
 
@@ -233,6 +239,10 @@ pub fn device(id: &str) -> Device {
     Device { id: Some(id.into()), user_agent: Some("Browser/1".into()), address: Some("192.0.2.1".into()) }
 }
 
+pub fn decree() -> Decree {
+    Decree { actor: Actor::Admin("root".into()), reason: Some("asked".into()) }
+}
+
 pub fn order(reason: EndReason) -> EndOrder {
     EndOrder { reason, actor: Actor::User, note: None }
 }
@@ -247,6 +257,7 @@ pub fn name_of(refreshed: &Refreshed) -> &'static str {
         Refreshed::NotAuthentic => "not authentic",
         Refreshed::Missing { .. } => "missing",
         Refreshed::Unreadable { .. } => "unreadable",
+        Refreshed::Doubted { .. } => "doubted",
     }
 }
 

@@ -104,7 +104,10 @@ impl<'a> Object<'a> {
 
     fn take_members(&mut self, schema: &'a Value) -> Result<bool> {
         let Some(properties) = schema["properties"].as_object() else { return Ok(false) };
-        only(schema, &["type", "properties", "required"])?;
+        // That there are no other members goes without saying: an interface does not name any.
+        let closed = schema["additionalProperties"] == Value::Bool(false);
+        let known = ["type", "properties", "required", "additionalProperties"];
+        only(schema, &known[..if closed { 4 } else { 3 }])?;
         let required = if schema["required"].is_null() { vec![] } else { strings(&schema["required"])? };
         let member = |(name, schema): (&'a String, &'a Value)| {
             (name.as_str(), schema, required.contains(&name.as_str()))
@@ -237,7 +240,7 @@ mod tests {
     #[test]
     fn an_object_is_an_interface() {
         let schema = json!({
-            "type": "object", "description": "What it is.", "required": ["id", "x-y"],
+            "type": "object", "description": "What it is.", "required": ["id", "x-y"], "additionalProperties": false,
             "properties": {
                 "id": { "type": "string", "description": "Two\nlines, no *\u{2f} end." },
                 "label": { "type": ["string", "null"] },

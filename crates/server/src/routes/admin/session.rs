@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use tenure_domain::console;
+use tenure_domain::console::Right;
 use tenure_domain::ends::Actor;
 use tenure_domain::entitlement::Authority;
 use tenure_domain::id::UserId;
@@ -126,10 +126,10 @@ pub async fn delete(
 
 fn answer(app: &App, at_console: &AtConsole) -> Response {
     let person = at_console.person();
-    let has = |permission: &&str| app.settled.policy.grants(Authority::Person(person.role), permission);
+    let has = |right: &&str| app.settled.policy.permits(Authority::Person(person.role), right);
     Json(ConsoleAnswer {
         user: (&person).into(),
-        permissions: console::PERMISSIONS.into_iter().filter(has).collect(),
+        permissions: Right::ALL.iter().map(|right| right.as_str()).filter(has).collect(),
         created_at: at_console.created_at,
         ends_at: app.settled.config.console.rules().ends_at(at_console.created_at),
         expires_at: at_console.expires_at,

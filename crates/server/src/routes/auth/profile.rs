@@ -11,13 +11,13 @@ use tenure_domain::problem::Code;
 use tenure_domain::user::DisplayName;
 use tenure_store::{Account, Membership, Person};
 use utoipa::ToSchema;
-use utoipa::openapi::Ref;
 
 use super::UserAnswer;
 use crate::App;
 use crate::http::actor::SignedIn;
 use crate::http::arrival::At;
 use crate::http::body::Json;
+use crate::http::openapi::account_status;
 use crate::http::problem::{FieldError, Problem};
 
 /// A user with the account they belong to.
@@ -46,10 +46,6 @@ pub struct AccountPlan<'a> {
     slug: &'a Slug,
     name: &'a str,
     is_active: bool,
-}
-
-fn account_status() -> Ref {
-    Ref::from_schema_name("AccountStatus")
 }
 
 impl<'a> From<&'a Account> for AccountAnswer<'a> {

@@ -11,8 +11,8 @@ use tenure_domain::password::Password;
 use tenure_domain::problem::Code;
 use tenure_domain::secret::SecretText;
 use tenure_domain::session::Session;
-use tenure_domain::user::{DisplayName, Role};
-use tenure_store::{NewUser, Person, UserCreated};
+use tenure_domain::user::DisplayName;
+use tenure_store::{Home, NewUser, Person, UserCreated};
 use utoipa::ToSchema;
 
 use super::{SignInOptions, SignedInAnswer, UserAnswer, hand_out};
@@ -73,19 +73,16 @@ pub(crate) async fn create(
     let hash = app.hasher.hash(password).await?.map_err(|error| {
         Problem::new(Code::InternalError, "The password could not be hashed.").with_cause(error)
     })?;
-    let new = NewUser {
-        email: email.as_str().to_owned(),
-        email_key: email.key().to_owned(),
-        name: name.as_str().to_owned(),
-        role: Role::User,
-        password_hash: Some(hash),
-        account: Some(app.settled.config.registration.account(name.as_str())),
-    };
+    let home = Home::Own(app.settled.config.registration.account(name.as_str()));
+    let new = NewUser { password_hash: Some(hash), home, ..NewUser::named(&email, name.as_str()) };
     let auto = app.settled.config.registration.auto_sign_in;
     let session = auto.then(|| request.options.session(app, arrival));
     match app.store.user_create(new, session, arrival.now).await? {
         UserCreated::EmailTaken => {
             Err(Problem::new(Code::EmailTaken, "Somebody is registered under that address; sign in instead."))
+        }
+        UserCreated::AccountGone => {
+            Err(Problem::new(Code::InternalError, "The new account went away while it was made."))
         }
         UserCreated::Created { user, session } => {
             arrival.note_user(user.id);

@@ -75,7 +75,7 @@ async fn what_is_asked_for_wrongly_changes_nothing_and_says_what_to_do() {
         ([&save[..], &["--features", "{}"], &REASON].concat(), 2, "--features: "),
         ([&["plan", "save", "Pro", "--name", "Pro"][..], &REASON].concat(), 2, "a name for programs"),
         ([&["plan", "save", "pro"][..], &REASON].concat(), 2, "so it needs one"),
-        (vec!["acts", "nonsense"], 2, "neither acc_"),
+        (vec!["acts", "nonsense"], 2, "`nonsense` is no subject: expected acc_"),
         ([&["user", "set", "ada@example.com", "--role", "root"][..], &REASON].concat(), 2, "not a role"),
         (
             [&["account", "create", "A", "--plan", "nosuch"][..], &REASON].concat(),

@@ -19,6 +19,15 @@ async fn a_user_created_beside_a_running_server_can_sign_in() {
     assert_eq!(answer.json()["user"]["role"], "admin");
     let taken = cli.run_with(&arguments, "another password here\n").expect(1);
     assert!(taken.err.contains("is taken"), "{taken:?}");
+    // A second one in her account; and what was done to them is told, by whom and why.
+    let second =
+        ["user", "create", "b@example.com", "--name", "B", "--no-password", "--account", "grace@example.com"];
+    let second = cli.json(&[&second[..], &["--reason", "hired", "--actor", "root"]].concat());
+    assert_eq!(second["account_id"], row["account_id"]);
+    cli.run(&["user", "enable", "b@example.com", "--reason", "back"]).expect(0);
+    let told = cli.run(&["acts", second["id"].as_str().unwrap()]).expect(0).out;
+    assert!(told.contains("state: created  by admin:root (hired)"), "{told}");
+    assert!(told.contains("state: enabled") && told.contains("(back)"), "{told}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ async fn a_disabled_user_is_out_at_the_next_request_and_told_why() {
         assert!(!problem.to_string().contains("by the book"), "an administrator's note is not for the user");
     }
     app.client.login(&user.email, PASSWORD).await.expect(403);
-    app.store().user_enable(user.id, app.clock.get()).await.unwrap();
+    app.store().user_enable(user.id, crate::world::decree(), app.clock.get()).await.unwrap();
     app.signed_in(&user).await.profile().await.expect(200);
 }
 

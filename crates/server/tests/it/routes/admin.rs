@@ -1,41 +1,64 @@
-//! `/api/v1/admin`, and in which order credentials are looked for.
+//! `/api/v1/admin`: what it changes, what it leaves alone, and how it is recorded. Who may call it is in
+//! `authz_matrix`.
 
-mod order;
-mod session;
+mod accounts;
+mod console;
+mod plans;
+mod users;
 
-use serde_json::json;
-use tenure_domain::ends::Actor;
+use serde_json::{Value, json};
 use tenure_domain::user::Role;
-use tenure_store::{Decree, UserChange};
+use tenure_store::UserChange;
 
-use crate::world::{Answer, PASSWORD, TestApp, User};
+use crate::world::{Answer, Browser, Call, Setup, TestApp, User, decree};
 
-/// Where somebody signs in to the console.
-const SESSION: &str = "/api/v1/admin/session";
-
-async fn set_role(app: &TestApp, user: &User, role: Role) {
-    let decree = Decree { actor: Actor::Policy, reason: None };
-    let change = UserChange { role: Some(role), ..UserChange::default() };
-    app.store().user_change(user.id, change, decree, app.clock.get()).await.unwrap();
-}
-
-async fn somebody(app: &TestApp, name: &str, role: Role) -> User {
+/// Somebody with this role in an account of their own, signed in.
+async fn somebody(app: &TestApp, name: &str, role: Role) -> (User, Browser) {
     let user = app.user(name).await;
-    set_role(app, &user, role).await;
-    user
+    let change = UserChange { role: Some(role), account: None };
+    app.store().user_change(user.id, change, decree(), app.clock.get()).await.unwrap();
+    let browser = app.signed_in(&user).await;
+    (user, browser)
 }
 
-async fn sign_in(app: &TestApp, user: &User) -> Answer {
-    app.client.post(SESSION, &json!({ "email": user.email, "password": PASSWORD })).send().await
+/// A server with a superuser.
+async fn ruled() -> (TestApp, User, Browser) {
+    let app = Setup::default().start().await;
+    let (user, root) = somebody(&app, "root", Role::Superuser).await;
+    (app, user, root)
 }
 
-/// The cookie that a sign-in to the console set, as a browser sends it.
-async fn cookie(app: &TestApp, user: &User) -> String {
-    let answer = sign_in(app, user).await.expect(200);
-    let [line] = answer.set_cookies()[..] else { panic!("one cookie: {answer:?}") };
-    line.split(';').next().unwrap().to_owned()
+fn call(by: &Browser, method: &str, path: &str) -> Call {
+    by.call(method, &format!("/api/v1/admin{path}")).bearer(&by.access)
 }
 
-async fn look(app: &TestApp, cookie: &str) -> Answer {
-    app.client.get(SESSION).header("cookie", cookie).send().await
+async fn send(by: &Browser, method: &str, path: &str, body: &Value) -> Answer {
+    call(by, method, path).json(body).send().await
+}
+
+async fn get(by: &Browser, path: &str) -> Value {
+    call(by, "GET", path).send().await.expect(200).json()
+}
+
+/// What `auth/check` answers somebody.
+async fn check(app: &TestApp, by: &Browser, require: &str) -> Answer {
+    app.client.get(&format!("/api/v1/auth/check?require={require}")).bearer(&by.access).send().await
+}
+
+/// What was done to a thing, newest first, as `(actor, reason, what, became)`.
+async fn acts(by: &Browser, subject: &str) -> Vec<[String; 4]> {
+    let acts = get(by, &format!("/acts?subject={subject}")).await;
+    let text = |act: &Value, name: &str| act[name].as_str().unwrap_or("-").to_owned();
+    let acts = acts["acts"].as_array().unwrap().iter();
+    acts.map(|act| ["actor", "reason", "what", "became"].map(|name| text(act, name))).collect()
+}
+
+/// Sends each body, which all have one thing wrong, and checks the field and the code that it is told by.
+async fn refuses(by: &Browser, method: &str, path: &str, wrong: &[(Value, &str, &str)]) {
+    for (body, field, code) in wrong {
+        let problem = send(by, method, path, body).await.expect(422).problem("validation_failed");
+        let told = json!({ "field": problem["errors"][0]["field"], "code": problem["errors"][0]["code"] });
+        assert_eq!(told, json!({ "field": field, "code": code }), "{body}");
+        assert_eq!(problem["errors"].as_array().unwrap().len(), 1, "{body}");
+    }
 }

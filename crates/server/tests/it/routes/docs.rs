@@ -42,7 +42,12 @@ async fn every_served_method_of_a_documented_path_is_in_the_document() {
     let documented = operations(&document);
     let paths: BTreeSet<_> = documented.iter().map(|(_, path)| path.clone()).collect();
     for path in paths {
-        let answer = app.client.call("PUT", &path.replace("{id}", "x")).send().await.expect(405);
+        let answer = app
+            .client
+            .call("TRACE", &path.replace("{id}", "x").replace("{slug}", "x"))
+            .send()
+            .await
+            .expect(405);
         let allowed: BTreeSet<_> = answer.header("allow").split(',').map(|m| m.trim().to_owned()).collect();
         let said = documented.iter().filter(|(_, p)| *p == path).map(|(method, _)| method.clone());
         let mut said: BTreeSet<_> = said.collect();
@@ -57,7 +62,7 @@ async fn every_served_method_of_a_documented_path_is_in_the_document() {
 #[test]
 fn every_route_in_the_source_is_in_the_document_or_a_page() {
     let source = include_str!("../../../src/http.rs");
-    let routes = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let routes = source.split(".route(").skip(1).map(|rest| rest.split('"').nth(1).unwrap());
     let document = tenure::http::openapi::document();
     let mut count = 0;
     for route in routes {

@@ -160,6 +160,14 @@ async fn the_clock_is_held_against_the_databases_at_start() {
 }
 
 #[tokio::test]
+async fn a_clock_that_has_leapt_is_told_and_keeps_no_traffic_away() {
+    let app = TestApp::new().await;
+    app.clock.set_leapt(true);
+    let (status, told) = ask(&app, "/readyz").await;
+    assert!(status == 200 && told.contains("degraded: clock: it has leapt"), "{told}");
+}
+
+#[tokio::test]
 async fn neither_listener_serves_the_others_routes() {
     let app = TestApp::new().await;
     for path in ["/livez", "/readyz", "/metrics"] {

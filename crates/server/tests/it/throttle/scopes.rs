@@ -3,12 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tenure_domain::ends::Actor;
 use tenure_domain::user::Role;
-use tenure_store::{AccountChange, Decree, UserChange};
+use tenure_store::{AccountChange, UserChange};
 
 use super::login;
-use crate::world::{Answer, Browser, MINUTE, PASSWORD, Setup, TestApp, User};
+use crate::world::{Answer, Browser, MINUTE, PASSWORD, Setup, TestApp, User, decree};
 
 /// Somebody of this role, signed in.
 async fn somebody(app: &TestApp, role: Role) -> (User, Browser) {
@@ -19,16 +18,14 @@ async fn somebody(app: &TestApp, role: Role) -> (User, Browser) {
 }
 
 async fn set_user(app: &TestApp, user: &User, role: Role) {
-    let decree = Decree { actor: Actor::Policy, reason: None };
     let change = UserChange { role: Some(role), ..UserChange::default() };
-    app.store().user_change(user.id, change, decree, app.clock.get()).await.unwrap();
+    app.store().user_change(user.id, change, decree(), app.clock.get()).await.unwrap();
 }
 
 async fn make_system_account(app: &TestApp, user: &User) {
     let account = app.store().user_find(user.id).await.unwrap().unwrap().account_id.unwrap();
     let change = AccountChange { is_system: Some(true), ..AccountChange::default() };
-    let decree = Decree { actor: Actor::Policy, reason: None };
-    app.store().account_change(account, change, decree, app.clock.get()).await.unwrap();
+    app.store().account_change(account, change, decree(), app.clock.get()).await.unwrap();
 }
 
 fn told(answer: &Answer) -> (&str, &str) {

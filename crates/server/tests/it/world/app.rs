@@ -18,7 +18,7 @@ use tenure_domain::id::UserId;
 use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
 use tenure_domain::time::Timestamp;
-use tenure_domain::user::Role;
+
 use tenure_store::ephemeral::Redis;
 use tenure_store::{Entropy, NewUser, Store, UserCreated};
 use tokio::net::TcpListener;
@@ -34,11 +34,16 @@ use super::{Browser, Cli, Client, PASSWORD, Raw, pages};
 pub struct ManualClock {
     ms: Arc<AtomicI64>,
     of_this_machine: Arc<AtomicBool>,
+    has_leapt: Arc<AtomicBool>,
 }
 
 impl ManualClock {
     fn starting(at: Timestamp) -> Self {
-        Self { ms: Arc::new(AtomicI64::new(at.as_ms())), of_this_machine: Arc::default() }
+        Self {
+            ms: Arc::new(AtomicI64::new(at.as_ms())),
+            of_this_machine: Arc::default(),
+            has_leapt: Arc::default(),
+        }
     }
 
     pub fn get(&self) -> Timestamp {
@@ -53,6 +58,11 @@ impl ManualClock {
         self.ms.store(to.as_ms(), Ordering::SeqCst);
     }
 
+    /// From now on it is known to have leapt, or to be trusted again.
+    pub fn set_leapt(&self, has_leapt: bool) {
+        self.has_leapt.store(has_leapt, Ordering::SeqCst);
+    }
+
     /// From now on it is held against the database's.
     pub fn pass_for_this_machines(&self) {
         self.of_this_machine.store(true, Ordering::SeqCst);
@@ -62,6 +72,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         self.get()
+    }
+
+    fn has_leapt(&self) -> bool {
+        self.has_leapt.load(Ordering::SeqCst)
     }
 
     fn is_of_this_machine(&self) -> bool {
@@ -312,17 +326,10 @@ impl TestApp {
         let plain = SecretText::from_plain(password.into());
         let chosen = Password::chosen(&plain, email.key()).unwrap();
         let hash = self.app.hasher.hash(chosen).await.unwrap().unwrap();
-        let new = NewUser {
-            email: email.as_str().into(),
-            email_key: email.key().into(),
-            name: name.into(),
-            role: Role::User,
-            password_hash: Some(hash),
-            account: Some(tenure_store::NewAccount::named(name)),
-        };
+        let new = NewUser { password_hash: Some(hash), ..NewUser::named(&email, name) };
         match self.app.store.user_create(new, None, self.clock.get()).await.unwrap() {
             UserCreated::Created { user, .. } => User { id: user.id, email: user.email },
-            UserCreated::EmailTaken => panic!("{name} is there already"),
+            UserCreated::EmailTaken | UserCreated::AccountGone => panic!("{name} is there already"),
         }
     }
 

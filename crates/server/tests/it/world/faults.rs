@@ -208,8 +208,8 @@ impl Users for FaultyStore {
         verb!(self, user_disable(id, order, now))
     }
 
-    async fn user_enable(&self, id: UserId, now: Timestamp) -> Result<bool> {
-        verb!(self, user_enable(id, now))
+    async fn user_enable(&self, id: UserId, decree: Decree, now: Timestamp) -> Result<bool> {
+        verb!(self, user_enable(id, decree, now))
     }
 
     async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {

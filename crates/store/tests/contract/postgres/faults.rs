@@ -170,7 +170,7 @@ async fn a_failed_step_takes_back_its_whole_transaction_and_no_other() {
     assert_eq!(name_of(&world.refresh(&world.jar(&replaced), T0 + QUIET).await), "served");
     postgres.sql("CREATE TRIGGER worse BEFORE INSERT ON \"user\" FOR EACH ROW EXECUTE FUNCTION broken()");
     let new = tenure_store::NewUser {
-        account: Some(tenure_store::NewAccount::named("acme")),
+        home: tenure_store::Home::Own(tenure_store::NewAccount::named("acme")),
         ..crate::world::new_user("bob")
     };
     assert!(is_unavailable(world.store.user_create(new, None, T0).await.map(drop)));

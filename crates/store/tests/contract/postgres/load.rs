@@ -60,7 +60,7 @@ async fn meddle(
         5 => store.user_set_password(user.id, None, hash("x"), None, by_user, now).await.map(drop),
         6 => {
             store.user_disable(user.id, by_user, now).await?;
-            store.user_enable(user.id, now).await.map(drop)
+            store.user_enable(user.id, crate::world::decree(), now).await.map(drop)
         }
         _ => {
             for record in sessions {

@@ -2,17 +2,12 @@
 
 use serde_json::{Value, json};
 use tenure_domain::account::{AccountStatus, Slug};
-use tenure_domain::ends::Actor;
 use tenure_domain::user::Role;
-use tenure_store::{AccountChange, Decree, Membership, Plan, StoreError, Subject, UserChange};
+use tenure_store::{AccountChange, Membership, Plan, StoreError, Subject, UserChange};
 
-use crate::world::{Answer, Browser, Fault, Setup, TestApp, User};
+use crate::world::{Answer, Browser, Fault, Setup, TestApp, User, decree};
 
 const PATH: &str = "/api/v1/auth/check";
-
-fn decree() -> Decree {
-    Decree { actor: Actor::Admin("root".into()), reason: None }
-}
 
 fn slug(text: &str) -> Slug {
     Slug::parse(text).unwrap()

@@ -75,7 +75,7 @@ async fn a_disabled_user_is_told_so_only_with_the_right_password() {
     let answer = app.client.login(&user.email, PASSWORD).await.expect(403).without_cookies();
     answer.problem("permission_denied");
     app.client.login(&user.email, "wrong password").await.problem("invalid_credentials");
-    app.store().user_enable(user.id, app.clock.get()).await.unwrap();
+    app.store().user_enable(user.id, crate::world::decree(), app.clock.get()).await.unwrap();
     app.client.login(&user.email, PASSWORD).await.expect(200);
 }
 

@@ -103,7 +103,7 @@ async fn what_the_api_refuses_the_form_refuses_in_its_words_and_with_its_status(
     app.store().user_disable(user.id, order, app.clock.get()).await.unwrap();
     let disabled = post(&app, "/sign-in", &fields).send().await.expect(403);
     assert_eq!(message(&disabled), "This account has been disabled.");
-    app.store().user_enable(user.id, app.clock.get()).await.unwrap();
+    app.store().user_enable(user.id, crate::world::decree(), app.clock.get()).await.unwrap();
 
     app.expect_failure("storage_unavailable");
     app.faults.set("session_create", Fault::Fails(StoreError::Unavailable("gone".into())));

@@ -10,7 +10,7 @@ use tenure_rig::Redis;
 use tenure_store::{EndOrder, Scope, StoreError, Subject};
 
 use super::{SESSION, cookie, look, set_role, sign_in, somebody};
-use crate::world::{Answer, Fault, HOUR, MINUTE, PASSWORD, SECOND, Setup, TestApp, User, eventually};
+use crate::world::{Answer, Fault, HOUR, MINUTE, PASSWORD, SECOND, Setup, TestApp, User, decree, eventually};
 
 async fn sign_out(app: &TestApp, cookie: &str) -> Answer {
     app.client.call("DELETE", SESSION).header("cookie", cookie).send().await
@@ -173,7 +173,7 @@ async fn it_ends_with_everything_that_ends_what_somebody_may_do() {
         look(&app, &cookie).await.expect(401).without_cookies().problem("access_token_revoked");
         // It does not come back with their rights.
         if name != "deleted" {
-            app.store().user_enable(user.id, app.clock.get()).await.unwrap();
+            app.store().user_enable(user.id, decree(), app.clock.get()).await.unwrap();
             set_role(&app, &user, Role::Superuser).await;
         }
         look(&app, &cookie).await.expect(401).problem("access_token_expired");
