@@ -54,7 +54,7 @@ impl Tenure<'_> {
             // Nodes are known by one address, which their tokens name.
             command.env("TENURE_SERVER__PUBLIC_URL", "http://127.0.0.1:7700");
         }
-        for limit in ["SIGN_IN_PER_ACCOUNT", "SIGN_IN_PER_ADDRESS", "REFRESH_PER_SESSION"] {
+        for limit in ["SIGN_IN_PER_ACCOUNT", "SIGN_IN_PER_ADDRESS", "REFRESH_PER_SESSION", "API_PER_CALLER"] {
             command.env(format!("TENURE_LIMITS__{limit}_PER_MINUTE"), "1000000");
         }
         Server::start(command, target, ops, &self.data.join("server.log"))

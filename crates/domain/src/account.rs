@@ -3,6 +3,7 @@
 //! Nothing here says whether somebody is signed in. A suspended account, a missing plan or a reached limit blocks
 //! a request and leaves the session alone ([`crate::entitlement`]).
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -82,6 +83,13 @@ impl Slug {
     }
 
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that a set of names can be asked for one that is written in the code.
+impl Borrow<str> for Slug {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -13,6 +13,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
+use crate::console::Right;
 use crate::problem::Code;
 use crate::user::Role;
 
@@ -131,7 +132,7 @@ impl Default for Policy {
 
 impl Policy {
     /// Whether somebody on this authority has a permission.
-    pub fn permits(&self, authority: Authority<'_>, permission: &Slug) -> bool {
+    pub fn permits(&self, authority: Authority<'_>, permission: &str) -> bool {
         match authority {
             Authority::Person(Role::Superuser) => true,
             Authority::Person(role) => {
@@ -148,7 +149,23 @@ impl Policy {
             return true;
         }
         let of_role = self.permissions.iter().filter(|(_, roles)| roles.contains(&role));
-        Bypass::of(role).is_none() && of_role.into_iter().all(|(name, _)| self.permits(authority, name))
+        Bypass::of(role).is_none()
+            && of_role.into_iter().all(|(name, _)| self.permits(authority, name.as_str()))
+    }
+
+    /// Whether somebody of this role may sign in to the console: there is something in it that they may do.
+    pub fn opens_console(&self, role: Role) -> bool {
+        Right::ALL.iter().any(|right| self.permits(Authority::Person(role), right.as_str()))
+    }
+
+    /// The way past account and plan that a caller has, if any. An API key has its account's alone.
+    pub fn bypass(&self, authority: Authority<'_>, is_of_system_account: bool) -> Option<Bypass> {
+        let by_role = match authority {
+            Authority::Person(role) => Bypass::of(role),
+            Authority::Key(_) => None,
+        };
+        let by_account = is_of_system_account.then_some(Bypass::SystemAccount);
+        [by_role, by_account].into_iter().flatten().find(|bypass| self.bypasses.contains(bypass))
     }
 }
 
@@ -188,7 +205,7 @@ pub fn decide(
     account: Option<&Tenancy>,
     requirement: &Requirement,
 ) -> Decision {
-    let bypass = bypass(policy, authority, account);
+    let bypass = policy.bypass(authority, account.is_some_and(|account| account.is_system));
     let of_account = account_refusal(account, requirement);
     if let (Some(refusal), None) = (&of_account, bypass) {
         return Decision::Refused(refusal.clone());
@@ -222,7 +239,7 @@ fn permission_refusal(
     requirement: &Requirement,
 ) -> Option<Refusal> {
     requirement.0.iter().find_map(|need| match need {
-        Need::Permission(permission) if !policy.permits(authority, permission) => {
+        Need::Permission(permission) if !policy.permits(authority, permission.as_str()) => {
             Some(Refusal::PermissionDenied(permission.clone()))
         }
         _ => None,
@@ -252,16 +269,6 @@ fn plan_refusal(policy: &Policy, account: &Tenancy, requirement: &Requirement) -
         },
         _ => None,
     })
-}
-
-/// The way past account and plan that this caller has, if any. An API key has its account's alone.
-fn bypass(policy: &Policy, authority: Authority<'_>, account: Option<&Tenancy>) -> Option<Bypass> {
-    let by_role = match authority {
-        Authority::Person(role) => Bypass::of(role),
-        Authority::Key(_) => None,
-    };
-    let by_account = account.filter(|account| account.is_system).map(|_| Bypass::SystemAccount);
-    [by_role, by_account].into_iter().flatten().find(|bypass| policy.bypasses.contains(bypass))
 }
 
 // === impl Requirement ===

@@ -13,6 +13,7 @@ pub mod access_token;
 pub mod account;
 pub mod api_key;
 pub mod client_report;
+pub mod console;
 pub mod email;
 pub mod ends;
 pub mod entitlement;

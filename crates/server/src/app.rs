@@ -10,11 +10,12 @@ use tenure_domain::session::RefreshRules;
 use tenure_domain::stripe::StatusRules;
 use tenure_domain::stripe::signature::SigningSecrets;
 use tenure_store::ephemeral::Redis;
-use tenure_store::{Entropy, Store};
+use tenure_store::{ConsoleSessions, Entropy, Store};
 
 use crate::clock::Clock;
 use crate::config::Settled;
 use crate::hashing::Hasher;
+use crate::http::console::ConsoleCookie;
 use crate::http::cookie::CookieShape;
 use crate::http::origin::Origins;
 use crate::keys::Keys;
@@ -49,6 +50,9 @@ pub struct App {
     request_ids: AtomicU64,
     pub store: Arc<dyn Store>,
     pub redis: Option<Redis>,
+    /// Where sign-ins to the console are kept: Redis if there is one, or the store.
+    pub consoles: Arc<dyn ConsoleSessions>,
+    pub console_cookie: ConsoleCookie,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub log: LogSink,
@@ -92,6 +96,11 @@ impl App {
         Arc::new(Self {
             keys: Keys::new(Arc::clone(&store), Arc::clone(&entropy), &secret, &previous_secrets),
             hasher: Hasher::start(&settled, Arc::clone(&entropy), metrics.password.clone()),
+            consoles: match &redis {
+                Some(redis) => Arc::new(redis.clone()),
+                None => Arc::clone(&store) as Arc<dyn ConsoleSessions>,
+            },
+            console_cookie: ConsoleCookie::new(&settled.public_url),
             limits: Limits::new(&settled.config.limits, Arc::clone(&clock), redis.clone()),
             pages: Pages::new(pages, dev_user.as_ref(), &settled, &origins),
             origins,

@@ -4,7 +4,9 @@
 //! reads the sources; [`Config::settle`] turns them into what the server runs on, or says in one line each
 //! what is unsafe.
 
+mod console;
 mod entitlement;
+mod limits;
 mod proxy;
 mod revocations;
 mod shared;
@@ -22,7 +24,9 @@ use tenure_domain::password::Cost;
 use tenure_domain::session::ReusePolicy;
 use tenure_domain::time::TimeRules;
 
+pub use console::ConsoleSection;
 pub use entitlement::{EntitlementSection, Registration};
+pub use limits::Limits;
 pub use proxy::TrustedProxy;
 pub use revocations::RevocationsSection;
 pub use shared::{PostgresSection, RedisSection, SecretUrl};
@@ -61,6 +65,7 @@ pub struct Config {
     pub registration: Registration,
     pub entitlement: EntitlementSection,
     pub revocations: RevocationsSection,
+    pub console: ConsoleSection,
     pub stripe: StripeSection,
     pub password: PasswordSection,
     pub limits: Limits,
@@ -138,15 +143,6 @@ pub struct PasswordSection {
     pub lanes: u32,
     pub workers: usize,
     pub queue: usize,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    pub sign_in_per_account_per_minute: u32,
-    pub sign_in_per_address_per_minute: u32,
-    pub refresh_per_session_per_minute: u32,
-    pub client_report_per_address_per_minute: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -236,13 +232,8 @@ impl Config {
             unsafe_lines
                 .push("password: memory_kib, passes and lanes are outside what Argon2id is safe with".into());
         }
-        for (name, value) in self.limits.named() {
-            if value == 0 {
-                unsafe_lines.push(format!(
-                    "limits.{name} is 0, which would refuse everybody; leave it out for the default"
-                ));
-            }
-        }
+        unsafe_lines.extend(self.limits.faults(development));
+        unsafe_lines.extend(self.console.faults());
         unsafe_lines.extend(self.server.trusted_proxies.iter().filter_map(|proxy| proxy.fault(development)));
         unsafe_lines.extend(self.registration.fault());
         unsafe_lines.extend(self.revocations.fault());
@@ -350,17 +341,6 @@ impl SessionSection {
 impl PasswordSection {
     pub fn cost(&self) -> Cost {
         Cost { memory_kib: self.memory_kib, passes: self.passes, lanes: self.lanes }
-    }
-}
-
-impl Limits {
-    fn named(&self) -> [(&'static str, u32); 4] {
-        [
-            ("sign_in_per_account_per_minute", self.sign_in_per_account_per_minute),
-            ("sign_in_per_address_per_minute", self.sign_in_per_address_per_minute),
-            ("refresh_per_session_per_minute", self.refresh_per_session_per_minute),
-            ("client_report_per_address_per_minute", self.client_report_per_address_per_minute),
-        ]
     }
 }
 

@@ -4,6 +4,7 @@ pub mod actor;
 pub mod admission;
 pub mod arrival;
 pub mod body;
+pub mod console;
 pub mod cookie;
 pub mod door;
 pub mod envelope;
@@ -11,6 +12,7 @@ pub mod etag;
 pub mod openapi;
 pub mod origin;
 pub mod problem;
+pub mod rate_limit;
 
 use std::sync::Arc;
 
@@ -42,6 +44,10 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/revocations", get(auth::revocations::get))
         .route("/api/v1/auth/sessions", get(auth::sessions::list))
         .route("/api/v1/auth/sessions/{id}", delete(auth::sessions::end))
+        .route(
+            "/api/v1/admin/session",
+            get(admin::session::get).post(admin::session::post).delete(admin::session::delete),
+        )
         .route("/api/v1/admin/accounts", get(admin::accounts::list).post(admin::accounts::create))
         .route("/api/v1/admin/accounts/{id}", get(admin::accounts::show).patch(admin::accounts::change))
         .route("/api/v1/admin/plans", get(admin::plans::list))

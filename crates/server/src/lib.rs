@@ -10,6 +10,7 @@ pub mod app;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod credentials;
 pub mod hashing;
 pub mod http;
 pub mod jobs;

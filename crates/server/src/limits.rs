@@ -1,16 +1,20 @@
 //! Rate limits. They answer 429 and never end anything.
 //!
+//! Each has a name, which its setting, its counters and the `RateLimit` fields of answers share. Who is let off is not
+//! decided here: of these it is asked for `api` alone (`http::actor`), and nobody is let off any other.
+//!
 //! Each node counts everything for itself. Where nodes share a Redis, what is counted of people and addresses is
 //! counted there too, and refused if either refuses: with Redis gone or emptied, a limit is as wide as there are
 //! nodes, but never away. Refreshes are this node's alone, so that none of them ever waits for Redis
 //! (docs/decisions/0012-limits-that-nodes-share.md).
 
-use std::sync::Arc;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as GovernorClock, Reference};
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
@@ -61,7 +65,7 @@ impl GovernorClock for LimitClock {
     }
 }
 
-type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, LimitClock, NoOpMiddleware<Nanos>>;
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, LimitClock, StateInformationMiddleware>;
 
 /// Over the limit; try again after this long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,21 +74,97 @@ pub struct Limited {
 }
 
 /// The span that quotas are given for.
-const MINUTE: Duration = Duration::from_secs(60);
+pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// A limit on people or addresses, by pseudonyms: this node's count, and what it is called where nodes share one.
-struct Shareable {
-    kind: &'static str,
-    per_minute: u32,
-    here: Keyed<u64>,
+/// How a limit stands for whoever was counted, by this node's count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub limit: &'static str,
+    /// Within [`WINDOW`].
+    pub quota: u32,
+    pub remaining: u32,
+    /// Until the whole quota is there again; of one that refused, until it lets the next through.
+    pub resets_in: Duration,
 }
 
+/// The limits that one request was counted in, to be told in its answer.
+#[derive(Default)]
+pub struct Standings(Mutex<Vec<Standing>>);
+
+impl Standings {
+    /// Adds one, or puts it in the place of the same limit's earlier one.
+    fn note(&self, standing: Standing) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.retain(|known| known.limit != standing.limit);
+        noted.push(standing);
+    }
+
+    pub fn tell<T>(&self, to: impl FnOnce(&[Standing]) -> T) -> T {
+        to(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One limit: what it is called, how often within a minute, and this node's counts by subject.
+struct Limit<K: Hash + Eq + Clone> {
+    name: &'static str,
+    per_minute: u32,
+    /// It is told where no more than this remains.
+    told_from: u32,
+    here: Keyed<K>,
+}
+
+impl<K: Hash + Eq + Clone> Limit<K> {
+    fn new(name: &'static str, per_minute: u32, clock: &LimitClock) -> Self {
+        let quota = Quota::per_minute(per_minute.try_into().unwrap_or(std::num::NonZeroU32::MIN));
+        let here = RateLimiter::new(quota, DashMapStateStore::default(), clock.clone());
+        Self { name, per_minute, told_from: per_minute, here }
+    }
+
+    /// Told only to whoever has used half of it: of requests without number, which hardly anybody sees come near it.
+    fn told_from_half(self) -> Self {
+        Self { told_from: self.per_minute / 2, ..self }
+    }
+
+    fn count(&self, subject: &K, clock: &LimitClock, told: &Standings) -> Result<(), Limited> {
+        match self.here.check_key(subject) {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                if remaining <= self.told_from {
+                    let used = self.per_minute.saturating_sub(remaining);
+                    told.note(self.standing(remaining, WINDOW * used / self.per_minute.max(1)));
+                }
+                Ok(())
+            }
+            Err(refused) => {
+                let wait = refused.earliest_possible().duration_since(clock.now()).into();
+                Err(self.refuse(wait, told))
+            }
+        }
+    }
+
+    fn refuse(&self, wait: Duration, told: &Standings) -> Limited {
+        told.note(self.standing(0, wait));
+        Limited { retry_after: wait }
+    }
+
+    fn standing(&self, remaining: u32, resets_in: Duration) -> Standing {
+        Standing { limit: self.name, quota: self.per_minute, remaining, resets_in }
+    }
+}
+
+/// Who calls with a credential that stands: the bytes of their id.
+pub type CallerId = [u8; 16];
+
 pub struct Limits {
+    is_on: bool,
     clock: LimitClock,
-    accounts: Shareable,
-    addresses: Shareable,
-    sessions: Keyed<SessionId>,
-    reporters: Shareable,
+    /// People and addresses by pseudonyms, which nodes share.
+    sign_in_account: Limit<u64>,
+    sign_in_address: Limit<u64>,
+    client_report: Limit<u64>,
+    refresh: Limit<SessionId>,
+    api: Limit<CallerId>,
+    admin: Limit<CallerId>,
     shared: Option<Redis>,
 }
 
@@ -92,12 +172,14 @@ impl Limits {
     /// Limits of this node, and of all nodes that have the same `shared`.
     pub fn new(config: &config::Limits, clock: Arc<dyn Clock>, shared: Option<Redis>) -> Self {
         let clock = LimitClock::new(clock);
-        let shareable = |kind, per_minute| Shareable { kind, per_minute, here: keyed(per_minute, &clock) };
         Self {
-            accounts: shareable("account", config.sign_in_per_account_per_minute),
-            addresses: shareable("address", config.sign_in_per_address_per_minute),
-            sessions: keyed(config.refresh_per_session_per_minute, &clock),
-            reporters: shareable("reporter", config.client_report_per_address_per_minute),
+            is_on: config.enabled,
+            sign_in_account: Limit::new("sign_in_account", config.sign_in_per_account_per_minute, &clock),
+            sign_in_address: Limit::new("sign_in_address", config.sign_in_per_address_per_minute, &clock),
+            client_report: Limit::new("client_report", config.client_report_per_address_per_minute, &clock),
+            refresh: Limit::new("refresh", config.refresh_per_session_per_minute, &clock).told_from_half(),
+            api: Limit::new("api", config.api_per_caller_per_minute, &clock).told_from_half(),
+            admin: Limit::new("admin", config.admin_per_caller_per_minute, &clock),
             clock,
             shared,
         }
@@ -105,59 +187,72 @@ impl Limits {
 
     /// One attempt to sign in or register from an address, and to an account if it is to one. Both are
     /// pseudonyms.
-    pub async fn sign_in(&self, address: u64, account: Option<u64>) -> Result<(), Limited> {
-        let address = (&self.addresses, address);
+    pub async fn sign_in(&self, address: u64, account: Option<u64>, told: &Standings) -> Result<(), Limited> {
+        let address = (&self.sign_in_address, address);
         match account {
-            Some(account) => self.judge_everywhere(&[address, (&self.accounts, account)]).await,
-            None => self.judge_everywhere(&[address]).await,
+            Some(account) => self.count_everywhere(&[address, (&self.sign_in_account, account)], told).await,
+            None => self.count_everywhere(&[address], told).await,
         }
     }
 
     /// One refresh of a session: generous, and of no other session.
-    pub fn refresh(&self, session: SessionId) -> Result<(), Limited> {
-        self.judge(&self.sessions, &session)
+    pub fn refresh(&self, session: SessionId, told: &Standings) -> Result<(), Limited> {
+        self.count_here(&self.refresh, &session, told)
     }
 
     /// One report of a sign-out from an address. `address` is a pseudonym.
-    pub async fn client_report(&self, address: u64) -> Result<(), Limited> {
-        self.judge_everywhere(&[(&self.reporters, address)]).await
+    pub async fn client_report(&self, address: u64, told: &Standings) -> Result<(), Limited> {
+        self.count_everywhere(&[(&self.client_report, address)], told).await
+    }
+
+    /// One call of somebody's. On this node alone: there are too many of them to ask Redis, and it is there against
+    /// programs that run wild, not against guessing.
+    pub fn api(&self, caller: CallerId, told: &Standings) -> Result<(), Limited> {
+        self.count_here(&self.api, &caller, told)
+    }
+
+    /// One call of the admin API.
+    pub fn admin(&self, caller: CallerId, told: &Standings) -> Result<(), Limited> {
+        self.count_here(&self.admin, &caller, told)
+    }
+
+    fn count_here<K: Hash + Eq + Clone>(
+        &self,
+        limit: &Limit<K>,
+        subject: &K,
+        told: &Standings,
+    ) -> Result<(), Limited> {
+        if self.is_on { limit.count(subject, &self.clock, told) } else { Ok(()) }
     }
 
     /// Here first, so that what is refused here costs no exchange with Redis; and there in one exchange for all.
-    async fn judge_everywhere(&self, counts: &[(&Shareable, u64)]) -> Result<(), Limited> {
+    async fn count_everywhere(&self, counts: &[(&Limit<u64>, u64)], told: &Standings) -> Result<(), Limited> {
         for (limit, subject) in counts {
-            self.judge(&limit.here, subject)?;
+            self.count_here(limit, subject, told)?;
         }
-        let Some(shared) = &self.shared else { return Ok(()) };
-        let tally = |(limit, subject): &(&Shareable, u64)| Tally {
-            kind: limit.kind,
+        let Some(shared) = self.shared.as_ref().filter(|_| self.is_on) else { return Ok(()) };
+        let tally = |(limit, subject): &(&Limit<u64>, u64)| Tally {
+            kind: limit.name,
             subject: *subject,
             most: limit.per_minute,
         };
         let tallies: Vec<_> = counts.iter().map(tally).collect();
-        match shared.count(&tallies, MINUTE).await {
-            Some(Counted::Beyond { resets_in }) => Err(Limited { retry_after: resets_in }),
+        match shared.count(&tallies, WINDOW).await {
+            Some(Counted::Beyond { at, resets_in }) => Err(match counts.get(at) {
+                Some((limit, _)) => limit.refuse(resets_in, told),
+                None => Limited { retry_after: resets_in },
+            }),
             Some(Counted::Within) | None => Ok(()),
         }
     }
 
-    fn judge<K: std::hash::Hash + Eq + Clone>(&self, limiter: &Keyed<K>, key: &K) -> Result<(), Limited> {
-        limiter.check_key(key).map_err(|refused| {
-            let wait = refused.earliest_possible().duration_since(self.clock.now());
-            Limited { retry_after: wait.into() }
-        })
-    }
-
     /// Forgets keys whose buckets are full again.
     pub fn tidy(&self) {
-        self.accounts.here.retain_recent();
-        self.addresses.here.retain_recent();
-        self.sessions.retain_recent();
-        self.reporters.here.retain_recent();
+        for limit in [&self.sign_in_account, &self.sign_in_address, &self.client_report] {
+            limit.here.retain_recent();
+        }
+        self.refresh.here.retain_recent();
+        self.api.here.retain_recent();
+        self.admin.here.retain_recent();
     }
-}
-
-fn keyed<K: std::hash::Hash + Eq + Clone>(per_minute: u32, clock: &LimitClock) -> Keyed<K> {
-    let quota = Quota::per_minute(per_minute.try_into().unwrap_or(std::num::NonZeroU32::MIN));
-    RateLimiter::new(quota, DashMapStateStore::default(), clock.clone())
 }

@@ -233,7 +233,7 @@ impl Metrics {
         );
         registry.register(
             "tenure_entitlement_bypasses",
-            "Requests that account or plan would have blocked, by the policy that let them pass",
+            "Requests that account, plan or the limit on calls would have blocked, by the policy that let them pass",
             self.entitlement_bypasses.clone(),
         );
         registry.register(

@@ -176,7 +176,7 @@ pub struct Act {
     pub decree: Decree,
     /// As [`Subject`] writes it.
     pub subject: String,
-    /// The name of what changed, such as `status`; `created` of an account, `state` of a user.
+    /// The name of what changed, such as `status`, or of what was done; `created` of an account, `state` of a user.
     pub what: String,
     pub was: Option<String>,
     pub became: Option<String>,
@@ -298,6 +298,16 @@ pub trait Accounts: Send + Sync {
         decree: Decree,
         now: Timestamp,
     ) -> Result<UserChanged>;
+
+    /// Writes down that something was done that changes nothing: a subject and the name of it. It is not asked whether
+    /// there is such a subject.
+    async fn act_record(
+        &self,
+        subject: Subject,
+        what: &'static str,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<()>;
 
     /// What was changed, newest first, at most `limit` ([`ACTS_LISTED_MAX`]); of one subject or of all.
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>>;

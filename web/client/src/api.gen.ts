@@ -127,6 +127,27 @@ export interface ApiKeyWish {
   scopes?: string[];
 }
 
+/** Who is signed in to the console, until when, and what they may do there. */
+export interface ConsoleAnswer {
+  /** When the sign-in was, Unix milliseconds. */
+  created_at: number;
+  /** When it is over whatever is done, Unix milliseconds. */
+  ends_at: number;
+  /**
+   * When it is over if nothing more is done, Unix milliseconds. Every call moves it, to about a thirtieth of the
+   * idle time.
+   */
+  expires_at: number;
+  /** Those of the admin API that they have. */
+  permissions: string[];
+  user: UserAnswer;
+}
+
+export interface ConsoleSignIn {
+  email: string;
+  password: string;
+}
+
 /** The closed set of reasons for which a session ends. */
 export type EndReason = (typeof END_REASONS)[number];
 

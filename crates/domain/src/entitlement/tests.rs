@@ -225,6 +225,38 @@ fn requirements_are_written_as_they_are_read() {
     assert_eq!(many.parse::<Requirement>(), Err(RequirementError::TooMany));
 }
 
+#[test]
+fn the_console_opens_for_superusers_and_whoever_has_something_to_do_in_it() {
+    let opens = |policy: &Policy| Role::ALL.map(|role| policy.opens_console(role));
+    assert_eq!(opens(&policy()), [false, false, false, true, false]);
+    for right in Right::ALL {
+        let granted = BTreeMap::from([(slug(right.as_str()), BTreeSet::from([Role::Admin]))]);
+        let policy = Policy { permissions: granted, ..policy() };
+        assert_eq!(opens(&policy), [false, true, false, true, false], "{right:?}");
+    }
+}
+
+#[test]
+fn each_bypass_can_be_switched_off_and_a_key_has_its_accounts_alone() {
+    let all = Policy::default();
+    let person = |role| all.bypass(Authority::Person(role), false);
+    let expected = [None, None, Some(Bypass::Developer), Some(Bypass::Superuser), Some(Bypass::SystemUser)];
+    assert_eq!(Role::ALL.map(person), expected);
+    let scopes = BTreeSet::new();
+    assert_eq!(all.bypass(Authority::Key(&scopes), false), None);
+    assert_eq!(all.bypass(Authority::Key(&scopes), true), Some(Bypass::SystemAccount));
+    for bypass in Bypass::ALL {
+        let without = Policy {
+            bypasses: Bypass::ALL.into_iter().filter(|other| *other != bypass).collect(),
+            ..Policy::default()
+        };
+        let found = Role::ALL.map(|role| without.bypass(Authority::Person(role), false));
+        assert!(!found.contains(&Some(bypass)));
+        let of_account = without.bypass(Authority::Person(Role::User), true);
+        assert_eq!(of_account.is_none(), bypass == Bypass::SystemAccount);
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_reader_panic_and_what_is_read_is_written_back(text in "[a-z:=|, 0-9]{0,60}") {
@@ -250,7 +282,8 @@ fn whoever_governs_a_role_may_do_all_that_it_may_and_only_superusers_govern_thos
         for authority in authorities {
             for role in Role::ALL {
                 let more = policy.permissions.keys().any(|name| {
-                    policy.permits(Authority::Person(role), name) && !policy.permits(authority, name)
+                    policy.permits(Authority::Person(role), name.as_str())
+                        && !policy.permits(authority, name.as_str())
                 });
                 let governs = policy.governs(authority, role);
                 assert!(!(governs && more), "{authority:?} {role}");

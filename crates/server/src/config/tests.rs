@@ -38,7 +38,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
 fn unsafe_combinations_do_not_start() {
     let https = ("TENURE_SERVER__PUBLIC_URL", "https://id.example.com");
     type Case<'a> = (&'a [(&'a str, &'a str)], bool, &'a str);
-    let cases: [Case; 9] = [
+    let cases: [Case; 13] = [
         (&[("TENURE_SERVER__PUBLIC_URL", "http://id.example.com")], false, "cookies need https"),
         (&[https], true, "--dev cannot be combined with the public address"),
         (&[https, ("TENURE_SESSION__SETTLE", "60s")], false, "settle is 60s but must be at least"),
@@ -48,12 +48,34 @@ fn unsafe_combinations_do_not_start() {
         (&[https, ("TENURE_ORIGINS__ALLOWED", "[\"*\"]")], false, "is no origin"),
         (&[https, ("TENURE_PASSWORD__MEMORY_KIB", "64")], false, "password:"),
         (&[https, ("TENURE_LIMITS__REFRESH_PER_SESSION_PER_MINUTE", "0")], false, "would refuse everybody"),
+        (
+            &[https, ("TENURE_LIMITS__ENABLED", "false")],
+            false,
+            "limits.enabled is false, with which anybody may",
+        ),
+        (
+            &[https, ("TENURE_CONSOLE__LIFETIME", "25h")],
+            false,
+            "console.lifetime is 1day 1h, but must be at most 24h",
+        ),
+        (&[https, ("TENURE_CONSOLE__IDLE", "59s")], false, "console.idle is 59s, but must be at least 1m"),
+        (
+            &[https, ("TENURE_CONSOLE__IDLE", "13h")],
+            false,
+            "console.idle is 13h, but must be at least 1m and at most",
+        ),
     ];
     for (environment, development, expected) in cases {
         let message = error(environment, development);
         assert!(message.contains(expected), "{environment:?}: {message}");
         assert_eq!(message.lines().count(), 1, "one line each: {message}");
     }
+}
+
+#[test]
+fn limits_are_switched_off_in_development_alone() {
+    assert!(!settle(&[("TENURE_LIMITS__ENABLED", "false")], true).unwrap().config.limits.enabled);
+    assert!(settle(&[URL], false).unwrap().config.limits.enabled);
 }
 
 #[test]

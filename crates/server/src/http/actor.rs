@@ -1,20 +1,32 @@
 //! Who is calling, as a handler's parameter: forgetting to ask is impossible, and a public route says so.
+//!
+//! Credentials are looked for in this order, and the first kind that is shown decides: an API key, an access token,
+//! the console's cookie ([`Admin`] alone), HTTP Basic (in development alone). One that does not stand is refused,
+//! whatever else the request carries.
+
+mod access_token;
+mod api_key;
+mod authorization;
+mod basic;
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, header};
 use tenure_domain::access_token::{AccessClaims, AccessTokenError};
-use tenure_domain::api_key::{self, KeyVerdict, PresentedKey};
 use tenure_domain::entitlement::Authority;
-use tenure_domain::problem::Code;
-use tenure_domain::session;
-use tenure_store::{KEY_USE_NOTED_EVERY, KeyHolder, Membership, Person};
+use tenure_domain::id::SessionId;
+use tenure_store::{KeyHolder, Membership, Person, StoreError, User};
 
 use crate::App;
+use crate::http::admission::throttle;
 use crate::http::arrival::{Arrival, At};
+use crate::http::console;
 use crate::http::problem::Problem;
+use crate::limits::CallerId;
+
+pub use access_token::bearer_claims;
+use authorization::{Authorization, authorization};
 
 /// Anybody, signed in or not.
 pub struct Anyone;
@@ -27,17 +39,29 @@ pub struct SignedIn {
     pub membership: Membership,
 }
 
-/// Whoever shows a credential that stands. They are looked for in this order: an API key (`X-API-Key`, or as the
-/// bearer token), an access token.
+/// Whoever shows an API key, an access token or, in development, e-mail and password. The console's cookie is
+/// nothing here.
 pub enum Caller {
-    Person(SignedIn),
+    Person(Identified),
     Key(KeyHolder),
 }
+
+/// A person whose credential stands.
+pub struct Identified {
+    pub person: Arc<Person>,
+    pub membership: Membership,
+    /// The session that the credential belongs to, if it belongs to one.
+    pub session: Option<SessionId>,
+}
+
+/// Whoever may call the admin API as far as credentials go: a [`Caller`], or somebody at the console. What they may
+/// do there is for [`demand`](crate::http::admission::demand) to say.
+pub struct Admin(pub Caller);
 
 impl Caller {
     pub fn membership(&self) -> &Membership {
         match self {
-            Caller::Person(SignedIn { membership, .. }) | Caller::Key(KeyHolder { membership, .. }) => {
+            Caller::Person(Identified { membership, .. }) | Caller::Key(KeyHolder { membership, .. }) => {
                 membership
             }
         }
@@ -45,7 +69,7 @@ impl Caller {
 
     pub fn authority(&self) -> Authority<'_> {
         match self {
-            Caller::Person(SignedIn { person, .. }) => Authority::Person(person.role),
+            Caller::Person(Identified { person, .. }) => Authority::Person(person.role),
             Caller::Key(KeyHolder { key, .. }) => Authority::Key(&key.scopes),
         }
     }
@@ -53,9 +77,28 @@ impl Caller {
     /// For the log.
     pub fn id(&self) -> &dyn std::fmt::Display {
         match self {
-            Caller::Person(SignedIn { person, .. }) => &person.id,
+            Caller::Person(Identified { person, .. }) => &person.id,
             Caller::Key(KeyHolder { key, .. }) => &key.id,
         }
+    }
+
+    /// For what is counted.
+    pub fn id_bytes(&self) -> CallerId {
+        match self {
+            Caller::Person(Identified { person, .. }) => *person.id.as_bytes(),
+            Caller::Key(KeyHolder { key, .. }) => *key.id.as_bytes(),
+        }
+    }
+}
+
+impl From<&SignedIn> for Caller {
+    fn from(signed_in: &SignedIn) -> Self {
+        let SignedIn { claims, person, membership } = signed_in;
+        Caller::Person(Identified {
+            person: Arc::clone(person),
+            membership: membership.clone(),
+            session: Some(claims.sid),
+        })
     }
 }
 
@@ -70,9 +113,9 @@ impl Departing {
     /// Demands after all that the token stands, for what concerns more than its own session.
     pub async fn stand(&self, app: &App, arrival: &Arrival) -> Result<(), Problem> {
         if self.expired {
-            return Err(expired());
+            return Err(access_token::expired());
         }
-        stand(&self.claims, app, arrival).await.map(|_| ())
+        access_token::stand(&self.claims, app, arrival).await.map(|_| ())
     }
 }
 
@@ -89,12 +132,9 @@ impl FromRequestParts<Arc<App>> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let At(arrival) = At::from_request_parts(parts, app).await?;
-        let claims = match read_token(&parts.headers, app, &arrival).await? {
-            Ok(claims) => claims,
-            Err(error) => return Err(refusal(&error)),
-        };
-        let tenure_store::Caller { person, membership, .. } = stand(&claims, app, &arrival).await?;
-        Ok(Self { claims, person, membership })
+        let signed_in = signed_in(parts, app, &arrival).await?;
+        throttle(app, &arrival, &Caller::from(&signed_in))?;
+        Ok(signed_in)
     }
 }
 
@@ -102,58 +142,22 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        match shown_key(&parts.headers)? {
-            Some(key) => {
-                let At(arrival) = At::from_request_parts(parts, app).await?;
-                stand_key(key, app, &arrival).await.map(Self::Key)
-            }
-            None => SignedIn::from_request_parts(parts, app).await.map(Self::Person),
-        }
+        let At(arrival) = At::from_request_parts(parts, app).await?;
+        let caller = identify(parts, app, &arrival, Area::Api).await?;
+        throttle(app, &arrival, &caller)?;
+        Ok(caller)
     }
 }
 
-/// The API key of a request, if it shows one.
-fn shown_key(headers: &HeaderMap) -> Result<Option<PresentedKey>, Problem> {
-    let mut own = headers.get_all("x-api-key").iter();
-    let text = match (own.next(), own.next()) {
-        (None, _) => bearer(headers)?.filter(|token| api_key::looks_like(token)),
-        (Some(value), None) => Some(value.to_str().map_err(|_| no_key())?),
-        (Some(_), Some(_)) => return Err(no_key()),
-    };
-    text.map(|text| PresentedKey::read(text).map_err(|_| no_key())).transpose()
-}
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = Problem;
 
-/// Holds a key against its row, and notes now and then that it is in use.
-async fn stand_key(shown: PresentedKey, app: &Arc<App>, arrival: &Arrival) -> Result<KeyHolder, Problem> {
-    let holder = app.store.api_key_find(shown.id).await?.ok_or_else(no_key)?;
-    let refused = |code, detail| Err(Problem::new(code, detail));
-    match shown.judge(&holder.key.state, arrival.now) {
-        KeyVerdict::NotAuthentic => return Err(no_key()),
-        KeyVerdict::Revoked => return refused(Code::AccessTokenRevoked, "The API key was revoked."),
-        KeyVerdict::Expired => return refused(Code::AccessTokenExpired, "The API key has expired."),
-        KeyVerdict::Stands => {}
-    }
-    let noted = holder.key.last_used_at;
-    if noted.is_none_or(|at| at < arrival.now - KEY_USE_NOTED_EVERY) {
-        let (app, id, now) = (Arc::clone(app), holder.key.id, arrival.now);
-        // Nobody waits for it, and it may be lost.
-        tokio::spawn(async move { drop(app.store.api_key_used(id, now).await) });
-    }
-    Ok(holder)
-}
-
-fn no_key() -> Problem {
-    Problem::new(Code::AccessTokenInvalid, "The API key is not one of ours.")
-}
-
-/// The strict check against the store's present state.
-async fn stand(claims: &AccessClaims, app: &App, arrival: &Arrival) -> Result<tenure_store::Caller, Problem> {
-    let caller = app.store.caller(claims.sid).await?;
-    match caller {
-        Some(caller) if session::admit(claims, &caller.standing, arrival.now).is_ok() => Ok(caller),
-        _ => {
-            Err(Problem::new(Code::AccessTokenRevoked, "The access token's session does not stand any more."))
-        }
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let At(arrival) = At::from_request_parts(parts, app).await?;
+        let caller = identify(parts, app, &arrival, Area::Admin).await?;
+        // Nobody is let off: most who come here would be.
+        app.limits.admin(caller.id_bytes(), &arrival.standings)?;
+        Ok(Self(caller))
     }
 }
 
@@ -162,77 +166,60 @@ impl FromRequestParts<Arc<App>> for Departing {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let At(arrival) = At::from_request_parts(parts, app).await?;
-        match read_token(&parts.headers, app, &arrival).await? {
+        match access_token::read(&parts.headers, app, &arrival).await? {
             Ok(claims) => Ok(Self { claims, expired: false }),
             Err(AccessTokenError::Expired(claims)) => Ok(Self { claims: Arc::new(claims), expired: true }),
-            Err(error) => Err(refusal(&error)),
+            Err(error) => Err(access_token::refusal(&error)),
         }
     }
 }
 
-/// The claims of an authentic access token, expired and revoked ones too, if the request carries one: for what
-/// anybody may do, and is then filed under their name. Not being sure of it is as good as having none.
-pub async fn bearer_claims(headers: &HeaderMap, app: &App, arrival: &Arrival) -> Option<Arc<AccessClaims>> {
-    let claims = match read_token(headers, app, arrival).await {
-        Ok(Ok(claims)) => claims,
-        Ok(Err(AccessTokenError::Expired(claims))) => Arc::new(claims),
-        Ok(Err(_)) | Err(_) => return None,
+/// Where the console's cookie is something, and where it is nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Area {
+    Api,
+    Admin,
+}
+
+/// The order of authentication.
+async fn identify(parts: &Parts, app: &Arc<App>, arrival: &Arrival, area: Area) -> Result<Caller, Problem> {
+    let headers = &parts.headers;
+    if let Some(key) = api_key::shown(headers)? {
+        return api_key::stand(key, app, arrival).await.map(Caller::Key);
+    }
+    let shown = authorization(headers)?;
+    if let Some(Authorization::Bearer(_)) = shown {
+        return signed_in(parts, app, arrival).await.map(|signed_in| Caller::from(&signed_in));
+    }
+    if area == Area::Admin
+        && let Some(at_console) = console::stand(app, arrival, headers).await?
+    {
+        return person(at_console.user, app).await;
+    }
+    match shown {
+        Some(Authorization::Basic(encoded)) => person(basic::stand(encoded, app, arrival).await?, app).await,
+        _ => Err(access_token::missing()),
+    }
+}
+
+async fn signed_in(parts: &Parts, app: &App, arrival: &Arrival) -> Result<SignedIn, Problem> {
+    let claims = access_token::read(&parts.headers, app, arrival)
+        .await?
+        .map_err(|error| access_token::refusal(&error))?;
+    let tenure_store::Caller { person, membership, .. } = access_token::stand(&claims, app, arrival).await?;
+    Ok(SignedIn { claims, person, membership })
+}
+
+/// Somebody whose row was read just now, with the account that they act in.
+async fn person(user: User, app: &App) -> Result<Caller, Problem> {
+    let membership = match user.account_id {
+        None => Membership::None,
+        Some(id) => match app.store.account_find(id).await {
+            Ok(Some(account)) => Membership::Member(Arc::new(account)),
+            Ok(None) => Membership::None,
+            Err(StoreError::Corrupt { .. }) => Membership::Unreadable,
+            Err(error) => return Err(error.into()),
+        },
     };
-    arrival.note_user(claims.sub);
-    arrival.note_session(claims.sid);
-    Some(claims)
-}
-
-/// Reads and verifies the bearer token, and notes whose it is.
-async fn read_token(
-    headers: &HeaderMap,
-    app: &App,
-    arrival: &Arrival,
-) -> Result<Result<Arc<AccessClaims>, AccessTokenError>, Problem> {
-    let Some(token) = bearer(headers)? else {
-        return Err(Problem::new(Code::AccessTokenMissing, "Send `Authorization: Bearer <access token>`."));
-    };
-    if api_key::looks_like(token) {
-        return Ok(Err(AccessTokenError::WrongType));
-    }
-    let (issuer, audience) = app.token_names();
-    let verified = app.keys.verify(token, issuer, audience, arrival.now).await?;
-    if let Ok(claims) = &verified {
-        arrival.note_user(claims.sub);
-        arrival.note_session(claims.sid);
-    }
-    Ok(verified)
-}
-
-/// The token of the one `Authorization` header (RFC 6750 section 2.1; the scheme's case is free).
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let invalid = || refusal(&AccessTokenError::Invalid);
-    if values.next().is_some() {
-        return Err(invalid());
-    }
-    let text = value.to_str().map_err(|_| invalid())?;
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() => {
-            Ok(Some(token.trim_start_matches(' ')))
-        }
-        _ => Err(invalid()),
-    }
-}
-
-fn refusal(error: &AccessTokenError) -> Problem {
-    match error {
-        AccessTokenError::Invalid => {
-            Problem::new(Code::AccessTokenInvalid, "The access token is not one of ours.")
-        }
-        AccessTokenError::WrongType => {
-            Problem::new(Code::WrongTokenType, "That is another kind of token; send an access token.")
-        }
-        AccessTokenError::Expired(_) => expired(),
-    }
-}
-
-fn expired() -> Problem {
-    Problem::new(Code::AccessTokenExpired, "The access token has expired; refresh and try again.")
+    Ok(Caller::Person(Identified { person: Arc::new(Person::from(&user)), membership, session: None }))
 }

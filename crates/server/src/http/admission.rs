@@ -1,7 +1,7 @@
 //! Whether a caller may do what is required: the domain's decision, counted, and answered in its own words.
 
 use tenure_domain::account::Slug;
-use tenure_domain::entitlement::{self, Decision, Need, Refusal, Requirement};
+use tenure_domain::entitlement::{self, Bypass, Decision, Need, Refusal, Requirement};
 use tenure_domain::problem::Code;
 use tenure_store::{Account, Membership};
 
@@ -22,10 +22,7 @@ pub fn admit(
     match decide(app, caller, requirement)? {
         Decision::Allowed => Ok(()),
         Decision::Bypassed(bypass, passed) => {
-            let (policy, passed) = (bypass.as_str(), passed.code().as_str());
-            app.metrics.entitlement_bypasses.get_or_create(&Policy { policy }).inc();
-            arrival.note_outcome(policy);
-            tracing::info!(policy, passed, caller = %caller.id(), "a bypass let a request pass");
+            tell(app, arrival, caller, bypass, passed.code());
             Ok(())
         }
         Decision::Refused(refusal) => {
@@ -71,6 +68,28 @@ pub fn account_of(membership: &Membership) -> Result<&Account, Problem> {
 
 fn unreadable() -> Problem {
     Problem::new(Code::StorageUnavailable, "The account cannot be read now.")
+}
+
+/// Counts one call of a caller's. What lets them pass by account and plan lets them pass by this, too.
+pub fn throttle(app: &App, arrival: &Arrival, caller: &Caller) -> Result<(), Problem> {
+    let Err(limited) = app.limits.api(caller.id_bytes(), &arrival.standings) else { return Ok(()) };
+    let is_of_system_account =
+        matches!(caller.membership(), Membership::Member(account) if account.is_system);
+    match app.settled.policy.bypass(caller.authority(), is_of_system_account) {
+        Some(bypass) => {
+            tell(app, arrival, caller, bypass, Code::RateLimited);
+            Ok(())
+        }
+        None => Err(limited.into()),
+    }
+}
+
+/// Counts and logs that a bypass let somebody pass by what would have been answered with this code.
+fn tell(app: &App, arrival: &Arrival, caller: &Caller, bypass: Bypass, passed: Code) {
+    let policy = bypass.as_str();
+    app.metrics.entitlement_bypasses.get_or_create(&Policy { policy }).inc();
+    arrival.note_outcome(policy);
+    tracing::info!(policy, passed = passed.as_str(), caller = %caller.id(), "a bypass let a request pass");
 }
 
 /// Demands permissions and nothing of the account.

@@ -14,6 +14,7 @@ use tenure_domain::time::Timestamp;
 use crate::App;
 use crate::config::TrustedProxy;
 use crate::http::problem::Problem;
+use crate::limits::Standings;
 
 /// The peer of the connection, put into each request by the listener.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub struct Arrival {
     pub request_id: String,
     pub address: IpAddr,
     pub user_agent: Option<String>,
+    /// The limits that it was counted in.
+    pub standings: Standings,
     notes: Notes,
 }
 
@@ -50,6 +53,7 @@ impl Arrival {
                 .get(http::header::USER_AGENT)
                 .and_then(|value| value.to_str().ok())
                 .map(|text| clip(text, USER_AGENT_CHARS_MAX)),
+            standings: Standings::default(),
             notes: Notes::default(),
         }
     }

@@ -87,7 +87,7 @@ impl CookieShape {
     }
 }
 
-fn cookie_pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+pub fn cookie_pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -97,7 +97,7 @@ fn cookie_pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 /// Our cookies are made of base64url and our own words, which every header can hold.
-fn header_value(text: String) -> HeaderValue {
+pub fn header_value(text: String) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 

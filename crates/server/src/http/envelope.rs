@@ -16,6 +16,7 @@ use tenure_domain::problem::Code;
 use crate::App;
 use crate::http::arrival::{Arrival, Peer};
 use crate::http::problem::{ForPeople, Problem};
+use crate::http::rate_limit;
 use crate::metrics::Route;
 
 #[allow(clippy::disallowed_methods)] // Measures how long the answer took; nothing is decided by it.
@@ -70,6 +71,7 @@ fn finish(response: &mut Response, arrival: &Arrival, method: &Method, https: bo
     if let Ok(id) = HeaderValue::from_str(&arrival.request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
+    arrival.standings.tell(|standings| rate_limit::tell(headers, standings));
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(value);
     }

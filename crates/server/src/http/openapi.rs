@@ -37,6 +37,9 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         auth::revocations::get,
         auth::sessions::list,
         auth::sessions::end,
+        admin::session::post,
+        admin::session::get,
+        admin::session::delete,
         admin::accounts::list,
         admin::accounts::create,
         admin::accounts::show,
@@ -113,6 +116,10 @@ pub fn document() -> Value {
             "type": "apiKey", "in": "cookie", "name": "__Secure-tenure_<session>",
             "description": "HttpOnly, one per session, set by sign-in and refresh.",
         },
+        "console_cookie": {
+            "type": "apiKey", "in": "cookie", "name": "__Secure-tenure-console",
+            "description": "HttpOnly, for `/api/v1/admin` alone, set by signing in to the console.",
+        },
     });
     document["components"]["responses"]["Problem"] = json!({
         "description": "An error; programs switch on `code`.",
@@ -138,8 +145,14 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     if refuses && !operation["requestBody"].is_null() {
         statuses.extend(["400", "413", "415", "422"]);
     }
-    if refuses && secured.contains("access_token") || path.ends_with("/login") {
+    if refuses && secured.contains("access_token") {
+        statuses.extend(["401", "429"]);
+    }
+    if path.ends_with("/login") {
         statuses.push("401");
+    }
+    if path.contains("/admin/") {
+        statuses.extend(["401", "403", "429"]);
     }
     if path.ends_with("/auth/refresh") && method == "post" {
         statuses.extend(["400", "401", "409", "429"]);

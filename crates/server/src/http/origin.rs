@@ -6,6 +6,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::{PublicUrl, Settled, is_loopback_authority};
 use crate::http::problem::Problem;
+use crate::http::rate_limit;
 
 /// The longest address that somebody is sent to.
 const TARGET_BYTES_MAX: usize = 2048;
@@ -76,6 +77,28 @@ impl Origins {
         }
     }
 
+    /// Refuses what any page but our own made the browser send, reading as well as writing: for a cookie that opens
+    /// more than an allowed application should be able to. In development our own pages may be on any port.
+    pub fn check_own(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let is_own = |origin: &HeaderValue| {
+            self.allows(origin)
+                && (self.any_loopback || self.allowed.first().is_some_and(|own| own == origin))
+        };
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let comes_from_us = match site {
+            None | Some(b"same-origin" | b"none") => true,
+            Some(b"same-site") => self.any_loopback,
+            Some(_) => false,
+        };
+        if comes_from_us && headers.get_all(header::ORIGIN).iter().all(is_own) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::OriginNotAllowed,
+            "Only this server's own pages may use the console's cookie.",
+        ))
+    }
+
     /// CORS for the allowed origins, with credentials.
     pub fn cors(&self) -> CorsLayer {
         let origins = self.clone();
@@ -94,6 +117,8 @@ impl Origins {
                 header::RETRY_AFTER,
                 header::DATE,
                 header::WWW_AUTHENTICATE,
+                rate_limit::POLICY,
+                rate_limit::STANDING,
                 http::HeaderName::from_static("x-request-id"),
             ])
             .max_age(std::time::Duration::from_secs(600))
@@ -212,6 +237,36 @@ mod tests {
         for target in ["http://localhost:1@evil.net/", "http://localhost.evil.net/", "http://127.0.0.1:x/"] {
             assert!(!origins(true).knows_target(target), "{target}");
         }
+    }
+
+    #[test]
+    fn the_console_is_for_our_own_pages_alone() {
+        let check = |any_loopback, lines: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, HeaderValue::from_str(value).unwrap());
+            }
+            origins(any_loopback).check_own(&headers).is_ok()
+        };
+        let (ours, allowed) = (("origin", "https://example.com"), ("origin", "https://app.example.com:8443"));
+        let site = |site| ("sec-fetch-site", site);
+        for own in [&[][..], &[ours], &[ours, site("same-origin")], &[site("same-origin")], &[site("none")]] {
+            assert!(check(false, own), "{own:?}");
+        }
+        for other in [
+            &[allowed][..],
+            &[ours, allowed],
+            &[site("same-site")],
+            &[site("cross-site")],
+            &[ours, site("same-site")],
+            &[("origin", "null")],
+            &[("origin", "http://localhost:5173")],
+        ] {
+            assert!(!check(false, other), "{other:?}");
+        }
+        assert!(check(true, &[("origin", "http://localhost:5173"), site("same-site")]));
+        assert!(!check(true, &[("origin", "http://localhost.evil.net"), site("same-site")]));
+        assert!(!check(true, &[("origin", "http://localhost:5173"), site("cross-site")]));
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Problem {
 }
 
 /// `Retry-After` counts whole seconds, and rounding down would be too early.
-fn whole_seconds(span: Duration) -> u64 {
+pub fn whole_seconds(span: Duration) -> u64 {
     span.as_millis().div_ceil(1000).max(1) as u64
 }
 

@@ -1,17 +1,19 @@
 //! `/api/v1/admin`: accounts, plans and users, for whoever runs the product.
 //!
-//! Every route names the one permission it needs, and every change is signed with its caller and their reason.
+//! Every route takes an [`Admin`](crate::http::actor::Admin) and names the one permission it needs, and every change is signed with its caller and their reason.
 //! Nobody signs anybody out by changing what they may do; ending sessions is asked for by name.
 
 pub mod accounts;
 pub mod acts;
 pub mod plans;
+pub mod session;
 pub mod users;
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 use tenure_domain::account::Slug;
+pub use tenure_domain::console::Right;
 use tenure_domain::ends::Actor;
 use tenure_domain::problem::Code;
 use tenure_domain::user::Role;
@@ -29,29 +31,6 @@ const LISTED: usize = 100;
 
 /// Characters of a reason.
 const REASON_MAX: usize = 500;
-
-/// What a route of the administration needs, as a permission. Superusers have all four; the configuration may grant
-/// them to other roles, and a key may have them as scopes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Right {
-    Read,
-    Accounts,
-    Plans,
-    Users,
-}
-
-impl Right {
-    pub const ALL: [Right; 4] = [Right::Read, Right::Accounts, Right::Plans, Right::Users];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Right::Read => "admin.read",
-            Right::Accounts => "admin.accounts",
-            Right::Plans => "admin.plans",
-            Right::Users => "admin.users",
-        }
-    }
-}
 
 /// Somebody who was let in, and on whose authority they act.
 struct Administrator {

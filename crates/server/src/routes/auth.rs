@@ -237,13 +237,6 @@ impl SignInOptions {
     }
 }
 
-/// Counts sign-in attempts against their buckets before any work is done for them.
-async fn limit_sign_in(app: &App, arrival: &Arrival, email_key: Option<&str>) -> Result<(), Problem> {
-    let address = app.pseudonyms.of(&arrival.network().to_string());
-    let account = email_key.map(|key| app.pseudonyms.of(key));
-    Ok(app.limits.sign_in(address, account).await?)
-}
-
 /// Counts ends that were written just now.
 pub(crate) fn count_ends(app: &App, ended: &[Ended]) {
     for newly in ended.iter().filter(|ended| ended.newly) {

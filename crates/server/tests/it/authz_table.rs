@@ -15,6 +15,8 @@ pub enum Needs {
     Nothing,
     /// An access token that stands.
     Token,
+    /// The console's cookie, and nothing else.
+    Console,
     /// An access token or an API key that stands, with what the route asks for besides.
     TokenOrKey,
     /// An access token that is authentic, even if expired or revoked: signing out.
@@ -31,7 +33,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 41] = [
+pub const TABLE: [Row; 44] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -52,6 +54,9 @@ pub const TABLE: [Row; 41] = [
     row("GET", "/api/v1/auth/revocations", Needs::TokenOrKey),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
+    row("POST", "/api/v1/admin/session", Needs::Nothing),
+    row("GET", "/api/v1/admin/session", Needs::Console),
+    row("DELETE", "/api/v1/admin/session", Needs::Nothing),
     row("GET", "/api/v1/admin/accounts", Needs::TokenOrKey),
     row("POST", "/api/v1/admin/accounts", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/accounts/{id}", Needs::TokenOrKey),
@@ -106,7 +111,9 @@ impl Row {
             "/api/v1/auth/register" => {
                 json!({ "email": "new@example.com", "password": "a long new password", "name": "New" })
             }
-            "/api/v1/auth/login" => json!({ "email": "ada@example.com", "password": crate::world::PASSWORD }),
+            "/api/v1/auth/login" | "/api/v1/admin/session" if self.method == "POST" => {
+                json!({ "email": "ada@example.com", "password": crate::world::PASSWORD })
+            }
             "/api/v1/auth/logout-event" => json!({ "type": "USER_ACTION", "message": "Signed out" }),
             "/api/v1/auth/password/change" => {
                 json!({ "current_password": crate::world::PASSWORD, "new_password": "a long new password" })
@@ -179,6 +186,8 @@ async fn nobody_is_let_in_where_somebody_is_needed() {
     let app = TestApp::new().await;
     let mut ada = app.signed_in(&app.user("ada").await).await;
     refused(&app, &PROTECTED, None, "access_token_missing").await;
+    refused(&app, &[Needs::Console], None, "access_token_missing").await;
+    refused(&app, &[Needs::Console], Some(&ada.access), "access_token_missing").await;
     check_untouched(&app, &mut ada).await;
 }
 

@@ -205,6 +205,9 @@ async fn redis_is_told_nothing_about_anybody() {
     let app = sharing(&redis.url()).await;
     guess(&app, "ada").await.expect(401);
     let keys = ask(&redis, "KEYS *");
-    assert!(keys.contains("tenure:limit:account:") && keys.contains("tenure:limit:address:"), "{keys}");
+    assert!(
+        keys.contains("tenure:limit:sign_in_account:") && keys.contains("tenure:limit:sign_in_address:"),
+        "{keys}"
+    );
     assert!(!keys.contains("ada") && !keys.contains("example") && !keys.contains("127.0.0"), "{keys}");
 }

@@ -1,5 +1,7 @@
 //! Floods and guesses: they are limited, and never at the cost of whoever is signed in.
 
+mod scopes;
+
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Call, MINUTE, PASSWORD, Setup, TestApp, at_once};
@@ -102,7 +104,8 @@ async fn an_unknown_user_and_a_wrong_password_cannot_be_told_apart() {
         let hashes = app.metric("password_hash_duration_seconds_count") - before;
         let mut names: Vec<_> =
             answer.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        names.retain(|(name, _)| name != "date");
+        // What is left of the sender's own attempts is the sender's business, whomever they were at.
+        names.retain(|(name, _)| name != "date" && !name.as_str().starts_with("ratelimit"));
         (answer.status, answer.json(), names, hashes)
     };
     let wrong = ask("ada@example.com", "a wrong guess").await;

@@ -26,10 +26,10 @@ static COUNT: LazyLock<Script> = LazyLock::new(|| {
                 count, left = 1, window
             end
             if count > tonumber(ARGV[i + 1]) then
-                return math.max(left, 1)
+                return {i - 1, math.max(left, 1)}
             end
         end
-        return 0",
+        return {0, 0}",
     )
 });
 
@@ -48,8 +48,9 @@ pub struct Tally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
     Within,
-    /// More often than it may, and for how long that will be so.
+    /// More often than it may: in which tally, by its place, and for how long that will be so.
     Beyond {
+        at: usize,
         resets_in: Duration,
     },
 }
@@ -63,11 +64,11 @@ impl Redis {
         for Tally { kind, subject, most } in tallies {
             invocation.key(format!("{PREFIX}:limit:{kind}:{subject:016x}")).arg(most);
         }
-        let left: u64 =
+        let (at, left): (usize, u64) =
             self.link().call(async |mut connection| invocation.invoke_async(&mut connection).await).await?;
         Some(match left {
             0 => Counted::Within,
-            ms => Counted::Beyond { resets_in: Duration::from_millis(ms) },
+            ms => Counted::Beyond { at, resets_in: Duration::from_millis(ms) },
         })
     }
 }

@@ -118,6 +118,17 @@ impl Accounts for PostgresStore {
         Ok(changed)
     }
 
+    async fn act_record(
+        &self,
+        subject: Subject,
+        what: &'static str,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut conn = self.db.get().await?;
+        self.record(&mut conn, &subject, &[(what, None, None)], &decree, now).await
+    }
+
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
         let limit = integer(limit.min(ACTS_LISTED_MAX));
         let subject = subject.map(|subject| subject.to_string());

@@ -101,6 +101,16 @@ impl Accounts for SqliteStore {
         self.writer.write_composed(move |tx| change_user(tx, id, &change, &decree, now)).await
     }
 
+    async fn act_record(
+        &self,
+        subject: Subject,
+        what: &'static str,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.writer.write(move |tx| record(tx, &subject, &[(what, None, None)], &decree, now)).await
+    }
+
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
         let subject = subject.map(|subject| subject.to_string());
         let limit = row::integer(limit.min(ACTS_LISTED_MAX));

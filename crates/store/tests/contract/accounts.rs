@@ -227,6 +227,21 @@ async fn changes_of_one_account_at_the_same_time_keep_each_other() {
 }
 
 #[tokio::test]
+async fn what_was_done_without_a_change_is_an_act_too() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let subject = Subject::User(ada.id);
+        for (seconds, what) in [(0, "console_signed_in"), (1, "console_signed_out")] {
+            let at = T0 + SECOND * seconds;
+            world.store.act_record(subject.clone(), what, decree("by hand"), at).await.unwrap();
+        }
+        let acts = world.store.act_list(Some(subject), 10).await.unwrap();
+        assert_eq!(said(&acts), [("console_signed_in", None, None), ("console_signed_out", None, None)]);
+        assert_eq!((acts[1].at, &acts[1].decree), (T0, &decree("by hand")));
+    }
+}
+
+#[tokio::test]
 async fn accounts_are_listed_oldest_first_page_by_page() {
     for world in World::each() {
         let mut ids = vec![];

@@ -44,7 +44,7 @@ pub async fn count(redis: &Redis, tally: Tally) -> Option<Counted> {
 }
 
 pub fn is_beyond(counted: Option<Counted>) -> bool {
-    matches!(counted, Some(Counted::Beyond { resets_in }) if !resets_in.is_zero() && resets_in <= MINUTE)
+    matches!(counted, Some(Counted::Beyond { resets_in, .. }) if !resets_in.is_zero() && resets_in <= MINUTE)
 }
 
 pub const WITHIN: Option<Counted> = Some(Counted::Within);
@@ -82,11 +82,16 @@ async fn whoever_is_refused_for_one_thing_does_not_use_up_another() {
     let address = Tally { kind: "address", subject: 1, most: 1 };
     assert_eq!(redis.count(&[address, account(7)], MINUTE).await, WITHIN);
     for _ in 0..5 {
-        assert!(is_beyond(redis.count(&[address, account(7)], MINUTE).await));
+        let counted = redis.count(&[address, account(7)], MINUTE).await;
+        assert!(is_beyond(counted) && matches!(counted, Some(Counted::Beyond { at: 0, .. })));
     }
     assert_eq!(count(&redis, account(7)).await, WITHIN);
     assert_eq!(count(&redis, account(7)).await, WITHIN);
     assert!(is_beyond(count(&redis, account(7)).await));
+    // And it is told for which.
+    let elsewhere = Tally { subject: 2, ..address };
+    let counted = redis.count(&[elsewhere, account(7)], MINUTE).await;
+    assert!(matches!(counted, Some(Counted::Beyond { at: 1, .. })));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Administrator, Faults, Right, after, fault, named, nullable, page};
 use crate::App;
-use crate::http::actor::Caller;
+use crate::http::actor::Admin;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::openapi::account_status;
@@ -94,7 +94,7 @@ pub struct AccountPatch {
     responses((status = 200, description = "Oldest first", body = AccountRecords)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Query(listed): Query<Listed>,
 ) -> Result<Response, Problem> {
@@ -112,7 +112,7 @@ pub async fn list(
     responses((status = 201, description = "Created", body = AccountRecord)))]
 pub async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Json(wish): Json<AccountWish>,
 ) -> Result<Response, Problem> {
@@ -145,7 +145,7 @@ pub async fn create(
     responses((status = 200, description = "As it is", body = AccountRecord)))]
 pub async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -161,7 +161,7 @@ pub async fn show(
     responses((status = 200, description = "As it is now", body = AccountRecord)))]
 pub async fn change(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
     Json(patch): Json<AccountPatch>,

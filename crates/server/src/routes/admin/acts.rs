@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Administrator, Right, fault, page};
 use crate::App;
-use crate::http::actor::Caller;
+use crate::http::actor::Admin;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
@@ -55,7 +55,7 @@ pub struct Asked {
     responses((status = 200, description = "Newest first", body = ActRecords)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {

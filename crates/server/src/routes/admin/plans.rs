@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{Administrator, Faults, Right, fault};
 use crate::App;
-use crate::http::actor::Caller;
+use crate::http::actor::Admin;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
@@ -64,7 +64,11 @@ pub struct PlanWish {
 /// All plans.
 #[utoipa::path(get, path = "/api/v1/admin/plans", tag = "admin", security(("access_token" = []), ("api_key" = [])),
     responses((status = 200, description = "By their slugs", body = PlanRecords)))]
-pub async fn list(State(app): State<Arc<App>>, caller: Caller, At(arrival): At) -> Result<Response, Problem> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Admin(caller): Admin,
+    At(arrival): At,
+) -> Result<Response, Problem> {
     Administrator::with(&app, &arrival, caller, Right::Read)?;
     let plans = app.store.plan_list().await?.into_iter().map(PlanRecord::from).collect();
     Ok(Json(PlanRecords { plans }).into_response())
@@ -77,7 +81,7 @@ pub async fn list(State(app): State<Arc<App>>, caller: Caller, At(arrival): At) 
     responses((status = 200, description = "Saved", body = PlanRecord)))]
 pub async fn save(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(slug): Path<String>,
     Json(wish): Json<PlanWish>,

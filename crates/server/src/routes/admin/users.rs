@@ -22,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Administrator, Faults, Right, after, fault, named, nullable, page};
 use crate::App;
-use crate::http::actor::Caller;
+use crate::http::actor::{Admin, Caller};
 use crate::http::arrival::{Arrival, At};
 use crate::http::body::Json;
 use crate::http::openapi::user_role;
@@ -109,7 +109,7 @@ pub struct Reason {
     responses((status = 200, description = "Oldest first", body = UserRecords)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Query(listed): Query<Listed>,
 ) -> Result<Response, Problem> {
@@ -137,7 +137,7 @@ pub async fn list(
     responses((status = 201, description = "Created", body = UserRecord)))]
 pub async fn create(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Json(wish): Json<UserWish>,
 ) -> Result<Response, Problem> {
@@ -194,7 +194,7 @@ fn read_password(faults: &mut Faults, chosen: &SecretText, email_key: &str) -> O
     responses((status = 200, description = "As they are", body = UserRecord)))]
 pub async fn show(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -209,7 +209,7 @@ pub async fn show(
     responses((status = 200, description = "As they are now", body = UserRecord)))]
 pub async fn change(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
     Json(patch): Json<UserPatch>,
@@ -239,7 +239,7 @@ pub async fn change(
     responses((status = 200, description = "As they are now", body = UserRecord)))]
 pub async fn enable(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
     Json(wish): Json<Reason>,

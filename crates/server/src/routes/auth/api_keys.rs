@@ -98,7 +98,7 @@ struct Keeper {
 impl Keeper {
     fn of(app: &App, arrival: &Arrival, caller: SignedIn) -> Result<Self, Problem> {
         let actor = Actor::Admin(caller.person.id.to_string());
-        let caller = Caller::Person(caller);
+        let caller = Caller::from(&caller);
         demand(app, arrival, &caller, &[permission()?])?;
         let account_id = account_of(caller.membership())?.id;
         Ok(Self { account_id, decree: Decree { actor, reason: None }, caller })

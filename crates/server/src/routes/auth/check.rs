@@ -13,7 +13,7 @@ use tenure_store::{KeyHolder, Membership};
 use utoipa::IntoParams;
 
 use crate::App;
-use crate::http::actor::{Caller, SignedIn};
+use crate::http::actor::{Caller, Identified};
 use crate::http::admission::admit;
 use crate::http::arrival::At;
 use crate::http::problem::{FieldError, Problem};
@@ -31,6 +31,8 @@ pub struct Asked {
 }
 
 /// Whether the bearer of this access token, or whoever shows this API key, may do what the service behind requires.
+///
+/// In development it may be e-mail and password by HTTP Basic, too.
 ///
 /// 200 without a body and with `Tenure-User`, `Tenure-Session`, `Tenure-Email` and `Tenure-Role`, or of an API key
 /// `Tenure-Key` and `Tenure-Scopes`; and where there is one `Tenure-Account` and `Tenure-Plan`. Or the problem. Never a redirect, and never the end of a session.
@@ -75,9 +77,11 @@ fn identity(caller: &Caller) -> HeaderMap {
         }
     };
     match caller {
-        Caller::Person(SignedIn { claims, person, .. }) => {
+        Caller::Person(Identified { person, session, .. }) => {
             tell("tenure-user", &person.id.to_string());
-            tell("tenure-session", &claims.sid.to_string());
+            if let Some(session) = session {
+                tell("tenure-session", &session.to_string());
+            }
             tell("tenure-role", person.role.as_str());
             tell("tenure-email", &person.email);
         }

@@ -66,7 +66,7 @@ pub async fn get(
     caller: SignedIn,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let caller = Caller::Person(caller);
+    let caller = Caller::from(&caller);
     let requirements: Vec<_> =
         asked.require.split(';').map(str::trim).filter(|text| !text.is_empty()).collect();
     if requirements.len() > ASKED_MAX {

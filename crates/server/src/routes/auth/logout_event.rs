@@ -114,7 +114,8 @@ async fn take(app: &App, arrival: &Arrival, request: Request) -> Result<ReportKi
     // Read before it is judged: an answer in the middle of a body breaks the connection, and a client that
     // sees that keeps its report to send it once more.
     let event = body::beacon(request, app, REPORT_BYTES_MAX).await?;
-    app.limits.client_report(app.pseudonyms.of(&arrival.network().to_string())).await?;
+    let address = app.pseudonyms.of(&arrival.network().to_string());
+    app.limits.client_report(address, &arrival.standings).await?;
     // The body may have taken half of the request's time; the door must not get to answer instead of us.
     let patience = app.settled.config.server.request_timeout.0 / 4;
     let stored = tokio::time::timeout(patience, store(app, arrival, &headers, event)).await;

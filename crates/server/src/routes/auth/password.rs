@@ -14,8 +14,9 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{EndOrder, PasswordChanged, Person};
 use utoipa::ToSchema;
 
-use super::{AccessToken, count_ends, limit_sign_in, sign_access_token};
+use super::{AccessToken, count_ends, sign_access_token};
 use crate::App;
+use crate::credentials::count_attempt;
 use crate::http::actor::SignedIn;
 use crate::http::arrival::At;
 use crate::http::body::Json;
@@ -53,7 +54,7 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     // Guessing the current password with a stolen access token is as good as guessing it at sign-in.
     let key = Email::parse(&person.email).map(|email| email.key().to_owned()).unwrap_or_default();
-    limit_sign_in(&app, &arrival, Some(&key)).await?;
+    count_attempt(&app, &arrival, Some(&key)).await?;
     let current = check_current(&app, &person, &request.current_password).await?;
     let chosen = Password::chosen(&request.new_password, &key).map_err(|error| {
         let message = error.to_string();

@@ -71,7 +71,7 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
     let Some(newest) = jar.tokens.first() else {
         return Err(nothing_readable(app, &jar, arrival.now).into());
     };
-    app.limits.refresh(newest.claims.session_id)?;
+    app.limits.refresh(newest.claims.session_id, &arrival.standings)?;
     // Without a key no access token could be handed out: better not to begin.
     app.keys.current().await.map_err(|error| match error {
         KeyError::Store(error) => without_store(&jar, arrival.now, error),

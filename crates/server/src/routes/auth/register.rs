@@ -15,8 +15,9 @@ use tenure_domain::user::DisplayName;
 use tenure_store::{Home, NewUser, Person, UserCreated};
 use utoipa::ToSchema;
 
-use super::{SignInOptions, SignedInAnswer, UserAnswer, hand_out, limit_sign_in};
+use super::{SignInOptions, SignedInAnswer, UserAnswer, hand_out};
 use crate::App;
+use crate::credentials::count_attempt;
 use crate::http::actor::Anyone;
 use crate::http::arrival::{Arrival, At};
 use crate::http::body::Json;
@@ -67,7 +68,7 @@ pub(crate) async fn create(
     if !app.settled.config.registration.open {
         return Err(Problem::new(Code::RegistrationClosed, "New users are added by an administrator here."));
     }
-    limit_sign_in(app, arrival, None).await?;
+    count_attempt(app, arrival, None).await?;
     let (email, name, password) = validate(&request)?;
     let hash = app.hasher.hash(password).await?.map_err(|error| {
         Problem::new(Code::InternalError, "The password could not be hashed.").with_cause(error)

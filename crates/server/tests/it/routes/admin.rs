@@ -2,6 +2,7 @@
 //! `authz_matrix`.
 
 mod accounts;
+mod console;
 mod plans;
 mod users;
 

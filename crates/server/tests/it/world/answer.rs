@@ -39,13 +39,19 @@ impl Answer {
         for line in self.set_cookies() {
             let secure = line.contains("; Secure");
             assert_eq!(secure, https, "{}", at("Secure"));
-            assert_eq!(line.starts_with("__Secure-tenure_"), https, "{}", at("prefix"));
-            assert!(line.contains("; HttpOnly") && line.contains("; SameSite=Lax"), "{line}");
-            assert!(line.contains("; Path=/api/v1/auth/refresh"), "{line}");
+            assert_eq!(line.starts_with("__Secure-tenure"), https, "{}", at("prefix"));
+            let (path, same_site) = match line.split('=').next() {
+                Some("tenure-console" | "__Secure-tenure-console") => ("/api/v1/admin", "Strict"),
+                _ => ("/api/v1/auth/refresh", "Lax"),
+            };
+            assert!(line.contains("; HttpOnly"), "{line}");
+            assert!(line.contains(&format!("; SameSite={same_site}")), "{line}");
+            assert!(line.contains(&format!("; Path={path};")), "{line}");
             for absent in ["Domain", "Partitioned", "Expires"] {
                 assert!(!line.contains(absent), "{line}");
             }
         }
+        self.check_limits();
         if self.status >= 400 && !page {
             self.check_problem();
         }
@@ -76,6 +82,33 @@ impl Answer {
         assert_eq!(retry_after.as_deref(), self.headers.get("retry-after").map(|v| v.to_str().unwrap()));
         if matches!(self.status, 429 | 503) {
             assert!(retry_after.is_some(), "says when to try again: {body}");
+        }
+    }
+
+    /// What is told of limits fits together: an item of each field for each, at most once, and no more than there is.
+    fn check_limits(&self) {
+        let items = |name| {
+            let text = self.header(name).to_owned();
+            let item = |item: &str| {
+                let mut parts = item.split(';').map(str::to_owned);
+                let name = parts.next().unwrap();
+                let numbers = parts.map(|part| part.split_once('=').unwrap().1.parse::<u64>().unwrap());
+                (name, numbers.collect::<Vec<_>>())
+            };
+            text.split(", ").filter(|item| !item.is_empty()).map(item).collect::<Vec<_>>()
+        };
+        let (policies, standings) = (items("ratelimit-policy"), items("ratelimit"));
+        let names: std::collections::BTreeSet<_> = policies.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), policies.len(), "{self:?}");
+        assert_eq!(policies.len(), standings.len(), "{self:?}");
+        for ((limit, quota), (name, standing)) in policies.iter().zip(&standings) {
+            assert_eq!(limit, name);
+            assert!(quota[1] == 60 && standing[0] < quota[0] && standing[1] <= 60, "{self:?}");
+        }
+        if self.status == 429 {
+            let waits: Vec<_> =
+                standings.iter().filter(|(_, now)| now[0] == 0).map(|(_, now)| now[1].to_string()).collect();
+            assert!(waits.iter().any(|wait| wait == self.header("retry-after")), "{self:?}");
         }
     }
 

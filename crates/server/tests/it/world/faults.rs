@@ -263,6 +263,16 @@ impl Accounts for FaultyStore {
         verb!(self, user_change(id, change, decree, now))
     }
 
+    async fn act_record(
+        &self,
+        subject: Subject,
+        what: &'static str,
+        decree: Decree,
+        now: Timestamp,
+    ) -> Result<()> {
+        verb!(self, act_record(subject, what, decree, now))
+    }
+
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
         verb!(self, act_list(subject, limit))
     }

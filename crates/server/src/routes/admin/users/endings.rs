@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Reason, Target, hash, read_password, read_reason};
 use crate::App;
-use crate::http::actor::Caller;
+use crate::http::actor::Admin;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
@@ -44,7 +44,7 @@ pub struct SessionsEnded {
     responses((status = 200, description = "Disabled, now or before", body = SessionsEnded)))]
 pub async fn disable(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
     Json(wish): Json<Reason>,
@@ -61,7 +61,7 @@ pub async fn disable(
     responses((status = 200, description = "Every session that was alive has ended", body = SessionsEnded)))]
 pub async fn sign_out(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
     Json(wish): Json<Reason>,
@@ -79,7 +79,7 @@ pub async fn sign_out(
     responses((status = 200, description = "Set", body = SessionsEnded)))]
 pub async fn set_password(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
     Json(wish): Json<PasswordWish>,
@@ -103,7 +103,7 @@ pub async fn set_password(
     responses((status = 200, description = "Deleted", body = SessionsEnded)))]
 pub async fn delete(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    Admin(caller): Admin,
     At(arrival): At,
     Path(id): Path<String>,
     Query(wish): Query<Reason>,
