@@ -9,6 +9,7 @@
 //! | `POST /keys/rotate` | adds a signing key, as `tenure keys rotate` does: `{"kid"}` |
 //! | `POST /faults`, `POST /faults/clear` | orders a [`Fault`]; takes all of them back |
 //! | `GET /faults` | `{"standing": n}`, how many orders still wait for somebody to befall |
+//! | `POST /panics {"count"}` | so many of the next handlers that hand out a token panic |
 //! | `GET /stats` | what was counted since the beginning: [`crate::stats::Stats`] |
 //! | `GET /log` | the log since the last start, as text |
 //!
@@ -45,6 +46,7 @@ pub async fn serve(listener: TcpListener, world: Arc<World>) {
         .route("/keys/rotate", post(rotate_keys))
         .route("/faults", get(standing_faults).post(order_fault))
         .route("/faults/clear", post(clear_faults))
+        .route("/panics", post(order_panics))
         .route("/stats", get(stats))
         .route("/log", get(log))
         .with_state(world);
@@ -186,6 +188,17 @@ async fn order_fault(State(world): TheWorld, Json(fault): Json<Fault>) -> Json<V
 
 async fn clear_faults(State(world): TheWorld) -> Json<Value> {
     world.faults.clear();
+    Json(json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bugs {
+    count: u64,
+}
+
+async fn order_panics(State(world): TheWorld, Json(order): Json<Bugs>) -> Json<Value> {
+    world.panics.order(order.count);
     Json(json!({}))
 }
 

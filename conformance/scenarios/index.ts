@@ -1,0 +1,14 @@
+/** All scenarios, in the order of their causes. */
+
+import type { Scenario } from "../vocabulary.js";
+import { accounts } from "./accounts.js";
+
+export const SCENARIOS: readonly Scenario[] = [...accounts].sort(
+  (one, other) => numbered(one.id) - numbered(other.id),
+);
+
+/** `C04-2` is 402. */
+export function numbered(id: Scenario["id"]): number {
+  const [cause = "", scenario = ""] = id.slice(1).split("-");
+  return Number(cause) * 100 + Number(scenario);
+}
