@@ -12,6 +12,9 @@ const CALM_MS = 10_000;
 /** In a real browser that time is real, and it is looked again and again until then. */
 const CALM_REAL_MS = 15_000;
 
+/** Of a session's end by the clock. */
+const GRACE_MS = 60_000;
+
 interface End {
   readonly receipt: string;
   readonly reason: string;
@@ -115,7 +118,7 @@ async function rows(world: World, then: Then): Promise<string[]> {
   let ended = then.endedBesides ?? 0;
   for (const [device, { row, receipt }] of Object.entries(wanted)) {
     const site = world.sites.get(device);
-    const { is, end } = await rowOf(world.machine, site?.session);
+    const { is, end } = await rowOf(world, site?.session);
     const seen = row.startsWith("alive, generation") ? is : is.replace(/^alive.*/, "alive");
     found.push(...differs(`the session of the ${device}`, seen, row));
     if (row.startsWith("ended")) ended += 1;
@@ -126,11 +129,13 @@ async function rows(world: World, then: Then): Promise<string[]> {
   return found;
 }
 
-async function rowOf(machine: Machine, session: string | undefined): Promise<{ is: Row; end?: End }> {
+async function rowOf({ machine, timeline }: World, session: string | undefined): Promise<{ is: Row; end?: End }> {
   if (!session) return { is: "none" };
   const { code, out } = await machine.command(["--dev", "--json", "session", "show", session], {});
   if (code !== 0) return { is: out.includes("there is no session") ? "none" : "unreadable" };
-  const { end, generation } = JSON.parse(out) as { end: End | null; generation: number };
+  const row = JSON.parse(out) as { end: End | null; generation: number; expires_at: number };
+  const { end, generation } = row;
+  if (!end && row.expires_at + GRACE_MS <= timeline.now) return { is: "expired" };
   return end ? { is: `ended: ${end.reason}` as Row, end } : { is: `alive, generation ${generation}` };
 }
 

@@ -7,6 +7,7 @@ import { SCENARIOS } from "./scenarios/index.js";
 for (const scenario of SCENARIOS.filter((one) => one.in !== "browser")) {
   test.concurrent(`${scenario.id}: ${scenario.title}`, async ({ task }) => {
     Object.assign(task.meta, { scenario: scenario.id });
-    expect(await judge(scenario)).toEqual([]);
+    const wrong = await judge(scenario);
+    expect(wrong, wrong.join("\n")).toEqual([]);
   });
 }

@@ -47,6 +47,7 @@ async function act(world: World, step: PersonStep): Promise<readonly string[]> {
   if ("open" in step) return nothing(surface.open(step.open));
   if ("reload" in step) return nothing(surface.reload());
   if ("reopen" in step) return nothing(surface.reopen());
+  if ("awayFor" in step) return nothing(surface.away(() => world.wait(ms(step.awayFor))));
   if ("signOut" in step) return [await surface.signOut(step.signOut)];
   if ("call" in step) return different(await surface.call(step.call, step.times ?? 1, step.show));
   if ("may" in step) return different(await surface.call(requiring(step.may), step.times ?? 1, undefined));

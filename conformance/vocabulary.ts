@@ -52,6 +52,8 @@ export interface ServerWish {
   readonly product?: {
     /** Its environment, which is empty otherwise; it starts in an empty folder. */
     readonly environment?: Readonly<Record<string, string>>;
+    /** Names of shared libraries, of which broken ones are found before any others. */
+    readonly brokenLibraries?: readonly string[];
   };
 }
 
@@ -72,6 +74,8 @@ export type PersonStep =
   | (On & { readonly reload: true })
   /** All windows are closed, and one is opened again: cookies without Max-Age are gone. */
   | (On & { readonly reopen: true })
+  /** All windows are closed for so long, and then one is opened. */
+  | (On & { readonly awayFor: Span })
   | (On & { readonly signOut: "this" | "others" | "everywhere" })
   /** Requests of the app by `client.fetch`, to the API; `show` adds a member of the body to the answer. */
   | (On & { readonly call: string; readonly times?: number; readonly show?: string })
@@ -134,7 +138,7 @@ export type CookieAct =
 
 /** A request without the client, as another program would send it. The jar is not touched by its answer. */
 export interface RequestStep extends On {
-  readonly send: `${"GET" | "POST" | "PATCH" | "DELETE"} /${string}`;
+  readonly send: `${"GET" | "POST" | "PATCH" | "DELETE" | "OPTIONS"} /${string}`;
   readonly bearer?: Bearer;
   /** Whose session cookies go along: none unless it is said. */
   readonly cookie?: "own" | "the kept one" | `of ${Device}`;
@@ -227,6 +231,8 @@ export type ClientState =
 
 export type Row =
   | "alive"
+  /** Its time is over, which nobody has come to notice yet. */
+  | "expired"
   /** The point is that it did not move, or how far. */
   | `alive, generation ${number}`
   | `ended: ${EndReason}`

@@ -1,19 +1,14 @@
 /** Contexts, accounts and plans: what may block a request, and never a session. */
 
-import type { Scenario, Step, Then } from "../vocabulary.js";
+import type { Scenario, Step } from "../vocabulary.js";
+import { ADA, ALIVE, UNTOUCHED } from "./common.js";
 
-const ADA: Step = { signIn: "ada" };
 const SERVED = { may: "active_account" } as const;
 const PLAN = { may: "plan" } as const;
 const PRO: readonly Step[] = [
   { operator: "plan save pro --name Pro --stripe-price price_pro" },
   { operator: "account set ada --plan pro" },
 ];
-
-/** Nothing has happened to the session. */
-const ALIVE = { client: "live", row: "alive", receipt: null } satisfies Partial<Then>;
-/** Nothing at all, not even a refresh. */
-const UNTOUCHED = { ...ALIVE, row: "alive, generation 1", refreshes: 0 } satisfies Partial<Then>;
 
 export const accounts: readonly Scenario[] = [
   {

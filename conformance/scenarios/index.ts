@@ -2,8 +2,12 @@
 
 import type { Scenario } from "../vocabulary.js";
 import { accounts } from "./accounts.js";
+import { ends } from "./ends.js";
+import { machines } from "./machines.js";
+import { tokens } from "./tokens.js";
+import { trouble } from "./trouble.js";
 
-export const SCENARIOS: readonly Scenario[] = [...accounts].sort(
+export const SCENARIOS: readonly Scenario[] = [...accounts, ...tokens, ...ends, ...trouble, ...machines].sort(
   (one, other) => numbered(one.id) - numbered(other.id),
 );
 

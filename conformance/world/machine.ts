@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -49,7 +49,7 @@ export class Machine {
   }
 
   static async start(wish: ServerWish, clock: "real" | "virtual"): Promise<Machine> {
-    if (wish.product) return new Machine(await Product.start(wish.product.environment ?? {}), undefined);
+    if (wish.product) return new Machine(await Product.start(wish.product), undefined);
     const redis = wish.redis ? await Redis.start() : undefined;
     const settings = [...(redis ? [`redis.url=${redis.url}`] : []), ...(wish.settings ?? [])];
     return new Machine(await Server.start({ clock, settings }), redis);
@@ -189,12 +189,15 @@ class Product {
     readonly api: string,
   ) {}
 
-  static async start(environment: Readonly<Record<string, string>>): Promise<Product> {
+  static async start({ environment, brokenLibraries = [] }: NonNullable<ServerWish["product"]>): Promise<Product> {
     const folder = mkdtempSync(join(tmpdir(), "tenure-conformance-"));
     const data = join(folder, "data");
-    const env = { ...QUICK, ...environment };
+    const libraries = join(folder, "libraries");
+    mkdirSync(libraries);
+    for (const name of brokenLibraries) writeFileSync(join(libraries, name), "this is no library");
+    const env = { ...QUICK, ...(brokenLibraries.length > 0 && { LD_LIBRARY_PATH: libraries }), ...environment };
     const args = ["--dev", "--data", data, "serve", "--listen", "127.0.0.1:0"];
-    const process = spawn(binary("tenure"), args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+    const process = spawn(binary("tenure"), args, { cwd: folder, env: env as NodeJS.ProcessEnv, stdio: ["ignore", "pipe", "pipe"] });
     const api = await new Promise<string>((resolve, reject) => {
       let said = "";
       const hear = (line: string) => {

@@ -68,13 +68,19 @@ export class SimulatedBrowser implements Surface {
 
   async reload(): Promise<void> {
     const { length } = this.#browser.tabs;
-    for (const tab of [...this.#browser.tabs]) this.#browser.close(tab);
+    await this.close();
     await this.open(length);
   }
 
   async reopen(): Promise<void> {
-    for (const tab of [...this.#browser.tabs]) this.#browser.close(tab);
+    await this.close();
     this.#browser.jar.endSession();
+    await this.open(1);
+  }
+
+  async away(meanwhile: () => Promise<void>): Promise<void> {
+    await this.close();
+    await meanwhile();
     await this.open(1);
   }
 

@@ -51,8 +51,10 @@ export interface Surface {
   readonly wire: Wire;
   open(tabs: number): Promise<void>;
   reload(): Promise<void>;
-  /** All windows are closed and one is opened. */
+  /** All windows are closed and one is opened, as after a restart of the browser. */
   reopen(): Promise<void>;
+  /** The same with some time between, and without the browser ending. */
+  away(meanwhile: () => Promise<void>): Promise<void>;
   signIn(credentials: Credentials): Promise<{ answer: string; session: string | undefined }>;
   signOut(scope: "this" | "others" | "everywhere"): Promise<string>;
   changePassword(current: string, next: string): Promise<string>;
@@ -68,7 +70,6 @@ export interface Surface {
   clockAhead(ms: number): Promise<void>;
   page(act: PageAct): Promise<void>;
   shown(): Promise<readonly Shown[]>;
-  /** The session that an app believes in which has lost everything but the client's state. */
   close(): Promise<void>;
 }
 
