@@ -129,7 +129,10 @@ async function rows(world: World, then: Then): Promise<string[]> {
   return found;
 }
 
-async function rowOf({ machine, timeline }: World, session: string | undefined): Promise<{ is: Row; end?: End }> {
+async function rowOf(
+  { machine, timeline }: World,
+  session: string | undefined,
+): Promise<{ is: Row; end?: End }> {
   if (!session) return { is: "none" };
   const { code, out } = await machine.command(["--dev", "--json", "session", "show", session], {});
   if (code !== 0) return { is: out.includes("there is no session") ? "none" : "unreadable" };

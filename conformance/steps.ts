@@ -32,7 +32,7 @@ export async function perform(world: World, step: Step): Promise<readonly string
   if (isMachine(step)) return nothing(happen(world, step));
   if ("network" in step || "fault" in step || "faults" in step || "replace" in step) return wire(world, step);
   if ("addHeaders" in step || "cookie" in step || "foreignCookie" in step) return wire(world, step);
-  if ("page" in step) return nothing((await world.site(step.on)).surface.page(step.page));
+  if ("page" in step) return (await world.site(step.on)).surface.page(step.page);
   return act(world, step);
 }
 

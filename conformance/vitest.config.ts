@@ -5,6 +5,7 @@ export default defineConfig({
   root: import.meta.dirname,
   test: {
     environment: "node",
+    reporters: ["./reporter.ts"],
     include: ["*.test.ts"],
     // A filter may leave a file without any.
     passWithNoTests: true,

@@ -46,6 +46,8 @@ export interface Scenario {
 export interface ServerWish {
   /** As in `session.reuse=observe`. */
   readonly settings?: readonly string[];
+  /** Behind a proxy that ends TLS, and with its address as the public one; for real browsers. */
+  readonly https?: true;
   /** With a Redis of its own. */
   readonly redis?: true;
   /** The product itself instead of the testbed: on the real time, without orders for faults. */
@@ -180,14 +182,17 @@ export type BrowserStep = On & {
   readonly page:
     | "loses its storage"
     | "loses all site data"
+    | "loses its cache"
     | "is denied storage"
     | "has nonsense in its storage"
     | "throws when it starts"
-    | "goes back and forth"
     | "returns from a payment page"
     | "is opened by a link in a mail"
     | "is posted to by a payment page"
-    | "is framed by another site";
+    /** The answer is what our page shows in there. */
+    | "is framed by another site"
+    /** The answer is what the client is told on that origin. */
+    | "is served from another origin";
 };
 
 /** What must be true in the end. */

@@ -105,9 +105,9 @@ export const accounts: readonly Scenario[] = [
   },
   {
     id: "C03-2",
-    title: "without an account for twenty days, in three tabs",
+    title: "without an account for two days, in three tabs",
     given: [ADA, { open: 2 }, { operator: "user set ada --no-account" }],
-    when: [{ every: "6h", during: "19d", do: [{ may: "active_account", times: 6 }] }],
+    when: [{ every: "2h", during: "2d", do: [{ may: "active_account", times: 6 }] }],
     then: { answers: ["403 account_missing"], ...ALIVE },
   },
   {
@@ -183,7 +183,7 @@ export const accounts: readonly Scenario[] = [
     id: "C05-2",
     title: "cancelled for nineteen days, and the session is as old as the sign-in says",
     given: [ADA, { operator: "account set ada --status cancelled" }],
-    when: [{ wait: "19d" }, SERVED, { operator: "account set ada --status trial" }, SERVED],
+    when: [{ awayFor: "19d" }, SERVED, { operator: "account set ada --status trial" }, SERVED],
     then: { answers: ["403 account_cancelled", "200"], ...ALIVE },
   },
   {

@@ -2,14 +2,20 @@
 
 import type { Scenario } from "../vocabulary.js";
 import { accounts } from "./accounts.js";
+import { browsers } from "./browsers.js";
 import { ends } from "./ends.js";
 import { machines } from "./machines.js";
 import { tokens } from "./tokens.js";
 import { trouble } from "./trouble.js";
 
-export const SCENARIOS: readonly Scenario[] = [...accounts, ...tokens, ...ends, ...trouble, ...machines].sort(
-  (one, other) => numbered(one.id) - numbered(other.id),
-);
+export const SCENARIOS: readonly Scenario[] = [
+  ...accounts,
+  ...tokens,
+  ...ends,
+  ...trouble,
+  ...machines,
+  ...browsers,
+].sort((one, other) => numbered(one.id) - numbered(other.id));
 
 /** `C04-2` is 402. */
 export function numbered(id: Scenario["id"]): number {

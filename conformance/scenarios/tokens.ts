@@ -137,7 +137,12 @@ export const tokens: readonly Scenario[] = [
     id: "C10-6",
     title: "the old key is retired at once: the client gets a token of the new one",
     given: [ADA, { keys: "rotated" }, { wait: "10m" }],
-    when: [{ sql: "UPDATE signing_key SET retires_at = 1 WHERE created_at = (SELECT min(created_at) FROM signing_key)" }, PROFILE],
+    when: [
+      {
+        sql: "UPDATE signing_key SET retires_at = 1 WHERE created_at = (SELECT min(created_at) FROM signing_key)",
+      },
+      PROFILE,
+    ],
     then: { answers: ["200"], ...ALIVE, refreshes: 1 },
   },
   {
@@ -151,14 +156,25 @@ export const tokens: readonly Scenario[] = [
     id: "C11-2",
     title: "an API key where only a person may come",
     given: [ADA],
-    when: [{ send: "GET /api/v1/auth/profile", bearer: { text: "tnk1_0000000000000000000000000000000000000000000000000000000000" } }],
+    when: [
+      {
+        send: "GET /api/v1/auth/profile",
+        bearer: { text: "tnk1_0000000000000000000000000000000000000000000000000000000000" },
+      },
+    ],
     then: { answers: ["401 wrong_token_type"], ...UNTOUCHED },
   },
   {
     id: "C11-3",
     title: "an access token where the refresh token belongs",
     given: [ADA, KEEP],
-    when: [{ send: "POST /api/v1/auth/refresh", headers: { cookie: "tenure_00000000=eyJhbGciOiJFZERTQSJ9.e30.AA" } }, PROFILE],
+    when: [
+      {
+        send: "POST /api/v1/auth/refresh",
+        headers: { cookie: "tenure_00000000=eyJhbGciOiJFZERTQSJ9.e30.AA" },
+      },
+      PROFILE,
+    ],
     then: { answers: ["401 session_not_found", "200"], ...ALIVE },
   },
   {
@@ -186,7 +202,13 @@ export const tokens: readonly Scenario[] = [
     title: "the API says 401 and the cookie is gone: asked twice, then explained",
     given: [ADA, { cookie: "deleted" }],
     when: [REFRESH],
-    then: { answers: ["signed_out"], client: "signed out: cookie_missing", row: "alive", receipt: null, refreshes: 2 },
+    then: {
+      answers: ["signed_out"],
+      client: "signed out: cookie_missing",
+      row: "alive",
+      receipt: null,
+      refreshes: 2,
+    },
   },
   {
     id: "C19-2",
@@ -212,7 +234,11 @@ export const tokens: readonly Scenario[] = [
   {
     id: "C19-5",
     title: "a bare 401 of some API is the caller's business",
-    given: [ADA, { wait: "1m" }, { fault: "status", at: "/api/v1/auth/profile", status: 401, times: "until cleared" }],
+    given: [
+      ADA,
+      { wait: "1m" },
+      { fault: "status", at: "/api/v1/auth/profile", status: 401, times: "until cleared" },
+    ],
     when: [{ ...PROFILE, times: 200 }],
     then: { answers: ["401"], ...UNTOUCHED },
   },
@@ -239,7 +265,13 @@ export const tokens: readonly Scenario[] = [
     title: "one hard answer that is not repeated signs nobody out",
     given: [
       ADA,
-      { fault: "status", at: REFRESH_PATH, status: 401, body: problem(401, "session_not_found", "authentication"), type: PROBLEM },
+      {
+        fault: "status",
+        at: REFRESH_PATH,
+        status: 401,
+        body: problem(401, "session_not_found", "authentication"),
+        type: PROBLEM,
+      },
     ],
     when: [REFRESH, PROFILE],
     then: { answers: ["200", "200"], ...ALIVE },
@@ -258,7 +290,11 @@ export const tokens: readonly Scenario[] = [
     title: "a thousand guesses from outside touch nobody's session",
     given: [ADA],
     when: [
-      { send: "POST /api/v1/auth/refresh", headers: { cookie: `tenure_0badcafe=tnr1_${"A".repeat(140)}` }, times: 1000 },
+      {
+        send: "POST /api/v1/auth/refresh",
+        headers: { cookie: `tenure_0badcafe=tnr1_${"A".repeat(140)}` },
+        times: 1000,
+      },
       PROFILE,
     ],
     then: { answers: ["401 session_not_found", "200"], ...ALIVE, row: "alive, generation 1" },

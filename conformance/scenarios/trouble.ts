@@ -10,11 +10,19 @@ type Fault = Extract<Step, { fault: unknown }>;
 /** Whatever a refresh may meet on its way, and what the app is told of it. */
 const FAILURES: readonly (readonly [string, Omit<Fault, "at" | "times">, string])[] = [
   ["a bare 500", { fault: "status", status: 500 }, "500 foreign_answer"],
-  ["a proxy's 502", { fault: "status", status: 502, body: "<h1>Bad Gateway</h1>", type: "text/html" }, "502 foreign_answer"],
+  [
+    "a proxy's 502",
+    { fault: "status", status: 502, body: "<h1>Bad Gateway</h1>", type: "text/html" },
+    "502 foreign_answer",
+  ],
   ["a proxy's 503", { fault: "status", status: 503 }, "503 foreign_answer"],
   ["a proxy's 504", { fault: "status", status: 504 }, "504 foreign_answer"],
   ["a proxy's 429", { fault: "status", status: 429 }, "429 foreign_answer"],
-  ["a proxy's 401", { fault: "status", status: 401, body: '{"error":"unauthorized"}', type: "application/json" }, "401 foreign_answer"],
+  [
+    "a proxy's 401",
+    { fault: "status", status: 401, body: '{"error":"unauthorized"}', type: "application/json" },
+    "401 foreign_answer",
+  ],
   ["a captive portal's page", { fault: "html" }, "200 foreign_answer"],
   ["an empty answer", { fault: "status", status: 200, body: "" }, "200 foreign_answer"],
   ["a connection that is reset", { fault: "reset" }, "unreachable"],
@@ -42,7 +50,7 @@ export const trouble: readonly Scenario[] = [
     id: "C26-2",
     title: "while it is offline nobody is shown a sign-in page",
     given: [ADA, { open: 2 }, { network: "offline" }],
-    when: [{ wait: "3d" }, PROFILE],
+    when: [{ wait: "12h" }, PROFILE],
     then: { answers: ["unreachable"], ...WAITING, cookie: "kept" },
   },
   {

@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { Server, type Stats, testbedBinary } from "../../e2e/support/server.js";
+import { type TlsProxy, tlsProxy } from "../../e2e/support/tls.js";
 import type { ServerWish } from "../vocabulary.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -27,9 +28,9 @@ export interface Outcome {
   readonly out: string;
 }
 
-/** The binary of that name beside the testbed that runs. */
-export function binary(name: "tenure" | "tenure-rig"): string {
-  const named = name === "tenure" ? process.env.SERVER_BINARY : undefined;
+/** The binary that `cargo xtask` names, or the one beside the testbed. */
+function binary(name: "tenure" | "tenure-rig"): string {
+  const named = name === "tenure" ? process.env.SERVER_BINARY : process.env.RIG_BINARY;
   const path = named ?? join(dirname(testbedBinary()), name);
   if (!existsSync(path))
     throw new Error(`there is no ${path}; build it with: cargo build --workspace --tests`);
@@ -38,21 +39,34 @@ export function binary(name: "tenure" | "tenure-rig"): string {
 
 /** A server whose data can be looked at and meddled with. */
 export class Machine {
-  #redis: Redis | undefined;
+  readonly #redis: Redis | undefined;
   #held: DatabaseSync | undefined;
 
   private constructor(
     private readonly server: Server | Product,
-    redis: Redis | undefined,
+    redis?: Redis,
+    private readonly proxy?: TlsProxy,
   ) {
     this.#redis = redis;
   }
 
   static async start(wish: ServerWish, clock: "real" | "virtual"): Promise<Machine> {
-    if (wish.product) return new Machine(await Product.start(wish.product), undefined);
+    if (wish.product) return new Machine(await Product.start(wish.product));
     const redis = wish.redis ? await Redis.start() : undefined;
-    const settings = [...(redis ? [`redis.url=${redis.url}`] : []), ...(wish.settings ?? [])];
-    return new Machine(await Server.start({ clock, settings }), redis);
+    const proxy = wish.https ? await tlsProxy() : undefined;
+    const settings = [
+      ...(redis ? [`redis.url=${redis.url}`] : []),
+      ...(proxy ? [`server.public_url=${proxy.origin}`] : []),
+      ...(wish.settings ?? []),
+    ];
+    const server = await Server.start({ clock, settings });
+    proxy?.forwardTo(server.api);
+    return new Machine(server, redis, proxy);
+  }
+
+  /** Where browsers find it. */
+  get site(): string {
+    return this.proxy?.origin ?? this.api;
   }
 
   get api(): string {
@@ -67,6 +81,7 @@ export class Machine {
   async stop(): Promise<void> {
     this.#held?.close();
     await this.server.stop();
+    this.proxy?.close();
     this.#redis?.stop();
   }
 
@@ -189,15 +204,26 @@ class Product {
     readonly api: string,
   ) {}
 
-  static async start({ environment, brokenLibraries = [] }: NonNullable<ServerWish["product"]>): Promise<Product> {
+  static async start({
+    environment,
+    brokenLibraries = [],
+  }: NonNullable<ServerWish["product"]>): Promise<Product> {
     const folder = mkdtempSync(join(tmpdir(), "tenure-conformance-"));
     const data = join(folder, "data");
     const libraries = join(folder, "libraries");
     mkdirSync(libraries);
     for (const name of brokenLibraries) writeFileSync(join(libraries, name), "this is no library");
-    const env = { ...QUICK, ...(brokenLibraries.length > 0 && { LD_LIBRARY_PATH: libraries }), ...environment };
+    const env = {
+      ...QUICK,
+      ...(brokenLibraries.length > 0 && { LD_LIBRARY_PATH: libraries }),
+      ...environment,
+    };
     const args = ["--dev", "--data", data, "serve", "--listen", "127.0.0.1:0"];
-    const process = spawn(binary("tenure"), args, { cwd: folder, env: env as NodeJS.ProcessEnv, stdio: ["ignore", "pipe", "pipe"] });
+    const process = spawn(binary("tenure"), args, {
+      cwd: folder,
+      env: env as NodeJS.ProcessEnv,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const api = await new Promise<string>((resolve, reject) => {
       let said = "";
       const hear = (line: string) => {

@@ -150,9 +150,8 @@ export class SimulatedBrowser implements Surface {
     this.#device.wallOffsetMs = ms;
   }
 
-  async page(act: PageAct): Promise<void> {
-    if (act !== "loses its storage") throw new Error(`only a real browser ${act}`);
-    this.#browser.storage.clear();
+  async page(act: PageAct): Promise<readonly string[]> {
+    throw new Error(`only the page of a real browser ${act}`);
   }
 
   async shown(): Promise<readonly Shown[]> {

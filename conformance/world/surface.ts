@@ -68,7 +68,7 @@ export interface Surface {
   setForeignCookie(line: string): Promise<void>;
   network(kind: Network): Promise<void>;
   clockAhead(ms: number): Promise<void>;
-  page(act: PageAct): Promise<void>;
+  page(act: PageAct): Promise<readonly string[]>;
   shown(): Promise<readonly Shown[]>;
   close(): Promise<void>;
 }

@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Connections, type HttpRequest } from "../simulation/http.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -47,7 +46,6 @@ export interface ServerOptions {
 }
 
 export class Server {
-  readonly #connections = new Connections();
   #people = 0;
 
   private constructor(
@@ -70,7 +68,6 @@ export class Server {
     const gone = once(this.process, "exit");
     this.process.kill("SIGKILL");
     await gone;
-    this.#connections.close();
   }
 
   /** Starts it again after `kill`, on the same data and port. */
@@ -81,7 +78,6 @@ export class Server {
   }
 
   async stop(): Promise<void> {
-    this.#connections.close();
     if (this.process.exitCode === null && this.process.signalCode === null) {
       const gone = once(this.process, "exit");
       this.process.stdin?.end();
@@ -131,11 +127,11 @@ export class Server {
 
   /** How many faults still wait for a request to befall. */
   async standingFaults(): Promise<number> {
-    return (await this.#look<{ standing: number }>("/faults")).standing;
+    return ((await (await fetch(`${this.control}/faults`)).json()) as { standing: number }).standing;
   }
 
-  stats(): Promise<Stats> {
-    return this.#look<Stats>("/stats");
+  async stats(): Promise<Stats> {
+    return (await (await fetch(`${this.control}/stats`)).json()) as Stats;
   }
 
   /** Refreshes that were answered with a token. Questions for the time are not among them. */
@@ -147,18 +143,9 @@ export class Server {
   /** Any order of `crates/testbed/src/control.rs`. */
   async order<T>(path: string, order: unknown): Promise<T> {
     const headers = { "content-type": "application/json" };
-    return this.#ask<T>({ method: "POST", path, headers, body: JSON.stringify(order) });
-  }
-
-  #look<T>(path: string): Promise<T> {
-    return this.#ask<T>({ method: "GET", path, headers: {}, body: undefined });
-  }
-
-  async #ask<T>(what: HttpRequest): Promise<T> {
-    // Not by `fetch`, which would come back to the connection of an earlier server on the same port.
-    const { status, body } = await this.#connections.exchange(this.control, what);
-    if (status !== 200) throw new Error(`the testbed refused ${what.path}: ${status} ${body}`);
-    return JSON.parse(body) as T;
+    const answer = await fetch(this.control + path, { method: "POST", headers, body: JSON.stringify(order) });
+    if (!answer.ok) throw new Error(`the testbed refused ${path}: ${answer.status} ${await answer.text()}`);
+    return (await answer.json().catch(() => undefined)) as T;
   }
 }
 
