@@ -92,10 +92,10 @@ async function onDevice(
   const isOut = wanted.startsWith("signed out") && wanted !== "signed out: never_signed_in";
   for (const [at, { state, signedOut }] of (await surface.shown()).entries()) {
     const tab = `tab ${at + 1} of the ${device}`;
-    found.push(...differs(tab, said(state), wanted));
+    if (state) found.push(...differs(tab, said(state), wanted));
     if (!isOut && signedOut > 0) found.push(`${tab} signed somebody out`);
     if (isOut && signedOut > 1) found.push(`${tab} said ${signedOut} times that it is signed out`);
-    if (then?.shows && state.status === "signedIn")
+    if (then?.shows && state?.status === "signedIn")
       found.push(...differs(`whom ${tab} shows`, state.user.email, emailOf(then.shows)));
   }
   return found;
@@ -149,9 +149,8 @@ async function receipts(
   row: Row,
   wanted: Receipt | null,
 ): Promise<string[]> {
-  const told = (await surface.shown()).map(({ state }) =>
-    state.status === "signedOut" ? state.receipt : undefined,
-  );
+  const open = (await surface.shown()).flatMap(({ state }) => (state ? [state] : []));
+  const told = open.map((state) => (state.status === "signedOut" ? state.receipt : undefined));
   if (!wanted || !end) {
     const strays = told.filter((receipt) => receipt !== undefined);
     const missing = wanted && !end ? [`the ${device} has no receipt although it is ${row}`] : [];

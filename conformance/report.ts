@@ -88,15 +88,19 @@ export function catalogue(): string {
     "# What each known cause of sign-outs comes to",
     "",
     "Generated from `conformance/causes.ts` and `conformance/scenarios`; do not edit. `cargo xtask conformance` plays every scenario",
-    "against the real server with the real client, and fails on one wrong outcome.",
+    "against the real server with the real client, and fails on one wrong outcome. Of each scenario stands here what its requests were",
+    "answered, in their order, what every tab shows afterwards, what the session's row says, and which receipt there is.",
     "",
     ...Object.entries(VERDICTS).map(([letter, words]) => `- **${letter}**: ${words}.`),
   ];
   for (const cause of CAUSES) {
     lines.push("", `## ${cause.id}: ${cause.title}`, "", `**${cause.verdict}.** ${cause.why}`, "");
-    lines.push("| scenario | | client afterwards | session |", "|---|---|---|---|");
-    for (const { id, title, then } of scenariosOf(cause))
-      lines.push(`| ${id} | ${cell(title)} | ${then.client} | ${then.row} |`);
+    lines.push("| scenario | | answers | client | session | receipt |", "|---|---|---|---|---|---|");
+    for (const { id, title, then } of scenariosOf(cause)) {
+      const { answers, client, row, receipt } = then;
+      const slip = receipt ? `by ${receipt.by}${receipt.told ? ", told" : ""}` : "none";
+      lines.push(`| ${id} | ${cell(title)} | ${cell(answers.join(", "))} | ${client} | ${row} | ${slip} |`);
+    }
   }
   return `${lines.join("\n")}\n`;
 }

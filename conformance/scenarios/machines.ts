@@ -200,6 +200,21 @@ export const machines: readonly Scenario[] = [
     then: { answers: ["200", "200", "200"], ...ALIVE },
   },
   {
+    id: "C39-5",
+    title: "without Redis the limits are this node's own, and still there",
+    server: { redis: true, settings: ["limits.sign_in_per_account_per_minute=10"] },
+    given: [ADA, { redis: "killed" }],
+    when: [
+      {
+        send: "POST /api/v1/auth/login",
+        body: { email: "ada@example.com", password: "a guess of somebody's" },
+        times: 100,
+      },
+      REFRESH,
+    ],
+    then: { answers: ["401 invalid_credentials or 429 rate_limited", "200"], ...ALIVE },
+  },
+  {
     id: "C40-1",
     title: "the binary in an empty folder with an empty environment: sign-in, refresh, calls",
     server: bare({}),

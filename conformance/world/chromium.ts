@@ -11,6 +11,7 @@ import {
   type PageAct,
   type Shown,
   type Surface,
+  saysSignedOut,
   Wire,
 } from "./surface.js";
 
@@ -55,6 +56,8 @@ class Profile implements Surface {
   readonly wire = new Wire();
   readonly #harness: string;
   #pages: Page[] = [];
+  /** How often pages that are gone said that somebody was signed out. */
+  readonly #past: number[] = [];
   #isReady = false;
 
   constructor(
@@ -80,6 +83,7 @@ class Profile implements Surface {
   }
 
   async reload(): Promise<void> {
+    await this.#leave();
     await Promise.all(this.#pages.map((page) => page.reload()));
   }
 
@@ -93,6 +97,7 @@ class Profile implements Surface {
   }
 
   async away(meanwhile: () => Promise<void>): Promise<void> {
+    await this.#leave();
     for (const page of this.#pages.splice(0)) await page.close();
     await meanwhile();
     await this.open(1);
@@ -237,22 +242,16 @@ class Profile implements Surface {
   }
 
   async shown(): Promise<readonly Shown[]> {
-    return Promise.all(
-      this.#pages.map(async (page) => {
-        const told = await page.evaluate(() => window.told ?? []).catch(() => []);
-        const state = told.at(-1)?.state ?? { status: "unknown" as const };
-        const signedOut = told.filter(
-          ({ event, state }) =>
-            event === "SIGNED_OUT" && state.status === "signedOut" && state.reason !== "never_signed_in",
-        ).length;
-        const now = await page.evaluate(() => window.client?.getState()).catch(() => undefined);
-        return { state: now ?? state, signedOut };
-      }),
-    );
+    const closed = this.#past.map((signedOut) => ({ state: undefined, signedOut }));
+    return [...(await Promise.all(this.#pages.map(shownBy))), ...closed];
   }
 
   close(): Promise<void> {
     return this.context.close();
+  }
+
+  async #leave(): Promise<void> {
+    for (const page of this.#pages) this.#past.push((await shownBy(page)).signedOut);
   }
 
   get #page(): Page {
@@ -308,6 +307,15 @@ class Profile implements Surface {
     await other.close();
     return answerOf({ error });
   }
+}
+
+/** While a page is loaded it has no client yet. */
+async function shownBy(page: Page): Promise<Shown> {
+  const [told, state] = await page
+    .evaluate(() => [window.told ?? [], window.client?.getState()] as const)
+    .catch(() => [[], undefined] as const);
+  const signedOut = told.filter(({ event, state }) => saysSignedOut(event, state)).length;
+  return { state: state ?? { status: "unknown" }, signedOut };
 }
 
 function denyStorage(): void {

@@ -16,6 +16,7 @@ import {
   type PageAct,
   type Shown,
   type Surface,
+  saysSignedOut,
   Wire,
 } from "./surface.js";
 
@@ -155,10 +156,14 @@ export class SimulatedBrowser implements Surface {
   }
 
   async shown(): Promise<readonly Shown[]> {
-    return this.#browser.tabs.map((tab) => ({
-      state: tab.client.getState(),
-      signedOut: this.#signedOut.get(tab) ?? 0,
-    }));
+    const closed = [...this.#signedOut].filter(([tab]) => !this.#browser.tabs.includes(tab));
+    return [
+      ...this.#browser.tabs.map((tab) => ({
+        state: tab.client.getState(),
+        signedOut: this.#signedOut.get(tab) ?? 0,
+      })),
+      ...closed.map(([, signedOut]) => ({ state: undefined, signedOut })),
+    ];
   }
 
   async close(): Promise<void> {
@@ -172,8 +177,7 @@ export class SimulatedBrowser implements Surface {
   }
 
   #heard(tab: Tab, event: AuthEvent, state: AuthState): void {
-    if (event === "SIGNED_OUT" && state.status === "signedOut" && state.reason !== "never_signed_in")
-      this.#signedOut.set(tab, (this.#signedOut.get(tab) ?? 0) + 1);
+    if (saysSignedOut(event, state)) this.#signedOut.set(tab, (this.#signedOut.get(tab) ?? 0) + 1);
   }
 
   #onWire(input: string | Request, init: RequestInit = {}): [string | Request, RequestInit] {

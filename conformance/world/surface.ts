@@ -1,6 +1,6 @@
 /** A browser as the steps need it, simulated or real. */
 
-import type { AuthState, Client, Credentials } from "../../web/client/src/types.js";
+import type { AuthEvent, AuthState, Client, Credentials } from "../../web/client/src/types.js";
 import type { BrowserStep, WireStep } from "../vocabulary.js";
 
 export type Network = Extract<WireStep, { network: unknown }>["network"];
@@ -12,11 +12,15 @@ export interface Cookie {
   readonly value: string;
 }
 
-/** What a tab shows, and how often it said that somebody was signed out. */
+/** What a tab shows, and how often it said that somebody was signed out. Of a tab that is closed only the latter. */
 export interface Shown {
-  readonly state: AuthState;
+  readonly state: AuthState | undefined;
   readonly signedOut: number;
 }
+
+/** Whether that is news to somebody who was signed in. */
+export const saysSignedOut = (event: AuthEvent, state: AuthState): boolean =>
+  event === "SIGNED_OUT" && state.status === "signedOut" && state.reason !== "never_signed_in";
 
 /** A bearer token to send in the place of the client's own; undefined for none. */
 export type Forge = (own: string) => string | undefined;
@@ -69,6 +73,7 @@ export interface Surface {
   network(kind: Network): Promise<void>;
   clockAhead(ms: number): Promise<void>;
   page(act: PageAct): Promise<readonly string[]>;
+  /** Of every tab that has been open. */
   shown(): Promise<readonly Shown[]>;
   close(): Promise<void>;
 }
