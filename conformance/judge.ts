@@ -29,7 +29,10 @@ export async function judge(
 ): Promise<readonly string[]> {
   const world = await World.start(scenario, planted, real);
   try {
-    for (const step of scenario.given) await perform(world, step);
+    for (const step of scenario.given) {
+      const answers = await perform(world, step);
+      if ("signIn" in step && answers[0] !== "200") throw new Error(`nobody could sign in: ${answers}`);
+    }
     const before = await refreshes(world);
     const answers: string[] = [];
     for (const step of scenario.when) answers.push(...(await perform(world, step)));
@@ -47,7 +50,7 @@ export async function judge(
 }
 
 async function refreshes(world: World): Promise<number> {
-  const stats = await world.machine.stats().catch(() => undefined);
+  const stats = await world.machine.stats();
   return Object.values(stats?.refreshes ?? {}).reduce((sum, count) => sum + count, 0);
 }
 
@@ -115,7 +118,7 @@ function said(state: AuthState): string {
 async function rows(world: World, then: Then): Promise<string[]> {
   const found: string[] = [];
   const wanted = { [LAPTOP]: then, ...then.others };
-  let ended = then.endedBesides ?? 0;
+  let ended = 0;
   for (const [device, { row, receipt }] of Object.entries(wanted)) {
     const site = world.sites.get(device);
     const { is, end } = await rowOf(world, site?.session);
@@ -135,7 +138,9 @@ async function rowOf(
 ): Promise<{ is: Row; end?: End }> {
   if (!session) return { is: "none" };
   const { code, out } = await machine.command(["--dev", "--json", "session", "show", session], {});
-  if (code !== 0) return { is: out.includes("there is no session") ? "none" : "unreadable" };
+  if (code !== 0 && out.includes("there is no session")) return { is: "none" };
+  if (code !== 0 && out.includes("cannot be read")) return { is: "unreadable" };
+  if (code !== 0) throw new Error(`the session could not be looked at: ${out}`);
   const row = JSON.parse(out) as { end: End | null; generation: number; expires_at: number };
   const { end, generation } = row;
   if (!end && row.expires_at + GRACE_MS <= timeline.now) return { is: "expired" };
@@ -173,12 +178,9 @@ async function receipts(
 }
 
 async function counters(world: World, then: Then): Promise<string[]> {
-  const stats = await world.machine.stats().catch(() => undefined);
+  const stats = await world.machine.stats();
   const found = stats
-    ? [
-        ...differs("panics", stats.panics, then.panics ?? 0),
-        ...differs("dead tokens", stats.dead_tokens, then.deadTokens ?? 0),
-      ]
+    ? [...differs("panics", stats.panics, then.panics ?? 0), ...differs("dead tokens", stats.dead_tokens, 0)]
     : [];
   if (!then.cookie) return found;
   const cookies = await world.sites.get(LAPTOP)?.surface.cookies();

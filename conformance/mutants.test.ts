@@ -9,11 +9,25 @@ import type { Machine } from "./world/machine.js";
 import { emailOf, type Planted } from "./world/world.js";
 
 const GONE = { status: 401, code: "session_not_found", class: "authentication", title: "Gone" };
-const gone = () =>
-  new Response(JSON.stringify(GONE), {
-    status: 401,
+const EXPIRED = { status: 401, code: "access_token_expired", class: "authentication", title: "Expired" };
+
+const problem = (what: { status: number }) =>
+  new Response(JSON.stringify(what), {
+    status: what.status,
     headers: { "content-type": "application/problem+json" },
   });
+const gone = () => problem(GONE);
+
+/** A client for which a refusal is a reason to ask for another token. */
+function restless(edges: Edges): Edges {
+  return {
+    ...edges,
+    fetch: async (input, init) => {
+      const answer = await edges.fetch(input, init);
+      return answer.status === 402 || answer.status === 403 ? problem(EXPIRED) : answer;
+    },
+  };
+}
 
 /** A client that believes whoever answers with one of these statuses, whatever the body says. */
 function gullible(...statuses: number[]): (edges: Edges) => Edges {
@@ -56,6 +70,7 @@ const MUTANTS: readonly (readonly [string, Planted, readonly Scenario["id"][]])[
   ],
   ["a client that takes 429 for an end", { client: gullible(429) }, ["C43-2"]],
   ["a client that takes silence for an end", { client: impatient }, ["C20-9", "C08-2", "C26-6"]],
+  ["a client that refreshes after 402 and 403", { client: restless }, ["C04-2", "C06-1", "C07-4", "C21-2"]],
   ["tabs that do not hear each other", { client: deaf }, ["C18-1"]],
   [
     "a server that ends sessions with accounts",
@@ -71,9 +86,9 @@ for (const [what, planted, ids] of MUTANTS)
       const scenario = SCENARIOS.find((one) => one.id === id);
       if (!scenario) throw new Error(`there is no ${id}`);
       const wrong = await judge(scenario, planted);
-      // Another answer alone would not be it: somebody was signed out, or was not.
+      // Another answer alone would not be it: somebody was signed out, or was not, or a token was asked for.
       expect(
-        wrong.some((complaint) => /signed|the session of/.test(complaint)),
+        wrong.some((complaint) => /signed|the session of|refreshes were sent/.test(complaint)),
         wrong.join("\n"),
       ).toBe(true);
     });

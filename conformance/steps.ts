@@ -11,6 +11,7 @@ import type {
   RequestStep,
   Span,
   Step,
+  TimeStep,
   WireStep,
 } from "./vocabulary.js";
 import { stripeEvent } from "./world/machine.js";
@@ -40,8 +41,7 @@ const MACHINE = ["server", "keys", "sql", "database", "panics", "redis"] as cons
 const isMachine = (step: Step): step is MachineStep => MACHINE.some((word) => word in step);
 
 async function act(world: World, step: PersonStep): Promise<readonly string[]> {
-  if (!("on" in step) && "wait" in step) return [];
-  const site = await world.site("on" in step ? step.on : undefined);
+  const site = await world.site(step.on);
   const { surface } = site;
   if ("signIn" in step) return [await signIn(world, site, step)];
   if ("open" in step) return nothing(surface.open(step.open));
@@ -53,14 +53,7 @@ async function act(world: World, step: PersonStep): Promise<readonly string[]> {
   if ("may" in step) return different(await surface.call(requiring(step.may), step.times ?? 1, undefined));
   if ("refresh" in step) return different(await surface.refresh(step.refresh === "every tab"));
   if ("clockAhead" in step) return nothing(surface.clockAhead(ms(step.clockAhead)));
-  if ("changePassword" in step) {
-    const { person } = site;
-    if (!person) throw new Error("nobody has signed in there");
-    const answer = await surface.changePassword(world.passwords.get(person) ?? PASSWORD, step.changePassword);
-    world.passwords.set(person, step.changePassword);
-    return [answer];
-  }
-  return [];
+  return [await surface.changePassword(PASSWORD, step.changePassword)];
 }
 
 const requiring = (need: string) => `/api/v1/auth/check?require=${encodeURIComponent(need)}`;
@@ -68,26 +61,27 @@ const requiring = (need: string) => `/api/v1/auth/check?require=${encodeURICompo
 async function signIn(
   world: World,
   site: Site,
-  { signIn: person, remember, password }: Extract<PersonStep, { signIn: unknown }>,
+  { signIn: person, remember }: Extract<PersonStep, { signIn: unknown }>,
 ): Promise<string> {
-  if (!world.passwords.has(person)) {
+  const email = emailOf(person);
+  if (!world.people.has(person)) {
     await world.tellTime();
-    await world.machine.personCreate(emailOf(person), PASSWORD);
-    world.passwords.set(person, PASSWORD);
+    await world.machine.personCreate(email, PASSWORD);
+    world.people.add(person);
   }
   const { answer, session } = await site.surface.signIn({
-    email: emailOf(person),
-    password: password ?? world.passwords.get(person) ?? PASSWORD,
+    email,
+    password: PASSWORD,
     rememberMe: remember ?? true,
   });
   // The first session of a device is the one that a scenario is about.
-  if (session && !site.session) Object.assign(site, { session, person });
+  site.session ??= session;
   return answer;
 }
 
 async function repeat(
   world: World,
-  { every, during, do: steps }: Extract<PersonStep, { every: unknown }>,
+  { every, during, do: steps }: Extract<TimeStep, { every: unknown }>,
 ): Promise<readonly string[]> {
   const answers: string[] = [];
   for (let left = ms(during); left > 0; left -= ms(every)) {
@@ -278,7 +272,7 @@ function words(world: World, line: string): string[] {
 
 async function happen(world: World, step: MachineStep): Promise<void> {
   const { machine } = world;
-  await world.tellTime().catch(() => {});
+  if (!("server" in step)) await world.tellTime();
   if ("sql" in step) machine.sql(step.sql.replace(/@(\w+)/g, (_, device: string) => rowId(world, device)));
   else if ("database" in step) machine.hold(step.database === "held");
   else if ("panics" in step) await machine.panics(step.panics);

@@ -60,7 +60,7 @@ export interface ServerWish {
 }
 
 /** One thing that happens. Those that get an answer add it to what `Then.answers` is compared with. */
-export type Step = PersonStep | WireStep | RequestStep | OperatorStep | MachineStep | BrowserStep;
+export type Step = PersonStep | TimeStep | WireStep | RequestStep | OperatorStep | MachineStep | BrowserStep;
 
 interface On {
   readonly on?: Device;
@@ -69,7 +69,7 @@ interface On {
 /** What people do, by the client. */
 export type PersonStep =
   /** With "remember me" unless it is said. */
-  | (On & { readonly signIn: Person; readonly remember?: false; readonly password?: string })
+  | (On & { readonly signIn: Person; readonly remember?: false })
   /** So many more tabs. */
   | (On & { readonly open: number })
   /** All tabs are loaded again. */
@@ -87,10 +87,11 @@ export type PersonStep =
   | (On & { readonly refresh: "one tab" | "every tab" })
   | (On & { readonly changePassword: string })
   /** The device's wall clock is set this much ahead. */
-  | (On & { readonly clockAhead: Span })
+  | (On & { readonly clockAhead: Span });
+
+export type TimeStep =
   /** Time passes, and everybody goes on with what they do. */
-  | { readonly wait: Span }
-  | { readonly every: Span; readonly during: Span; readonly do: readonly Step[] };
+  { readonly wait: Span } | { readonly every: Span; readonly during: Span; readonly do: readonly Step[] };
 
 /** What happens between the client and the server. */
 export type WireStep =
@@ -163,7 +164,7 @@ export type OperatorStep =
   /** An event of Stripe's about the subscription of somebody's account. */
   | { readonly stripe: StripeEvent; readonly of: Person; readonly price: string };
 
-export type StripeEvent = "active" | "past_due" | "unpaid" | "canceled";
+export type StripeEvent = "active" | "past_due" | "canceled";
 
 /** What happens to the server, its database and its neighbours. */
 export type MachineStep =
@@ -218,12 +219,8 @@ export interface Then {
   readonly refreshes?: number | { readonly atMost: number };
   /** Bugs that were ordered. */
   readonly panics?: number;
-  /** Old copies of a token that were noticed. */
-  readonly deadTokens?: number;
   /** Whether the browser still has the session's cookie; it has, unless the session ended. */
   readonly cookie?: "kept" | "gone";
-  /** Sessions that ended and belong to none of the devices above, such as one that was signed in before. */
-  readonly endedBesides?: number;
 }
 
 export type ClientState =

@@ -1,7 +1,7 @@
 /** Contexts, accounts and plans: what may block a request, and never a session. */
 
 import type { Scenario, Step } from "../vocabulary.js";
-import { ADA, ALIVE, UNTOUCHED } from "./common.js";
+import { ADA, ALIVE, LATER, UNTOUCHED } from "./common.js";
 
 const SERVED = { may: "active_account" } as const;
 const PLAN = { may: "plan" } as const;
@@ -25,7 +25,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C01-2",
     title: "a thousand requests, each with another account's name",
-    given: [ADA, { addHeaders: { "x-account-id": "acc_ffffffffffffffffffffffffffffffff" } }],
+    given: [ADA, LATER, { addHeaders: { "x-account-id": "acc_ffffffffffffffffffffffffffffffff" } }],
     when: [{ may: "active_account", times: 1000 }],
     then: { answers: ["200"], ...UNTOUCHED },
   },
@@ -113,7 +113,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C03-3",
     title: "no account is no reason to ask for another token",
-    given: [ADA, { operator: "user set ada --no-account" }],
+    given: [ADA, LATER, { operator: "user set ada --no-account" }],
     when: [{ may: "active_account", times: 500 }],
     then: { answers: ["403 account_missing"], ...UNTOUCHED },
   },
@@ -145,7 +145,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C04-2",
     title: "a storm of 403 in four tabs asks for no token and signs nobody out",
-    given: [ADA, { open: 3 }, { operator: "account set ada --status suspended" }],
+    given: [ADA, LATER, { open: 3 }, { operator: "account set ada --status suspended" }],
     when: [{ may: "active_account", times: 500 }],
     then: { answers: ["403 account_suspended"], ...UNTOUCHED },
   },
@@ -189,7 +189,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C05-3",
     title: "a storm on a cancelled account asks for no token",
-    given: [ADA, { operator: "account set ada --status cancelled" }],
+    given: [ADA, LATER, { operator: "account set ada --status cancelled" }],
     when: [{ may: "active_account", times: 500 }],
     then: { answers: ["403 account_cancelled"], ...UNTOUCHED },
   },
@@ -204,7 +204,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C06-1",
     title: "the plan is taken away: a storm of 402, no refresh, no sign-out",
-    given: [ADA, ...PRO],
+    given: [ADA, LATER, ...PRO],
     when: [PLAN, { operator: "account set ada --no-plan" }, { may: "plan", times: 500 }],
     then: { answers: ["200", "402 plan_missing"], ...UNTOUCHED },
   },
@@ -225,7 +225,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C06-4",
     title: "a limit of the plan is reached",
-    given: [ADA, ...PRO, { operator: `plan save pro --limits '{"seats":5}'` }],
+    given: [ADA, LATER, ...PRO, { operator: `plan save pro --limits '{"seats":5}'` }],
     when: [{ may: "limit:seats=5" }, { may: "limit:seats=6", times: 100 }, { refresh: "one tab" }],
     then: { answers: ["200", "402 limit_reached", "200"], ...ALIVE },
   },
@@ -238,7 +238,7 @@ export const accounts: readonly Scenario[] = [
         "entitlement.serves_pending_payment=false",
       ],
     },
-    given: [ADA, ...PRO, { operator: "account set ada --stripe-customer cus_ada" }],
+    given: [ADA, LATER, ...PRO, { operator: "account set ada --stripe-customer cus_ada" }],
     when: [
       { stripe: "past_due", of: "ada", price: "price_pro" },
       { may: "plan", times: 200 },
@@ -251,7 +251,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C07-2",
     title: "the plan itself is switched off for everybody who has it, and on again",
-    given: [ADA, ...PRO],
+    given: [ADA, LATER, ...PRO],
     when: [
       { operator: "plan save pro --active false" },
       { may: "plan", times: 200 },
@@ -271,7 +271,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C07-4",
     title: "a storm in four tabs on an inactive plan asks for no token",
-    given: [ADA, { open: 3 }, ...PRO, { operator: "plan save pro --active false" }],
+    given: [ADA, LATER, { open: 3 }, ...PRO, { operator: "plan save pro --active false" }],
     when: [{ may: "plan", times: 500 }],
     then: { answers: ["402 plan_inactive"], ...UNTOUCHED },
   },

@@ -5,6 +5,8 @@ import type { Step, Then } from "../vocabulary.js";
 export const ADA: Step = { signIn: "ada" };
 export const PROFILE = { call: "/api/v1/auth/profile" } as const;
 export const REFRESH: Step = { refresh: "one tab" };
+/** A client does not throw away a token of the last seconds, so what it does about an answer is seen a little later. */
+export const LATER: Step = { wait: "1m" };
 export const REFRESH_PATH = "/api/v1/auth/refresh";
 
 /** Nothing has happened to the session. */

@@ -1,7 +1,7 @@
 /** What ends a session: the time that was asked for, somebody who deletes or disables a user, the person. */
 
 import type { Scenario, Step, Then } from "../vocabulary.js";
-import { ADA, ALIVE, PROFILE, REFRESH, WAITING } from "./common.js";
+import { ADA, ALIVE, LATER, PROFILE, REFRESH, WAITING } from "./common.js";
 
 const SHORT: Step = { signIn: "ada", remember: false };
 const KEEP: Step = { cookie: "kept" };
@@ -79,7 +79,7 @@ export const ends: readonly Scenario[] = [
   {
     id: "C12-1",
     title: "the user is deleted by an administrator, by name and for a reason",
-    given: [ADA, { open: 1 }, { wait: "1m" }],
+    given: [ADA, { open: 1 }, LATER],
     when: [{ operator: "user delete ada" }, PROFILE],
     then: { answers: ["401 access_token_revoked"], ...DELETED, cookie: "gone" },
   },
@@ -120,7 +120,7 @@ export const ends: readonly Scenario[] = [
   {
     id: "C12-5",
     title: "another user is deleted",
-    given: [ADA, { signIn: "bob", on: "phone" }, { wait: "1m" }],
+    given: [ADA, { signIn: "bob", on: "phone" }, LATER],
     when: [{ operator: "user delete bob" }, { call: "/api/v1/auth/profile", on: "phone" }, PROFILE, REFRESH],
     then: {
       answers: ["401 access_token_revoked", "200", "200"],
@@ -131,7 +131,7 @@ export const ends: readonly Scenario[] = [
   {
     id: "C17-1",
     title: "an administrator disables the user: every device is told, with its own receipt",
-    given: [ADA, { signIn: "ada", on: "phone" }, { signIn: "ada", on: "tablet" }, { wait: "1m" }],
+    given: [ADA, { signIn: "ada", on: "phone" }, { signIn: "ada", on: "tablet" }, LATER],
     when: [
       { operator: "user disable ada" },
       PROFILE,

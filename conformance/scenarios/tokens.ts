@@ -1,7 +1,7 @@
 /** Access tokens and refresh tokens that are expired, wrong, of another kind, or not there. */
 
 import type { Scenario, Step, Then } from "../vocabulary.js";
-import { ADA, ALIVE, PROFILE, REFRESH, REFRESH_PATH, UNTOUCHED, WAITING } from "./common.js";
+import { ADA, ALIVE, LATER, PROFILE, REFRESH, REFRESH_PATH, UNTOUCHED, WAITING } from "./common.js";
 
 /** This browser cannot prove anything any more, and nobody has ended the session. */
 const LOST = { client: "signed out: session_unknown", row: "alive", receipt: null } satisfies Partial<Then>;
@@ -23,14 +23,14 @@ function words(cause: "C21" | "C22", body: string): readonly Scenario[] {
     {
       id: `${cause}-1`,
       title: "exactly these words from the API are handed to the caller",
-      given: [ADA, { fault: "status", at: "/api/v1/auth/profile", ...denied }],
+      given: [ADA, LATER, { fault: "status", at: "/api/v1/auth/profile", ...denied }],
       when: [PROFILE],
       then: { answers: ["403"], ...UNTOUCHED },
     },
     {
       id: `${cause}-2`,
       title: "these words five hundred times in four tabs, and then no more",
-      given: [ADA, { open: 3 }, { fault: "status", at: "/api/v1/auth/profile", ...denied }],
+      given: [ADA, LATER, { open: 3 }, { fault: "status", at: "/api/v1/auth/profile", ...denied }],
       when: [{ ...PROFILE, times: 500 }, { faults: "cleared" }, PROFILE],
       then: { answers: ["403", "200"], ...UNTOUCHED },
     },
@@ -90,7 +90,7 @@ export const tokens: readonly Scenario[] = [
   {
     id: "C10-1",
     title: "a bit flips on the way: another token, and the call is repeated",
-    given: [ADA, { wait: "1m" }, { replace: "bearer", by: "one bit flipped" }],
+    given: [ADA, LATER, { replace: "bearer", by: "one bit flipped" }],
     when: [PROFILE],
     then: { answers: ["200"], ...ALIVE, refreshes: 1 },
   },
@@ -109,14 +109,14 @@ export const tokens: readonly Scenario[] = [
   {
     id: "C10-3",
     title: "two hundred calls with a bad token ask for one token together",
-    given: [ADA, { wait: "1m" }, { replace: "bearer", by: "one bit flipped", times: 200 }],
+    given: [ADA, LATER, { replace: "bearer", by: "one bit flipped", times: 200 }],
     when: [{ ...PROFILE, times: 200 }],
     then: { answers: ["200"], ...ALIVE, refreshes: 1 },
   },
   {
     id: "C10-4",
     title: "an API that finds every token bad gets no endless stream of them",
-    given: [ADA, { wait: "1m" }, { replace: "bearer", by: "one bit flipped", times: 100_000 }],
+    given: [ADA, LATER, { replace: "bearer", by: "one bit flipped", times: 100_000 }],
     when: [{ ...PROFILE, times: 500 }],
     then: { answers: ["401 access_token_invalid"], ...ALIVE, refreshes: 1 },
   },
@@ -180,7 +180,7 @@ export const tokens: readonly Scenario[] = [
   {
     id: "C11-4",
     title: "the client itself sends its refresh token by mistake, once",
-    given: [ADA, { wait: "1m" }, { replace: "bearer", by: "the refresh token" }],
+    given: [ADA, LATER, { replace: "bearer", by: "the refresh token" }],
     when: [PROFILE],
     then: { answers: ["200"], ...ALIVE, refreshes: 1 },
   },

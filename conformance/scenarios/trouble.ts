@@ -77,8 +77,15 @@ export const trouble: readonly Scenario[] = [
   {
     id: "C26-6",
     title: "the server is killed without a word, and started again",
-    given: [ADA, { server: "killed" }],
-    when: [REFRESH, { wait: "30m" }, { server: "started again" }, { wait: "1m" }, PROFILE],
+    given: [ADA],
+    when: [
+      { server: "killed" },
+      REFRESH,
+      { wait: "30m" },
+      { server: "started again" },
+      { wait: "1m" },
+      PROFILE,
+    ],
     then: { answers: ["unreachable", "200"], ...ALIVE, cookie: "kept" },
   },
   {

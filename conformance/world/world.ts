@@ -22,7 +22,6 @@ export interface Planted {
 /** A device, and what is known of the session that was signed in on it first. */
 export interface Site {
   readonly surface: Surface;
-  person: Person | undefined;
   session: string | undefined;
   kept: { bearer: string | undefined; cookies: readonly Cookie[] };
 }
@@ -31,7 +30,8 @@ export class World implements Upstream {
   readonly timeline = new Timeline(Date.now());
   readonly trace: Trace;
   readonly sites = new Map<string, Site>();
-  readonly passwords = new Map<Person, string>();
+  /** Those who exist. */
+  readonly people = new Set<Person>();
   readonly #connections = new Connections();
 
   private constructor(
@@ -84,7 +84,6 @@ export class World implements Upstream {
     const surface = await this.browse(device);
     const site: Site = {
       surface,
-      person: undefined,
       session: undefined,
       kept: { bearer: undefined, cookies: [] },
     };
