@@ -183,8 +183,10 @@ async function counters(world: World, then: Then): Promise<string[]> {
     ? [...differs("panics", stats.panics, then.panics ?? 0), ...differs("dead tokens", stats.dead_tokens, 0)]
     : [];
   if (!then.cookie) return found;
-  const cookies = await world.sites.get(LAPTOP)?.surface.cookies();
-  return [...found, ...differs("the cookie", cookies?.length ? "kept" : "gone", then.cookie)];
+  const [cookie] = (await world.sites.get(LAPTOP)?.surface.cookies()) ?? [];
+  const isSecure = cookie?.secure && cookie.name.startsWith("__Secure-");
+  const seen = cookie ? (isSecure ? "kept, Secure" : "kept") : "gone";
+  return [...found, ...differs("the cookie", seen, then.cookie)];
 }
 
 function differs(what: string, is: unknown, wanted: unknown): string[] {

@@ -92,3 +92,10 @@ for (const [what, planted, ids] of MUTANTS)
         wrong.join("\n"),
       ).toBe(true);
     });
+
+test.concurrent("a library that is broken is found where it is needed", async () => {
+  const scenario = SCENARIOS.find(({ id }) => id === "C41-1");
+  if (!scenario) throw new Error("there is no C41-1");
+  const broken = { ...scenario, server: { product: { brokenLibraries: ["libc.so.6"] } } };
+  await expect(judge(broken)).rejects.toThrow("libc.so.6");
+});

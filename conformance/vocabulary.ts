@@ -220,7 +220,7 @@ export interface Then {
   /** Bugs that were ordered. */
   readonly panics?: number;
   /** Whether the browser still has the session's cookie; it has, unless the session ended. */
-  readonly cookie?: "kept" | "gone";
+  readonly cookie?: "kept" | "kept, Secure" | "gone";
 }
 
 export type ClientState =

@@ -162,7 +162,7 @@ const scenarios: readonly Omit<Scenario, "in">[] = [
     server: { https: true },
     given: [ADA],
     when: [{ reload: true }, REFRESH, PROFILE],
-    then: { answers: ["200", "200"], ...KEPT },
+    then: { answers: ["200", "200"], ...KEPT, cookie: "kept, Secure" },
   },
   {
     id: "C35-1",

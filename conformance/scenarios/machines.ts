@@ -107,7 +107,7 @@ export const machines: readonly Scenario[] = [
   },
   {
     id: "C37-4",
-    title: "the change of a password panics after it was made",
+    title: "the change of a password panics before it is made",
     given: [ADA, { wait: "1m" }, { panics: 1 }],
     when: [{ changePassword: "quite another good one" }, PROFILE, REFRESH],
     then: { answers: ["500 internal_error", "200", "200"], ...ALIVE, panics: 1 },
@@ -128,7 +128,7 @@ export const machines: readonly Scenario[] = [
   {
     id: "C38-2",
     title: "another process holds the database's lock while a rotation is due",
-    server: { settings: ["server.request_timeout=1s"] },
+    server: { settings: ["server.request_timeout=2s"] },
     given: [ADA, { wait: "5m" }, { database: "held" }],
     when: [PROFILE, REFRESH, { database: "released" }, { wait: "2m" }, PROFILE],
     then: { answers: ["200", "503 storage_unavailable", "200"], ...ALIVE, cookie: "kept" },

@@ -6,6 +6,9 @@ import { ADA, ALIVE, LATER, PROFILE, REFRESH, REFRESH_PATH, UNTOUCHED, WAITING }
 /** This browser cannot prove anything any more, and nobody has ended the session. */
 const LOST = { client: "signed out: session_unknown", row: "alive", receipt: null } satisfies Partial<Then>;
 
+/** The API refuses the token of the next call. */
+const BAD_TOKEN: Step = { replace: "bearer", by: "one bit flipped" };
+
 const KEEP: Step = { cookie: "kept" };
 
 /** What another framework says, word for word. */
@@ -200,10 +203,10 @@ export const tokens: readonly Scenario[] = [
   {
     id: "C19-1",
     title: "the API says 401 and the cookie is gone: asked twice, then explained",
-    given: [ADA, { cookie: "deleted" }],
-    when: [REFRESH],
+    given: [ADA, LATER, { cookie: "deleted" }, BAD_TOKEN],
+    when: [PROFILE],
     then: {
-      answers: ["signed_out"],
+      answers: ["401 access_token_invalid"],
       client: "signed out: cookie_missing",
       row: "alive",
       receipt: null,
@@ -212,10 +215,10 @@ export const tokens: readonly Scenario[] = [
   },
   {
     id: "C19-2",
-    title: "the cookie was cut to eighty characters",
-    given: [ADA, { cookie: "cut to 80 characters" }],
-    when: [REFRESH],
-    then: { answers: ["signed_out"], ...LOST, refreshes: 2, cookie: "kept" },
+    title: "the API says 401 and the cookie was cut to eighty characters",
+    given: [ADA, LATER, { cookie: "cut to 80 characters" }, BAD_TOKEN],
+    when: [PROFILE],
+    then: { answers: ["401 access_token_invalid"], ...LOST, refreshes: 2, cookie: "kept" },
   },
   {
     id: "C19-3",

@@ -1,7 +1,7 @@
 /** Networks, proxies and foreign pages: nothing of what they do says anything about a session. */
 
 import type { Scenario, Step } from "../vocabulary.js";
-import { ADA, ALIVE, PROFILE, REFRESH, REFRESH_PATH, UNTOUCHED, WAITING } from "./common.js";
+import { ADA, ALIVE, LATER, PROFILE, REFRESH, REFRESH_PATH, UNTOUCHED, WAITING } from "./common.js";
 
 const ELSEWHERE = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
 
@@ -32,9 +32,23 @@ const FAILURES: readonly (readonly [string, Omit<Fault, "at" | "times">, string]
 const failures: readonly Scenario[] = FAILURES.map(([what, fault, told], at) => ({
   id: `C20-${at + 1}`,
   title: `the API says 401 and the refresh meets ${what}, until it does not`,
-  given: [ADA, { open: 1 }, { ...fault, at: REFRESH_PATH, times: "until cleared" } as Fault],
-  when: [REFRESH, { wait: "10m" }, { faults: "cleared" }, { wait: "1m" }, { refresh: "every tab" }, PROFILE],
-  then: { answers: [told, "200", "200"], ...ALIVE, cookie: "kept" },
+  given: [
+    ADA,
+    { open: 1 },
+    LATER,
+    { ...fault, at: REFRESH_PATH, times: "until cleared" } as Fault,
+    { replace: "bearer", by: "one bit flipped" },
+  ],
+  when: [
+    PROFILE,
+    REFRESH,
+    { wait: "10m" },
+    { faults: "cleared" },
+    { wait: "1m" },
+    { refresh: "every tab" },
+    PROFILE,
+  ],
+  then: { answers: ["401 access_token_invalid", told, "200", "200"], ...ALIVE, cookie: "kept" },
 }));
 
 export const trouble: readonly Scenario[] = [

@@ -10,6 +10,7 @@ export type PageAct = BrowserStep["page"];
 export interface Cookie {
   readonly name: string;
   readonly value: string;
+  readonly secure?: boolean;
 }
 
 /** What a tab shows, and how often it said that somebody was signed out. Of a tab that is closed only the latter. */
