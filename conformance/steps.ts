@@ -275,7 +275,7 @@ async function happen(world: World, step: MachineStep): Promise<void> {
   if (!("server" in step)) await world.tellTime();
   if ("sql" in step) machine.sql(step.sql.replace(/@(\w+)/g, (_, device: string) => rowId(world, device)));
   else if ("database" in step) machine.hold(step.database === "held");
-  else if ("panics" in step) await machine.panics(step.panics);
+  else if ("panics" in step) await machine.panics(step.panics, step.after ?? 0);
   else if ("redis" in step) await machine.redis(step.redis);
   else if ("keys" in step) await machine.rotateKeys();
   else {

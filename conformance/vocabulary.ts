@@ -174,8 +174,8 @@ export type MachineStep =
   | { readonly sql: string }
   /** Another process holds the database's lock for writing. */
   | { readonly database: "held" | "released" }
-  /** The next handlers that hand out a token panic. */
-  | { readonly panics: number }
+  /** So many of the next handlers panic where they ask for randomness, `after` having got some. */
+  | { readonly panics: number; readonly after?: number }
   | { readonly redis: "killed" | "flushed" | "paused" | "started again" };
 
 /** What only a real browser does. */

@@ -1,7 +1,7 @@
 /** The server's own trouble: rows, bugs, databases, Redis, keys, and what surrounds the binary. */
 
 import type { Scenario, ServerWish, Step } from "../vocabulary.js";
-import { ADA, ALIVE, PROFILE, REFRESH, WAITING } from "./common.js";
+import { ADA, ALIVE, LATER, PROFILE, REFRESH, WAITING } from "./common.js";
 
 const KEEP: Step = { cookie: "kept" };
 const KEEP_ROWS: Step = { sql: "CREATE TABLE kept AS SELECT * FROM session" };
@@ -95,7 +95,7 @@ export const machines: readonly Scenario[] = [
   },
   {
     id: "C37-3",
-    title: "somebody else's sign-in panics",
+    title: "somebody else's sign-in panics before their password is checked",
     given: [ADA, { signIn: "bob", on: "phone" }, { panics: 1 }],
     when: [{ signIn: "bob", on: "tablet" }, { signIn: "bob", on: "tablet" }, PROFILE, REFRESH],
     then: {
@@ -107,10 +107,27 @@ export const machines: readonly Scenario[] = [
   },
   {
     id: "C37-4",
-    title: "the change of a password panics before it is made",
-    given: [ADA, { wait: "1m" }, { panics: 1 }],
+    title: "the change of a password panics after it was made",
+    given: [ADA, LATER, { panics: 1, after: 2 }],
     when: [{ changePassword: "quite another good one" }, PROFILE, REFRESH],
-    then: { answers: ["500 internal_error", "200", "200"], ...ALIVE, panics: 1 },
+    then: { answers: ["500 internal_error", "200", "200"], ...ALIVE, panics: 1, refreshes: 2 },
+  },
+  {
+    id: "C37-5",
+    title: "a sign-in panics after its session was made: the person tries again",
+    given: [ADA, { signIn: "bob", on: "phone" }, { panics: 1, after: 1 }],
+    when: [
+      { signIn: "bob", on: "tablet" },
+      { signIn: "bob", on: "tablet" },
+      { call: "/api/v1/auth/sessions", on: "phone", show: "sessions.length" },
+      REFRESH,
+    ],
+    then: {
+      answers: ["500 internal_error", "200", "200 sessions.length=3", "200"],
+      ...ALIVE,
+      panics: 1,
+      others: { phone: { ...ALIVE }, tablet: { ...ALIVE } },
+    },
   },
   {
     id: "C38-1",

@@ -159,8 +159,8 @@ export class Machine {
     return this.#testbed.clearFaults();
   }
 
-  panics(count: number): Promise<unknown> {
-    return this.#testbed.order("/panics", { count });
+  panics(count: number, after: number): Promise<unknown> {
+    return this.#testbed.order("/panics", { count, after });
   }
 
   rotateKeys(): Promise<unknown> {

@@ -9,7 +9,7 @@
 //! | `POST /keys/rotate` | adds a signing key, as `tenure keys rotate` does: `{"kid"}` |
 //! | `POST /faults`, `POST /faults/clear` | orders a [`Fault`]; takes all of them back |
 //! | `GET /faults` | `{"standing": n}`, how many orders still wait for somebody to befall |
-//! | `POST /panics {"count"}` | so many of the next handlers that hand out a token panic |
+//! | `POST /panics {"count"}`, with `"after"` | so many of the next handlers panic, where [`crate::panics`] says |
 //! | `GET /stats` | what was counted since the beginning: [`crate::stats::Stats`] |
 //! | `GET /log` | the log since the last start, as text |
 //!
@@ -34,6 +34,7 @@ use tenure_store::{EndOrder, Scope};
 use tokio::net::TcpListener;
 
 use crate::faults::Fault;
+use crate::panics;
 use crate::stats::Stats;
 use crate::world::World;
 
@@ -191,14 +192,8 @@ async fn clear_faults(State(world): TheWorld) -> Json<Value> {
     Json(json!({}))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Bugs {
-    count: u64,
-}
-
-async fn order_panics(State(world): TheWorld, Json(order): Json<Bugs>) -> Json<Value> {
-    world.panics.order(order.count);
+async fn order_panics(State(world): TheWorld, Json(order): Json<panics::Order>) -> Json<Value> {
+    world.panics.order(order);
     Json(json!({}))
 }
 

@@ -1,22 +1,40 @@
-//! Bugs by order: the next handlers that ask for randomness panic, after what they did in the store is done.
+//! Bugs by order: handlers panic where they ask for randomness.
+//!
+//! A refresh asks after its commit. A sign-in asks once before it checks the password, and again when its session is
+//! made; a change of the password asks twice before it is made, and again after it.
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Deserialize;
 use tenure_store::Entropy;
 
-/// How many more of them there will be.
+/// What `POST /panics` takes.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// How often.
+    count: u64,
+    /// How many draws go well before.
+    #[serde(default)]
+    after: u64,
+}
+
 #[derive(Default)]
-pub struct Panics(AtomicU64);
+pub struct Panics(Mutex<Order>);
 
 impl Panics {
-    pub fn order(&self, count: u64) {
-        self.0.store(count, Ordering::SeqCst);
+    pub fn order(&self, order: Order) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = order;
     }
 
     fn is_due(&self) -> bool {
-        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = left.after > 0;
+        let which = if waits { &mut left.after } else { &mut left.count };
+        let was = *which;
+        *which = was.saturating_sub(1);
+        !waits && was > 0
     }
 }
 
