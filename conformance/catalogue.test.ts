@@ -26,6 +26,10 @@ test("every cause has its scenarios, numbered without gaps", () => {
   expect(strays).toEqual([]);
 });
 
+test("a scenario is data, which other programs can read", () => {
+  expect(JSON.parse(JSON.stringify(SCENARIOS))).toEqual(SCENARIOS);
+});
+
 /** The causes that never end a session, and what their scenarios must not say. */
 test("a cause that never ends a session has no scenario in which one ends by it", () => {
   for (const cause of CAUSES.filter(({ verdict }) => verdict === "N" || verdict === "S"))

@@ -68,16 +68,18 @@ export function markdown(findings: readonly Finding[], { date, version, commit }
   return `${lines.join("\n")}\n`;
 }
 
-/** The same for programs. */
+/** The same for programs, with the scenarios themselves. */
 export function json(findings: readonly Finding[], run: Run): string {
-  const causes = CAUSES.map(({ id, title, verdict, why }) => ({
-    id,
-    title,
-    verdict,
-    why,
+  const outcome = ({ id, wrong }: Finding) => ({
+    asPromised: wrong.length === 0,
+    wrong,
+    ...SCENARIOS.find((scenario) => scenario.id === id),
+  });
+  const causes = CAUSES.map((cause) => ({
+    ...cause,
     scenarios: sorted(findings)
-      .filter((finding) => causeOf(finding.id) === id)
-      .map(({ id, wrong }) => ({ id, asPromised: wrong.length === 0, wrong })),
+      .filter(({ id }) => causeOf(id) === cause.id)
+      .map(outcome),
   }));
   return `${JSON.stringify({ ...run, scenarios: findings.length, causes }, undefined, 2)}\n`;
 }

@@ -2,25 +2,24 @@
 
 import { createHmac, randomBytes } from "node:crypto";
 import { DAY, HOUR, MINUTE, SECOND } from "../e2e/simulation/timeline.js";
-import type {
-  Bearer,
-  CookieAct,
-  MachineStep,
-  OperatorStep,
-  PersonStep,
-  RequestStep,
-  Span,
-  Step,
-  TimeStep,
-  WireStep,
+import {
+  type Bearer,
+  type CookieAct,
+  type MachineStep,
+  type OperatorStep,
+  PASSWORD,
+  type PersonStep,
+  type RequestStep,
+  type Span,
+  STRIPE_SECRET,
+  type Step,
+  type TimeStep,
+  type WireStep,
 } from "./vocabulary.js";
 import { stripeEvent } from "./world/machine.js";
 import { answerOfHttp, type Cookie } from "./world/surface.js";
 import { emailOf, type Site, type World } from "./world/world.js";
 
-/** The secret that scenarios give the server with `stripe.webhook_secret`. */
-export const STRIPE_SECRET = "whsec_conformance0123456789";
-const PASSWORD = "a long way to the sea";
 /** Commands that ask for no reason. */
 const WITHOUT_REASON = /^(keys|user (create|show|list|enable)|.* (list|show)\b|acts|config|serve|logouts)/;
 
@@ -304,7 +303,7 @@ const different = (answers: readonly string[]): readonly string[] =>
 
 const UNITS = { s: SECOND, m: MINUTE, h: HOUR, d: DAY } as const;
 
-export function ms(span: Span): number {
+function ms(span: Span): number {
   const unit = span.at(-1) as keyof typeof UNITS;
   return Number(span.slice(0, -1)) * UNITS[unit];
 }

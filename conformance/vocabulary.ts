@@ -28,6 +28,12 @@ export type Span = `${number}${"s" | "m" | "h" | "d"}`;
 /** Who signs in; `ada` is `ada@example.com`. Each has an account of their own. */
 export type Person = "ada" | "bob";
 
+/** Everybody's, until they change it. */
+export const PASSWORD = "a long way to the sea";
+
+/** What Stripe's events are signed with; a server is given it by `stripe.webhook_secret`. */
+export const STRIPE_SECRET = "whsec_conformance0123456789";
+
 /** A browser profile with its own cookies; `laptop` where none is named. */
 export type Device = string;
 

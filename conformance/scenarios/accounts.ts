@@ -1,8 +1,9 @@
 /** Contexts, accounts and plans: what may block a request, and never a session. */
 
-import type { Scenario, Step } from "../vocabulary.js";
+import { type Scenario, STRIPE_SECRET, type Step } from "../vocabulary.js";
 import { ADA, ALIVE, LATER, UNTOUCHED } from "./common.js";
 
+const STRIPE = `stripe.webhook_secret=${STRIPE_SECRET}`;
 const SERVED = { may: "active_account" } as const;
 const PLAN = { may: "plan" } as const;
 const PRO: readonly Step[] = [
@@ -196,7 +197,7 @@ export const accounts: readonly Scenario[] = [
   {
     id: "C05-4",
     title: "Stripe cancels the subscription",
-    server: { settings: ["stripe.webhook_secret=whsec_conformance0123456789"] },
+    server: { settings: [STRIPE] },
     given: [ADA, ...PRO, { operator: "account set ada --stripe-customer cus_ada" }],
     when: [PLAN, { stripe: "canceled", of: "ada", price: "price_pro" }, PLAN, { refresh: "one tab" }],
     then: { answers: ["200", "200", "403 account_cancelled", "200"], ...ALIVE },
@@ -233,10 +234,7 @@ export const accounts: readonly Scenario[] = [
     id: "C07-1",
     title: "Stripe reports a payment that failed, and later one that came",
     server: {
-      settings: [
-        "stripe.webhook_secret=whsec_conformance0123456789",
-        "entitlement.serves_pending_payment=false",
-      ],
+      settings: [STRIPE, "entitlement.serves_pending_payment=false"],
     },
     given: [ADA, LATER, ...PRO, { operator: "account set ada --stripe-customer cus_ada" }],
     when: [

@@ -1,6 +1,6 @@
 /** What ends a session: the time that was asked for, somebody who deletes or disables a user, the person. */
 
-import type { Scenario, Step, Then } from "../vocabulary.js";
+import { PASSWORD, type Scenario, type Step, type Then } from "../vocabulary.js";
 import { ADA, ALIVE, LATER, PROFILE, REFRESH, WAITING } from "./common.js";
 
 const SHORT: Step = { signIn: "ada", remember: false };
@@ -309,7 +309,7 @@ export const ends: readonly Scenario[] = [
     when: [
       {
         send: "POST /api/v1/auth/login",
-        body: { email: "ada@example.com", password: "a long way to the sea", remember_me: true },
+        body: { email: "ada@example.com", password: PASSWORD, remember_me: true },
         times: 50,
       },
       { call: "/api/v1/auth/sessions", show: "sessions.length" },

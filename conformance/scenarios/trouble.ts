@@ -1,6 +1,6 @@
 /** Networks, proxies and foreign pages: nothing of what they do says anything about a session. */
 
-import type { Scenario, Step } from "../vocabulary.js";
+import { PASSWORD, type Scenario, type Step } from "../vocabulary.js";
 import { ADA, ALIVE, LATER, PROFILE, REFRESH, REFRESH_PATH, UNTOUCHED, WAITING } from "./common.js";
 
 const ELSEWHERE = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
@@ -170,7 +170,7 @@ export const trouble: readonly Scenario[] = [
         send: "POST /api/v1/auth/login",
         cookie: "own",
         headers: ELSEWHERE,
-        body: { email: "bob@example.com", password: "a long way to the sea" },
+        body: { email: "bob@example.com", password: PASSWORD },
       },
       REFRESH,
     ],
@@ -185,7 +185,7 @@ export const trouble: readonly Scenario[] = [
         send: "POST /api/v1/auth/password/change",
         bearer: "own",
         headers: ELSEWHERE,
-        body: { current_password: "a long way to the sea", new_password: "chosen by somebody else" },
+        body: { current_password: PASSWORD, new_password: "chosen by somebody else" },
       },
       { send: "DELETE /api/v1/auth/sessions/ses_0", bearer: "own", headers: ELSEWHERE },
       PROFILE,

@@ -128,6 +128,9 @@ export class Machine {
     try {
       database.exec("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = off;");
       database.exec(statement);
+      const changed = database.prepare("SELECT total_changes() AS count").get()?.count;
+      if (/^(UPDATE|DELETE|INSERT)/.test(statement) && changed === 0)
+        throw new Error(`this changed nothing: ${statement}`);
     } finally {
       database.close();
     }
@@ -190,6 +193,10 @@ export class Machine {
 
   async redis(what: "killed" | "flushed" | "paused" | "started again"): Promise<void> {
     if (!this.#redis) throw new Error("this server has no Redis");
+    // Ours is one of them.
+    const clients =
+      what === "started again" ? 2 : (await this.#redis.say("CLIENT LIST")).split("id=").length - 1;
+    if (clients < 2) throw new Error("the server does not use its Redis");
     if (what === "killed") await this.#redis.order("kill");
     else if (what === "started again") await this.#redis.order("start");
     else await this.#redis.say(what === "flushed" ? "FLUSHALL" : "CLIENT PAUSE 60000");
@@ -275,13 +282,13 @@ class Redis {
   }
 
   /** A command, by the inline form of the protocol; it is done when it has been answered. */
-  say(command: string): Promise<void> {
+  say(command: string): Promise<string> {
     const { hostname, port } = new URL(this.url);
     return new Promise((resolve, reject) => {
       const socket = connect(Number(port), hostname, () => socket.write(`${command}\r\n`));
-      socket.once("data", () => {
+      socket.once("data", (answer) => {
         socket.destroy();
-        resolve();
+        resolve(answer.toString());
       });
       socket.once("error", reject);
     });
