@@ -20,6 +20,4 @@ afterAll(async () => {
 });
 
 for (const scenario of SCENARIOS.filter((one) => one.in === "browser"))
-  test.concurrent(nameOf(scenario), (context) =>
-    play(scenario, context, (machine) => chromium.profile(machine.site)),
-  );
+  test.concurrent(nameOf(scenario), (context) => play(scenario, context, (site) => chromium.profile(site)));

@@ -3,9 +3,7 @@
 import type { AuthState } from "../web/client/src/types.js";
 import { perform } from "./steps.js";
 import type { ClientState, Receipt, Row, Scenario, Then } from "./vocabulary.js";
-import type { Machine } from "./world/machine.js";
-import type { Surface } from "./world/surface.js";
-import { emailOf, LAPTOP, type Planted, type Site, World } from "./world/world.js";
+import { emailOf, LAPTOP, type OpenReal, type Planted, type Site, World } from "./world/world.js";
 
 /** After the last step, for messages between tabs and attempts under way. */
 const CALM_MS = 10_000;
@@ -25,7 +23,7 @@ interface End {
 export async function judge(
   scenario: Scenario,
   planted: Planted = {},
-  real?: (machine: Machine, device: string) => Promise<Surface>,
+  real?: OpenReal,
 ): Promise<readonly string[]> {
   const world = await World.start(scenario, planted, real);
   try {

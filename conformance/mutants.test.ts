@@ -52,7 +52,7 @@ function deaf(edges: Edges): Edges {
 
 /** A server that signs everybody out whenever their account or plan changes. */
 async function strict(machine: Machine, command: string): Promise<void> {
-  if (/^(account|plan) /.test(command)) await machine.endSessions(emailOf("ada"));
+  if (/^(account|plan) /.test(command)) await machine.testbed.endSessions({ user: emailOf("ada") });
 }
 
 /** A server on which nothing ever ends. */

@@ -100,9 +100,9 @@ async function wire(world: World, step: WireStep): Promise<readonly string[]> {
       ...(body !== undefined && { body }),
       ...(type && { content_type: type }),
     };
-    return nothing(machine.fault({ kind, path_prefix: at, count, ...details }));
+    return nothing(machine.testbed.fault({ kind, path_prefix: at, count, ...details }));
   }
-  if ("faults" in step) return nothing(machine.clearFaults());
+  if ("faults" in step) return nothing(machine.testbed.clearFaults());
   const site = await world.site(step.on);
   if ("network" in step) return nothing(site.surface.network(step.network));
   if ("replace" in step) {
@@ -274,13 +274,14 @@ async function happen(world: World, step: MachineStep): Promise<void> {
   if (!("server" in step)) await world.tellTime();
   if ("sql" in step) machine.sql(step.sql.replace(/@(\w+)/g, (_, device: string) => rowId(world, device)));
   else if ("database" in step) machine.hold(step.database === "held");
-  else if ("panics" in step) await machine.panics(step.panics, step.after ?? 0);
   else if ("redis" in step) await machine.redis(step.redis);
-  else if ("keys" in step) await machine.rotateKeys();
+  else if ("panics" in step)
+    await machine.testbed.order("/panics", { count: step.panics, after: step.after ?? 0 });
+  else if ("keys" in step) await machine.testbed.order("/keys/rotate", {});
   else {
-    if (step.server === "restarted") await machine.restart();
-    else if (step.server === "killed") await machine.kill();
-    else await machine.startAgain();
+    if (step.server === "restarted") await machine.testbed.restart();
+    else if (step.server === "killed") await machine.testbed.kill();
+    else await machine.testbed.startAgain();
     world.reconnect();
   }
 }

@@ -5,6 +5,7 @@ import { accounts } from "./accounts.js";
 import { browsers } from "./browsers.js";
 import { ends } from "./ends.js";
 import { machines } from "./machines.js";
+import { surroundings } from "./surroundings.js";
 import { tokens } from "./tokens.js";
 import { trouble } from "./trouble.js";
 
@@ -14,6 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...ends,
   ...trouble,
   ...machines,
+  ...surroundings,
   ...browsers,
 ].sort((one, other) => numbered(one.id) - numbered(other.id));
 

@@ -1,6 +1,6 @@
 /** The server of a scenario, and what operators and accidents do to it: commands, statements, neighbours that die. */
 
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Server, type Stats, testbedBinary } from "../../e2e/support/server.js";
 import { type TlsProxy, tlsProxy } from "../../e2e/support/tls.js";
@@ -73,7 +74,8 @@ export class Machine {
     return this.server.api;
   }
 
-  get #testbed(): Server {
+  /** For orders. */
+  get testbed(): Server {
     if (this.server instanceof Product) throw new Error("the product takes no orders");
     return this.server;
   }
@@ -154,38 +156,6 @@ export class Machine {
     this.#held.exec("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE;");
   }
 
-  fault(order: Parameters<Server["fault"]>[0]): Promise<unknown> {
-    return this.#testbed.fault(order);
-  }
-
-  clearFaults(): Promise<unknown> {
-    return this.#testbed.clearFaults();
-  }
-
-  panics(count: number, after: number): Promise<unknown> {
-    return this.#testbed.order("/panics", { count, after });
-  }
-
-  rotateKeys(): Promise<unknown> {
-    return this.#testbed.order("/keys/rotate", {});
-  }
-
-  endSessions(user: string): Promise<unknown> {
-    return this.#testbed.endSessions({ user });
-  }
-
-  restart(): Promise<unknown> {
-    return this.#testbed.restart();
-  }
-
-  kill(): Promise<void> {
-    return this.#testbed.kill();
-  }
-
-  startAgain(): Promise<void> {
-    return this.#testbed.startAgain();
-  }
-
   /** What the server counted; the product keeps its numbers on a listener that is off here. */
   async stats(): Promise<Stats | undefined> {
     return this.server instanceof Product ? undefined : this.server.stats();
@@ -231,19 +201,12 @@ class Product {
       env: env as NodeJS.ProcessEnv,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const api = await new Promise<string>((resolve, reject) => {
-      let said = "";
-      const hear = (line: string) => {
-        said += `${line}\n`;
-        const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? [];
-        if (url) resolve(url);
-      };
-      createInterface({ input: process.stdout }).on("line", hear);
-      createInterface({ input: process.stderr }).on("line", hear);
-      process.once("error", reject);
-      process.once("exit", (code) => reject(new Error(`tenure serve ended with ${code}: ${said}`)));
-    });
-    return new Product(data, process, api);
+    try {
+      return new Product(data, process, await announced(process));
+    } catch (error) {
+      rmSync(folder, { recursive: true });
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
@@ -254,6 +217,21 @@ class Product {
     }
     rmSync(dirname(this.data), { recursive: true, force: true });
   }
+}
+
+/** The address that a server which starts says it serves. */
+function announced(process: ChildProcessByStdio<null, Readable, Readable>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    const hear = (line: string) => {
+      said += `${line}\n`;
+      const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? [];
+      if (url) resolve(url);
+    };
+    for (const input of [process.stdout, process.stderr]) createInterface({ input }).on("line", hear);
+    process.once("error", reject);
+    process.once("close", (code) => reject(new Error(`tenure serve ended with ${code}: ${said}`)));
+  });
 }
 
 /** A Redis of our own, by `crates/rig`, which takes orders line by line. */

@@ -19,6 +19,9 @@ export interface Planted {
   readonly server?: (machine: Machine, command: string) => Promise<unknown>;
 }
 
+/** Opens a profile of a real browser at the server's address. */
+export type OpenReal = (site: string) => Promise<Surface>;
+
 /** A device, and what is known of the session that was signed in on it first. */
 export interface Site {
   readonly surface: Surface;
@@ -38,33 +41,15 @@ export class World implements Upstream {
     readonly machine: Machine,
     readonly planted: Planted,
     private readonly isVirtual: boolean,
-    private readonly browse: (name: string) => Promise<Surface>,
+    private readonly real: OpenReal | undefined,
   ) {
     this.trace = new Trace(this.timeline, this.timeline.now);
   }
 
-  /** `real` opens a window of a real browser at the server's address. */
-  static async start(
-    scenario: Scenario,
-    planted: Planted,
-    real: ((machine: Machine, device: string) => Promise<Surface>) | undefined,
-  ): Promise<World> {
+  static async start(scenario: Scenario, planted: Planted, real: OpenReal | undefined): Promise<World> {
     const isVirtual = scenario.in !== "browser";
     const machine = await Machine.start(scenario.server ?? {}, isVirtual ? "virtual" : "real");
-    const simulated = async () =>
-      new SimulatedBrowser(world.sites.size + 1, {
-        timeline: world.timeline,
-        trace: world.trace,
-        upstream: world,
-        mutation: planted.client ?? ((edges) => edges),
-      });
-    const browse = async (device: string) => {
-      if (isVirtual) return simulated();
-      if (!real) throw new Error("there is no real browser here");
-      return real(machine, device);
-    };
-    const world: World = new World(machine, planted, isVirtual, browse);
-    return world;
+    return new World(machine, planted, isVirtual, real);
   }
 
   get api(): string {
@@ -81,14 +66,24 @@ export class World implements Upstream {
   async site(device: string = LAPTOP): Promise<Site> {
     const known = this.sites.get(device);
     if (known) return known;
-    const surface = await this.browse(device);
-    const site: Site = {
-      surface,
-      session: undefined,
-      kept: { bearer: undefined, cookies: [] },
-    };
+    const surface = await this.#browse();
+    const site: Site = { surface, session: undefined, kept: { bearer: undefined, cookies: [] } };
     this.sites.set(device, site);
     return site;
+  }
+
+  async #browse(): Promise<Surface> {
+    if (this.isVirtual) {
+      const mutation = this.planted.client ?? ((edges) => edges);
+      return new SimulatedBrowser(this.sites.size + 1, {
+        timeline: this.timeline,
+        trace: this.trace,
+        upstream: this,
+        mutation,
+      });
+    }
+    if (!this.real) throw new Error("there is no real browser here");
+    return this.real(this.machine.site);
   }
 
   /** A request that arrives at the server at a moment of this world's time. */
