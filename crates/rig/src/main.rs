@@ -1,5 +1,5 @@
-//! `tenure-rig postgres`, `tenure-rig redis`: a server for whoever cannot link the library. It prints its URL and lives until its standard
-//! input closes, so a pipe ties it to whoever started it.
+//! `tenure-rig postgres`, `tenure-rig redis`: a server for whoever cannot link the library. It prints its URL and lives
+//! until its standard input closes, so a pipe ties it to whoever started it.
 
 #![forbid(unsafe_code)]
 
