@@ -1,7 +1,7 @@
 /** What browsers and people do to cookies and storage, and ways into a page: in a real Chromium. */
 
 import type { Scenario, Then } from "../vocabulary.js";
-import { ADA, ALIVE, PROFILE, REFRESH, REFRESH_PATH } from "./common.js";
+import { ADA, ALIVE, PROFILE, problem, REFRESH, REFRESH_PATH } from "./common.js";
 
 /** The browser has lost its proof and says so; nobody has ended the session. */
 const CLEARED = {
@@ -15,6 +15,23 @@ const BLANK = { ...CLEARED, client: "signed out: never_signed_in" } satisfies Pa
 const KEPT = { ...ALIVE, cookie: "kept" } satisfies Partial<Then>;
 
 const scenarios: readonly Omit<Scenario, "in">[] = [
+  {
+    id: "C08-6",
+    title: "a real page is told that its token has expired: one refresh for all its calls, and no error",
+    given: [
+      ADA,
+      // A client does not throw away a token that it has only just received.
+      { wait: "11s" },
+      {
+        fault: "status",
+        at: "/api/v1/auth/profile",
+        times: 5,
+        ...problem(401, "access_token_expired", "authentication"),
+      },
+    ],
+    when: [{ ...PROFILE, times: 5 }],
+    then: { answers: ["200"], ...KEPT, refreshes: 1 },
+  },
   {
     id: "C15-1",
     title: "the cookie is deleted while three tabs are open: each finds out and says why",

@@ -17,3 +17,10 @@ export const UNTOUCHED = { ...ALIVE, row: "alive, generation 1", refreshes: 0 } 
 
 /** The client cannot reach whoever could say how it is, and goes on trying. */
 export const WAITING = { client: "reconnecting", row: "alive", receipt: null } satisfies Partial<Then>;
+
+/** A problem in our shape, for an answer that somebody else gives. */
+export const problem = (status: number, code: string, problemClass: string) => ({
+  status,
+  type: "application/problem+json",
+  body: JSON.stringify({ type: "about:blank", title: code, status, code, class: problemClass }),
+});

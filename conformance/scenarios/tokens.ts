@@ -1,7 +1,7 @@
 /** Access tokens and refresh tokens that are expired, wrong, of another kind, or not there. */
 
 import type { Scenario, Step, Then } from "../vocabulary.js";
-import { ADA, ALIVE, LATER, PROFILE, REFRESH, REFRESH_PATH, UNTOUCHED, WAITING } from "./common.js";
+import { ADA, ALIVE, LATER, PROFILE, problem, REFRESH, REFRESH_PATH, UNTOUCHED, WAITING } from "./common.js";
 
 /** This browser cannot prove anything any more, and nobody has ended the session. */
 const LOST = { client: "signed out: session_unknown", row: "alive", receipt: null } satisfies Partial<Then>;
@@ -15,10 +15,6 @@ const KEEP: Step = { cookie: "kept" };
 const NO_CREDENTIALS = '{"detail":"Authentication credentials were not provided."}';
 const NOT_AUTHENTICATED = '{"detail":"User is not authenticated"}';
 const json = "application/json";
-const problem = (status: number, code: string, problemClass: string) =>
-  JSON.stringify({ type: "about:blank", title: code, status, code, class: problemClass });
-const PROBLEM = "application/problem+json";
-
 /** An API that answers 403 with these words, in storms, in several tabs, and where a refresh was expected. */
 function words(cause: "C21" | "C22", body: string): readonly Scenario[] {
   const denied = { status: 403, body, type: json, times: "until cleared" } as const;
@@ -254,9 +250,7 @@ export const tokens: readonly Scenario[] = [
       {
         fault: "status",
         at: "/api/v1/auth/profile",
-        status: 401,
-        body: problem(401, "session_not_found", "authentication"),
-        type: PROBLEM,
+        ...problem(401, "session_not_found", "authentication"),
         times: "until cleared",
       },
     ],
@@ -271,9 +265,7 @@ export const tokens: readonly Scenario[] = [
       {
         fault: "status",
         at: REFRESH_PATH,
-        status: 401,
-        body: problem(401, "session_not_found", "authentication"),
-        type: PROBLEM,
+        ...problem(401, "session_not_found", "authentication"),
       },
     ],
     when: [REFRESH, PROFILE],
