@@ -1,7 +1,7 @@
 /** Answers that are not the server's, or not its best: captive portals, proxies, overload. */
 
+import type { HttpAnswer } from "./http.js";
 import type { Random } from "./random.js";
-import type { HttpAnswer } from "./testbed.js";
 
 export type Foreign = Omit<HttpAnswer, "setCookies">;
 

@@ -57,6 +57,11 @@ export class Jar {
     return then !== undefined;
   }
 
+  /** The last window is closed: what has no time of its own goes. */
+  endSession(): void {
+    this.#content = new Map([...this.#content].filter(([, { expiresAt }]) => expiresAt !== undefined));
+  }
+
   /** The names, for people. */
   toString(): string {
     return [...this.#content.values()].map((cookie) => cookie.name).join(" ") || "empty";

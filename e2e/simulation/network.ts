@@ -2,9 +2,9 @@
 
 import type { Device } from "./device.js";
 import { captive, type Foreign, failing, proxy } from "./foreign.js";
+import type { HttpAnswer, HttpRequest, Upstream } from "./http.js";
 import type { Jar } from "./jar.js";
 import type { Random } from "./random.js";
-import type { HttpAnswer, HttpRequest, Testbed } from "./testbed.js";
 import { MINUTE, SECOND, type Timeline } from "./timeline.js";
 import type { Trace } from "./trace.js";
 
@@ -71,7 +71,7 @@ export class Network {
 
   constructor(
     private readonly timeline: Timeline,
-    private readonly testbed: Testbed,
+    private readonly upstream: Upstream,
     private readonly random: Random,
     private readonly trace: Trace,
   ) {
@@ -168,11 +168,14 @@ export class Network {
     const arrive = (isCopy: boolean) => () => {
       // What was given up while it was still on this device may not have left it; what left it goes on alone.
       if (exchange.isOver && this.random.chance(0.3)) return;
-      void this.timeline.hold(this.#serve(exchange, request)).then((answer) => {
-        if (isCopy) return;
-        if (fate.answerMs === undefined) this.trace.say(`${exchange.who}: the answer is lost`);
-        else this.#deliver(device, exchange, fate.answerMs, () => arrived(answer, true));
-      });
+      void this.timeline.hold(this.#serve(exchange, request)).then(
+        (answer) => {
+          if (isCopy) return;
+          if (fate.answerMs === undefined) this.trace.say(`${exchange.who}: the answer is lost`);
+          else this.#deliver(device, exchange, fate.answerMs, () => arrived(answer, true));
+        },
+        () => exchange.fail(new TypeError("connection broken")),
+      );
     };
     if (fate.arrivesMs === undefined) this.trace.say(`${exchange.who}: lost`);
     else this.timeline.after(fate.arrivesMs, arrive(false));
@@ -186,7 +189,7 @@ export class Network {
   }
 
   async #serve(exchange: Exchange, request: HttpRequest | Promise<HttpRequest>): Promise<HttpAnswer> {
-    const answer = await this.testbed.request(this.timeline.now, await request);
+    const answer = await this.upstream.request(this.timeline.now, await request);
     const note = exchange.isOver ? " (nobody waits for it)" : "";
     this.trace.say(`${exchange.who}: served ${answer.status} ${codeOf(answer)}${note}`);
     return answer;
@@ -240,7 +243,7 @@ export class Network {
     init: RequestInit,
   ): HttpRequest | Promise<HttpRequest> {
     const path = pathOf(input);
-    const headers: Record<string, string> = { origin: this.testbed.api, "sec-fetch-site": "same-origin" };
+    const headers: Record<string, string> = { origin: this.upstream.api, "sec-fetch-site": "same-origin" };
     const cookie = jar.header(path, device.wallNow());
     if (cookie) headers.cookie = cookie;
     new Headers(input instanceof Request ? input.headers : init.headers).forEach((value, name) => {

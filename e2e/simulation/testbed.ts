@@ -2,10 +2,10 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { Connections, type HttpAnswer, type HttpRequest, type Upstream } from "./http.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -18,22 +18,8 @@ export interface Stats {
   readonly panics: number;
 }
 
-export interface HttpRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | undefined;
-}
-
-export interface HttpAnswer {
-  readonly status: number;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly setCookies: readonly string[];
-  readonly body: string;
-}
-
-export class Testbed {
-  #agent = new Agent({ keepAlive: true });
+export class Testbed implements Upstream {
+  readonly #connections = new Connections();
 
   private constructor(
     private readonly process: ChildProcess,
@@ -57,7 +43,10 @@ export class Testbed {
 
   /** A request to the API that arrives at this moment of the simulated world. */
   request(at: number, { headers, ...what }: HttpRequest): Promise<HttpAnswer> {
-    return this.#exchange(this.api, { ...what, headers: { ...headers, "x-virtual-now": String(at) } });
+    return this.#connections.exchange(this.api, {
+      ...what,
+      headers: { ...headers, "x-virtual-now": String(at) },
+    });
   }
 
   async userCreate(email: string, password: string): Promise<void> {
@@ -68,8 +57,7 @@ export class Testbed {
   async restart(at: number): Promise<void> {
     await this.#order("/clock", { set: at });
     await this.#order("/restart", {});
-    this.#agent.destroy();
-    this.#agent = new Agent({ keepAlive: true });
+    this.#connections.close();
   }
 
   async rotateKeys(at: number): Promise<void> {
@@ -78,7 +66,7 @@ export class Testbed {
   }
 
   async stats(): Promise<Stats> {
-    const { body } = await this.#exchange(this.control, {
+    const { body } = await this.#connections.exchange(this.control, {
       method: "GET",
       path: "/stats",
       headers: {},
@@ -88,36 +76,15 @@ export class Testbed {
   }
 
   stop(): void {
-    this.#agent.destroy();
+    this.#connections.close();
     this.process.stdin?.end();
   }
 
   async #order(path: string, order: unknown): Promise<void> {
     const headers = { "content-type": "application/json" };
     const what = { method: "POST", path, headers, body: JSON.stringify(order) };
-    const { status, body } = await this.#exchange(this.control, what);
+    const { status, body } = await this.#connections.exchange(this.control, what);
     if (status !== 200) throw new Error(`the testbed refused ${path}: ${status} ${body}`);
-  }
-
-  #exchange(where: string, { method, path, headers, body }: HttpRequest): Promise<HttpAnswer> {
-    return new Promise((resolve, reject) => {
-      const sent = request(`${where}${path}`, { method, agent: this.#agent, headers }, (answer) => {
-        const parts: Buffer[] = [];
-        answer.on("data", (part: Buffer) => parts.push(part));
-        answer.on("error", reject);
-        answer.on("end", () => {
-          const { "set-cookie": setCookies = [], ...rest } = answer.headers;
-          resolve({
-            status: answer.statusCode ?? 0,
-            headers: Object.entries(rest).map(([name, value]) => [name, String(value)] as const),
-            setCookies,
-            body: Buffer.concat(parts).toString(),
-          });
-        });
-      });
-      sent.on("error", reject);
-      sent.end(body);
-    });
   }
 }
 

@@ -23,6 +23,8 @@ export interface Stats {
 export interface Fault {
   readonly kind: "status" | "html" | "hang" | "reset" | "drop_answer" | "delay";
   readonly status?: number;
+  readonly body?: string;
+  readonly content_type?: string;
   readonly ms?: number;
   readonly path_prefix?: string;
   readonly count?: number | "until_cleared";
@@ -48,7 +50,8 @@ export class Server {
 
   private constructor(
     private readonly options: ServerOptions,
-    private readonly data: string,
+    /** The data folder. */
+    readonly data: string,
     private process: ChildProcess,
     readonly api: string,
     private control: string,
@@ -89,18 +92,18 @@ export class Server {
     const name = `Person ${this.#people}`;
     const email = `person-${this.#people}@example.com`;
     const password = "a long way to the sea";
-    const { id } = await this.#order<{ id: string }>("/users", { email, password, name });
+    const { id } = await this.order<{ id: string }>("/users", { email, password, name });
     return { id, email, password, name };
   }
 
   /** Ends one session, or all of a user. */
   endSessions(whose: { session: string } | { user: string }, reason = "admin_revoked"): Promise<unknown> {
-    return this.#order("/sessions/end", { ...whose, reason });
+    return this.order("/sessions/end", { ...whose, reason });
   }
 
   /** Drops every connection, is away for a while, and serves again. */
   restart(downMs = 0): Promise<unknown> {
-    return this.#order("/restart", { down_ms: downMs });
+    return this.order("/restart", { down_ms: downMs });
   }
 
   isUp(): Promise<boolean> {
@@ -111,15 +114,15 @@ export class Server {
   }
 
   advance(ms: number): Promise<unknown> {
-    return this.#order("/clock", { advance: ms });
+    return this.order("/clock", { advance: ms });
   }
 
   fault(fault: Fault): Promise<unknown> {
-    return this.#order("/faults", fault);
+    return this.order("/faults", fault);
   }
 
   clearFaults(): Promise<unknown> {
-    return this.#order("/faults/clear", {});
+    return this.order("/faults/clear", {});
   }
 
   /** How many faults still wait for a request to befall. */
@@ -137,7 +140,8 @@ export class Server {
     return rotated + repeated + rewound;
   }
 
-  async #order<T>(path: string, order: unknown): Promise<T> {
+  /** Any order of `crates/testbed/src/control.rs`. */
+  async order<T>(path: string, order: unknown): Promise<T> {
     const headers = { "content-type": "application/json" };
     const answer = await fetch(this.control + path, { method: "POST", headers, body: JSON.stringify(order) });
     if (!answer.ok) throw new Error(`the testbed refused ${path}: ${answer.status} ${await answer.text()}`);
@@ -159,7 +163,7 @@ async function launch(options: ServerOptions, data: string, listen: string): Pro
   if (devUser) args.push("--dev-user", `${devUser.email}:${devUser.password}`);
   for (const setting of ["session.missing_session=unavailable", ...settings]) args.push("--set", setting);
   // It ends when its standard input does, so none outlives a test run that is broken off.
-  const process = spawn(binary(), args, { stdio: ["pipe", "pipe", "inherit"] });
+  const process = spawn(testbedBinary(), args, { stdio: ["pipe", "pipe", "inherit"] });
   const { api, control } = await new Promise<{ api: string; control: string }>((resolve, reject) => {
     process.once("error", reject);
     process.once("exit", (code) => reject(new Error(`the testbed ended with ${code}`)));
@@ -169,7 +173,7 @@ async function launch(options: ServerOptions, data: string, listen: string): Pro
 }
 
 /** The testbed that `cargo xtask test` names, or the newest build there is. */
-function binary(): string {
+export function testbedBinary(): string {
   const named = process.env.TESTBED_BINARY;
   const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
   const built = ["debug", "ci", "release"].map((profile) => join(target, profile, "tenure-testbed"));

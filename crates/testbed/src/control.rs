@@ -9,6 +9,7 @@
 //! | `POST /keys/rotate` | adds a signing key, as `tenure keys rotate` does: `{"kid"}` |
 //! | `POST /faults`, `POST /faults/clear` | orders a [`Fault`]; takes all of them back |
 //! | `GET /faults` | `{"standing": n}`, how many orders still wait for somebody to befall |
+//! | `POST /panics {"count"}`, with `"after"` | so many of the next handlers panic, where [`crate::panics`] says |
 //! | `GET /stats` | what was counted since the beginning: [`crate::stats::Stats`] |
 //! | `GET /log` | the log since the last start, as text |
 //!
@@ -33,6 +34,7 @@ use tenure_store::{EndOrder, Scope};
 use tokio::net::TcpListener;
 
 use crate::faults::Fault;
+use crate::panics;
 use crate::stats::Stats;
 use crate::world::World;
 
@@ -45,6 +47,7 @@ pub async fn serve(listener: TcpListener, world: Arc<World>) {
         .route("/keys/rotate", post(rotate_keys))
         .route("/faults", get(standing_faults).post(order_fault))
         .route("/faults/clear", post(clear_faults))
+        .route("/panics", post(order_panics))
         .route("/stats", get(stats))
         .route("/log", get(log))
         .with_state(world);
@@ -186,6 +189,11 @@ async fn order_fault(State(world): TheWorld, Json(fault): Json<Fault>) -> Json<V
 
 async fn clear_faults(State(world): TheWorld) -> Json<Value> {
     world.faults.clear();
+    Json(json!({}))
+}
+
+async fn order_panics(State(world): TheWorld, Json(order): Json<panics::Order>) -> Json<Value> {
+    world.panics.order(order);
     Json(json!({}))
 }
 

@@ -18,6 +18,7 @@ mod clock;
 mod control;
 mod faults;
 mod front;
+mod panics;
 mod stats;
 mod world;
 

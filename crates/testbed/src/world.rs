@@ -17,6 +17,7 @@ use tenure_domain::email::Email;
 use tenure_domain::id::UserId;
 use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
+use tenure_store::ephemeral::Redis;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{NewUser, UserCreated};
 use tokio::net::TcpListener;
@@ -26,6 +27,7 @@ use tokio::task::JoinHandle;
 use crate::clock::WorldClock;
 use crate::faults::Faults;
 use crate::front::{self, Front};
+use crate::panics::{Panicky, Panics};
 use crate::stats::Stats;
 use crate::{Args, Result, chance};
 
@@ -50,6 +52,7 @@ pub struct World {
     address: SocketAddr,
     pub clock: Arc<WorldClock>,
     pub faults: Arc<Faults>,
+    pub panics: Arc<Panics>,
     running: Mutex<Running>,
     /// What servers counted that have stopped.
     past: StdMutex<Stats>,
@@ -86,10 +89,12 @@ impl World {
         let faults = Arc::new(Faults::default());
         let dev_user = args.dev_user.as_deref().map(parse_dev_user).transpose()?;
         let front = Front { clock: Arc::clone(&clock), faults: Arc::clone(&faults) };
-        let plan = Plan { settled, folder, seed: args.seed, dev_user, front };
+        let panics = Arc::new(Panics::default());
+        let bugs = Arc::clone(&panics);
+        let plan = Plan { settled, folder, seed: args.seed, dev_user, front, panics: bugs };
         let running = Mutex::new(plan.start(listener, 0).await?);
         let past = StdMutex::default();
-        let world = Self { plan, address, clock, faults, running, past, _temporary: temporary };
+        let world = Self { plan, address, clock, faults, panics, running, past, _temporary: temporary };
         if let Some(user) = &world.plan.dev_user {
             world.user_create(&user.email, &user.password, "Dev").await?;
         }
@@ -172,6 +177,7 @@ struct Plan {
     seed: Option<u64>,
     dev_user: Option<DevUser>,
     front: Front,
+    panics: Arc<Panics>,
 }
 
 impl Plan {
@@ -180,11 +186,12 @@ impl Plan {
         let entropy = chance::entropy(self.seed, starts);
         let options = SqliteOptions::new(self.folder.join("tenure.db"), Arc::clone(&entropy), now);
         let store = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await??;
+        let entropy = Arc::new(Panicky { inner: entropy, panics: Arc::clone(&self.panics) });
         let (log, kept) = LogSink::kept();
         let app = App::new(Parts {
             settled: self.settled.clone(),
             store: Arc::new(store),
-            redis: None,
+            redis: redis(&self.settled.config)?,
             clock: Arc::clone(&self.front.clock) as Arc<dyn tenure::Clock>,
             entropy,
             log,
@@ -216,6 +223,15 @@ fn settled(args: &Args, address: SocketAddr) -> Result<Settled> {
     let environment = all.map(|(key, value)| (variable(key), value.to_owned())).collect();
     let sources = Sources { environment, development: true, ..Sources::default() };
     Ok(Config::load(&sources)?.settle(true)?)
+}
+
+/// What nodes share, if the settings say where it is. Whether it answers is seen later, as in the product.
+fn redis(config: &Config) -> Result<Option<Redis>> {
+    let section = &config.redis;
+    if section.url.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Redis::new(section.url.expose(), section.authorities(), section.timeout.0)?))
 }
 
 /// No secret, because nothing here is worth keeping.

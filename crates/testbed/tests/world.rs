@@ -159,6 +159,20 @@ async fn each_fault_is_what_it_says() {
 }
 
 #[tokio::test]
+async fn panics_come_as_ordered() {
+    let testbed = Testbed::start(&[]);
+    let jar = testbed.signed_in().await;
+    testbed.order("/panics", json!({ "count": 2 })).await;
+    for _ in 0..2 {
+        assert_eq!(testbed.refresh_code(&jar).await, (500, "internal_error".to_owned()));
+    }
+    assert_eq!(testbed.refresh_code(&jar).await.0, 200);
+    testbed.order("/panics", json!({ "count": 1, "after": 1000 })).await;
+    assert_eq!(testbed.refresh_code(&jar).await.0, 200);
+    assert_eq!(testbed.get("/stats").await["panics"], 2);
+}
+
+#[tokio::test]
 async fn it_can_be_killed_and_started_again_on_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();

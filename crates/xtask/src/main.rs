@@ -9,6 +9,7 @@ mod backends;
 mod bench;
 mod chaos;
 mod ci;
+mod conformance;
 mod foreign;
 mod generate;
 mod process;
@@ -33,6 +34,9 @@ cargo xtask <verb>
   test [FILTER] [OPTIONS]     set up what the tests need and run every suite
          --suite NAME         only this suite (see the table in crates/xtask/src/test.rs)
          --plain              `cargo test` even where cargo-nextest is there
+  conformance [OPTIONS]       play every known cause of sign-outs and write the report
+         --only C04           this cause, or this scenario: C04-2
+         --out DIR            where report.md and report.json go (target/conformance)
   ci                          what CI runs: format, tidy, lint, generated files, packages, then every test
   gen  [--check]              write the committed generated files, or say which of them are stale
   tidy                        the rules no compiler checks: sizes, arrows, paths, licences, reasons
@@ -51,6 +55,9 @@ fn main() -> ExitCode {
     let outcome = Repo::find().and_then(|repo| match verb.as_str() {
         "run" => run::run(&repo, &args),
         "test" => test::Request::parse(&args).and_then(|request| test::test(&repo, &request)),
+        "conformance" => {
+            conformance::Request::parse(&args).and_then(|request| conformance::conformance(&repo, &request))
+        }
         "ci" => nothing_else(&args).and_then(|()| ci::ci(&repo)),
         "gen" => generate::Mode::parse(&args).and_then(|mode| generate::generate(&repo, mode)),
         "tidy" => nothing_else(&args).and_then(|()| tidy::tidy(&repo)),

@@ -71,6 +71,11 @@ pub fn playwright(line: &str) -> Option<Tally> {
     }
 }
 
+/// `conformance: 169 passed, 0 failed`
+pub fn conformance(line: &str) -> Option<Tally> {
+    Some(sum(line.strip_prefix("conformance: ")?, ','))
+}
+
 fn sum(totals: &str, separator: char) -> Tally {
     let mut tally = Tally::default();
     for part in totals.split(separator) {
@@ -173,6 +178,13 @@ mod tests {
         ] {
             assert_eq!(rust_tests(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn the_last_line_of_conformance_is_counted() {
+        let counted = conformance("conformance: 194 passed, 2 failed");
+        assert_eq!(counted, Some(Tally { passed: 194, failed: 2, skipped: 0 }));
+        assert_eq!(conformance("report: conformance: 1 passed"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use crate::repo::{Features, Repo};
 use crate::tally::{self, Tally};
 use crate::web::{self, Web};
-use crate::{Result, backends, foreign, process, usage};
+use crate::{Result, backends, conformance, foreign, process, usage};
 
 /// The one list. A new suite (web pages, another store) is a new entry, and the total counts it.
 const SUITES: &[Suite] = &[
@@ -45,6 +45,13 @@ const SUITES: &[Suite] = &[
         prepare: e2e_needs,
         command: e2e_tests,
         count: tally::playwright,
+    },
+    Suite {
+        name: "conformance",
+        what: "every known cause of sign-outs, against the real server with the real client",
+        prepare: conformance::needs,
+        command: conformance_tests,
+        count: tally::conformance,
     },
 ];
 
@@ -184,7 +191,7 @@ fn web_tests(repo: &Repo, request: &Request) -> Result<Command> {
     Ok(command)
 }
 
-fn e2e_needs(repo: &Repo) -> Result {
+pub fn e2e_needs(repo: &Repo) -> Result {
     web::browsers(repo)?;
     web::pages(repo)
 }
@@ -199,8 +206,16 @@ fn e2e_tests(repo: &Repo, request: &Request) -> Result<Command> {
     Ok(command)
 }
 
+fn conformance_tests(repo: &Repo, request: &Request) -> Result<Command> {
+    let mut command = conformance::command(repo)?;
+    if let Some(filter) = &request.filter {
+        command.args(["-t", &literally(filter)]);
+    }
+    Ok(command)
+}
+
 /// Tells a runner where the servers are that its tests start: the product, and the one whose clock they move.
-fn with_servers(repo: &Repo, mut command: Command) -> Result<Command> {
+pub fn with_servers(repo: &Repo, mut command: Command) -> Result<Command> {
     command.env("TESTBED_BINARY", repo.build("tenure-testbed", Features::WithTests)?);
     command.env("SERVER_BINARY", repo.build("tenure", Features::WithTests)?);
     Ok(command)
