@@ -13,7 +13,7 @@ use tenure_domain::user::Role;
 use tenure_store::{EndOrder, UserChange};
 
 use crate::authz_table::{DEVELOPMENT, Needs, Row, TABLE};
-use crate::world::{Answer, Browser, Call, Client, DAY, TestApp, User, decree};
+use crate::world::{Answer, Browser, Call, Client, DAY, PASSWORD, TestApp, User, decree};
 
 /// Who calls. Those that follow "superuser" and are no key show what a superuser would show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,8 @@ enum Who {
     Key,
     /// A key with the rights of the administration.
     AdministrationKey,
+    /// A superuser who shows the console's cookie and nothing else.
+    Console,
     CrossSite,
     Expired,
     Revoked,
@@ -42,7 +44,7 @@ enum Who {
 }
 
 impl Who {
-    const ALL: [Who; 13] = [
+    const ALL: [Who; 14] = [
         Who::Nobody,
         Who::Stranger,
         Who::StrangersAdmin,
@@ -52,6 +54,7 @@ impl Who {
         Who::StrangersKey,
         Who::Key,
         Who::AdministrationKey,
+        Who::Console,
         Who::CrossSite,
         Who::Expired,
         Who::Revoked,
@@ -68,6 +71,10 @@ impl Who {
 
     fn is_in_the_victims_account(self) -> bool {
         matches!(self, Who::Member | Who::Admin | Who::Key)
+    }
+
+    fn has_every_right(self) -> bool {
+        matches!(self, Who::Superuser | Who::AdministrationKey | Who::Console)
     }
 
     /// What the key may do, of those who show one.
@@ -125,7 +132,10 @@ impl Scene {
         }
         let account = who.is_in_the_victims_account().then_some(victim.account);
         let Some(scopes) = who.scopes() else {
-            let (_, mut browser) = self.person(who.role(), account).await;
+            let (user, mut browser) = self.person(who.role(), account).await;
+            if who == Who::Console {
+                return call.header("cookie", console_cookie(&self.app, &user).await);
+            }
             let call = call.bearer(&browser.access);
             match who {
                 Who::Revoked => drop(browser.sign_out().await.expect(204)),
@@ -165,6 +175,12 @@ impl Scene {
         let session = session.map(|record| record.session.ended.map(|end| end.reason));
         format!("{user:?} {account:?} {key:?} {session:?}")
     }
+}
+
+async fn console_cookie(app: &TestApp, user: &User) -> String {
+    let typed = json!({ "email": user.email, "password": PASSWORD });
+    let answer = app.client.post("/api/v1/admin/session", &typed).send().await.expect(200);
+    answer.set_cookies()[0].split(';').next().unwrap().to_owned()
 }
 
 /// A key, as `(id, secret)`.
@@ -212,19 +228,19 @@ fn check(row: &Row, who: Who, victim: &Victim, answer: &Answer, changed: bool) {
             row.names_something() || row.is_administration()
         }
         Who::Member | Who::Admin | Who::Key => row.is_administration(),
+        Who::Console => !is_open && !row.is_administration(),
         Who::Superuser | Who::AdministrationKey => false,
     };
     assert!(!(in_vain && is_let_in), "{cell}: let in with {}", answer.status);
     let is_key = who.scopes().is_some();
     assert!(!(is_key && is_let_in && row.needs == Needs::Token), "{cell}: a key is no person");
-    let is_administrator = matches!(who, Who::Superuser | Who::AdministrationKey) && row.is_administration();
+    let is_administrator = who.has_every_right() && row.is_administration();
     let is_their_admin = who == Who::Admin && row.path.starts_with("/api/v1/auth/api-keys/");
     // In development everybody may play with their own account, which members share.
     let plays = row.path.starts_with("/api/v1/dev/") && who.is_in_the_victims_account();
     let may_change = is_administrator || is_their_admin || plays;
     assert!(!changed || is_let_in && may_change, "{cell}: the victim is not as before");
-    let reads =
-        matches!(who, Who::Superuser | Who::AdministrationKey | Who::CrossSite) && row.is_administration();
+    let reads = (who.has_every_right() || who == Who::CrossSite) && row.is_administration();
     assert!(reads || !answer.text().contains(&victim.user.email), "{cell}: tells of the victim");
     assert!(answer.status < 500 || answer.status == 503, "{cell}: {}", answer.status);
 }
