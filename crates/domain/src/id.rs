@@ -35,6 +35,12 @@ macro_rules! id {
                 Self(uuid::Builder::from_unix_timestamp_millis(ms, &entropy).into_uuid())
             }
 
+            /// When it was made; of one that was made by hand, some time.
+            pub fn made_at(&self) -> Timestamp {
+                let [a, b, c, d, e, f, ..] = *self.as_bytes();
+                Timestamp::from_ms(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+            }
+
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }

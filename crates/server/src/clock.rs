@@ -9,8 +9,7 @@ use tenure_store::Entropy;
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 
-    /// Whether it went ahead by more than the time that passed, not long ago: then its word ends nothing, because
-    /// a clock that is days wrong would find every session's time to be over (docs/operations.md).
+    /// Whether the machine's clock was set by much, not long ago, and is not gone by for now (docs/operations.md).
     fn has_leapt(&self) -> bool {
         false
     }
@@ -39,6 +38,10 @@ impl Clock for SystemClock {
 
 /// The operating system's clock, held against the time that passed since the machine was started, its sleep included:
 /// nobody can set that one.
+///
+/// A clock that is set by days would end every session that is not as old as it says, and what has ended does not come back
+/// with the clock. So a leap, ahead or back, is not gone along with until it has stood for a while: the time goes on from
+/// where it was.
 pub struct WatchedClock {
     watch: Mutex<Watch>,
 }
@@ -54,23 +57,23 @@ struct Watch {
 /// What a clock may be set by at once, milliseconds. NTP corrects by less, unless it corrects what was wrong before.
 const LEAP: i64 = 5 * 60 * 1000;
 
+/// How long after its start a machine may have a clock that nobody has set yet, milliseconds.
+const UNSET: i64 = 15 * 60 * 1000;
+
 /// How long a clock has to stand where it leapt to until it is trusted again, milliseconds: whoever runs the machine has
 /// been warned by then.
 const PROBATION: i64 = 60 * 60 * 1000;
 
 impl Watch {
     /// The time, from what the clock says and the time that passed since the machine was started.
-    ///
-    /// A leap ahead is gone along with, and ends nothing. One back is not gone along with until it is trusted: a sign-in by
-    /// it would be over as soon as the clock is right again.
     fn time(&mut self, wall: i64, passed: i64) -> i64 {
         self.note(wall - passed, passed);
-        if self.leapt.is_some() { wall.max(self.trusted + passed) } else { wall }
+        self.trusted + passed
     }
 
     fn note(&mut self, lead: i64, passed: i64) {
-        if (lead - self.trusted).abs() <= LEAP {
-            // Slow corrections are followed.
+        let is_step = (lead - self.trusted).abs() <= LEAP;
+        if is_step || passed <= UNSET {
             self.trusted = lead;
             if self.leapt.take().is_some() {
                 tracing::warn!("the clock is back where it was before it leapt");
@@ -89,7 +92,7 @@ impl Watch {
                 let seconds = (lead - self.trusted) / 1000;
                 tracing::error!(
                     seconds,
-                    "the clock has leapt; nothing ends by it until it has stood for an hour"
+                    "the clock has leapt, and is not gone by until it has stood for an hour"
                 );
             }
         }
@@ -151,75 +154,70 @@ mod tests {
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
 
-    /// A clock beside the time that passes; both begin at zero.
+    /// A clock beside the time that passes, on a machine that was started a day ago.
     struct Machine {
         watch: Watch,
         passed: i64,
         ahead: i64,
-        told: i64,
     }
 
     impl Machine {
-        fn new() -> Self {
-            Self { watch: Watch { trusted: 0, leapt: None }, passed: 0, ahead: 0, told: 0 }
+        fn started(passed: i64) -> Self {
+            Self { watch: Watch { trusted: 0, leapt: None }, passed, ahead: 0 }
         }
 
-        /// Lets time pass, sets the clock, and asks whether it has leapt.
-        fn after(&mut self, passed: i64, set_by: i64) -> bool {
+        /// Lets time pass, sets the clock, and tells by how much the time is ahead of the one that passed, and whether the
+        /// clock has leapt.
+        fn after(&mut self, passed: i64, set_by: i64) -> (i64, bool) {
             self.passed += passed;
             self.ahead += set_by;
-            self.told = self.watch.time(self.passed + self.ahead, self.passed);
-            self.watch.leapt.is_some()
+            let time = self.watch.time(self.passed + self.ahead, self.passed);
+            (time - self.passed, self.watch.leapt.is_some())
         }
     }
 
     #[test]
-    fn a_leap_is_distrusted_at_once_and_for_an_hour() {
+    fn a_leap_is_not_gone_along_with_for_an_hour() {
         for leap in [LEAP + 1, HOUR, 30 * DAY, -HOUR, -30 * DAY] {
-            let mut machine = Machine::new();
-            assert!(!machine.after(DAY, 0));
-            assert!(machine.after(0, leap), "{leap}");
-            assert!(machine.after(HOUR - 1, 0));
-            assert!(!machine.after(1, 0), "what has stood for an hour is the time");
-            assert!(!machine.after(20 * DAY, 0));
+            let mut machine = Machine::started(DAY);
+            assert_eq!(machine.after(DAY, 0), (0, false));
+            assert_eq!(machine.after(0, leap), (0, true), "{leap}");
+            assert_eq!(machine.after(HOUR - 1, 0), (0, true));
+            assert_eq!(machine.after(1, 0), (leap, false), "what has stood for an hour is the time");
+            assert_eq!(machine.after(20 * DAY, 0), (leap, false));
         }
     }
 
     #[test]
     fn sleep_slow_corrections_and_small_steps_are_no_leap() {
-        let mut machine = Machine::new();
-        assert!(!machine.after(9 * HOUR, 0), "the time that passes includes sleep");
-        for _ in 0..1000 {
-            assert!(!machine.after(MINUTE, SECOND));
+        let mut machine = Machine::started(DAY);
+        assert_eq!(machine.after(9 * HOUR, 0), (0, false), "the time that passes includes sleep");
+        for minute in 1..1000 {
+            assert_eq!(machine.after(MINUTE, SECOND), (minute * SECOND, false));
         }
-        assert!(!machine.after(MINUTE, LEAP) && !machine.after(MINUTE, -LEAP));
+        let so_far = 999 * SECOND;
+        assert_eq!(machine.after(MINUTE, LEAP), (so_far + LEAP, false));
+        assert_eq!(machine.after(MINUTE, -LEAP), (so_far, false));
     }
 
     #[test]
-    fn a_clock_that_comes_back_is_trusted_at_once_and_one_that_leaps_again_is_not() {
-        let mut machine = Machine::new();
-        assert!(machine.after(MINUTE, 30 * DAY));
-        assert!(!machine.after(MINUTE, -30 * DAY));
-        // Back and forth, as by a battery that is empty: coming back from behind is no leap either.
-        assert!(machine.after(MINUTE, -30 * DAY));
-        assert!(!machine.after(MINUTE, 30 * DAY));
-        // A second leap in the middle of the first does not shorten the hour of the last word.
-        assert!(machine.after(MINUTE, DAY));
-        assert!(machine.after(59 * MINUTE, DAY));
-        assert!(machine.after(MINUTE, 0), "it leapt again a minute ago");
+    fn a_clock_that_comes_back_is_trusted_at_once_and_one_that_leaps_again_begins_its_hour_anew() {
+        let mut machine = Machine::started(DAY);
+        assert_eq!(machine.after(MINUTE, 30 * DAY), (0, true));
+        assert_eq!(machine.after(MINUTE, -30 * DAY + SECOND), (SECOND, false));
+        assert_eq!(machine.after(MINUTE, -30 * DAY), (SECOND, true));
+        assert_eq!(machine.after(MINUTE, 30 * DAY), (SECOND, false));
+        assert_eq!(machine.after(MINUTE, DAY), (SECOND, true));
+        assert_eq!(machine.after(59 * MINUTE, DAY), (SECOND, true));
+        assert_eq!(machine.after(MINUTE, 0), (SECOND, true), "it leapt again a minute ago");
+        assert_eq!(machine.after(59 * MINUTE, 0), (2 * DAY + SECOND, false));
     }
 
     #[test]
-    fn the_time_goes_ahead_with_the_clock_and_back_only_when_that_is_trusted() {
-        let mut machine = Machine::new();
-        machine.after(DAY, 30 * DAY);
-        assert_eq!(machine.told, 31 * DAY);
-        machine.after(MINUTE, -30 * DAY);
-        assert_eq!(machine.told, DAY + MINUTE);
-        machine.after(MINUTE, -HOUR);
-        assert_eq!(machine.told, DAY + 2 * MINUTE, "as if it had not been set back");
-        machine.after(HOUR, 0);
-        assert_eq!(machine.told, DAY + 2 * MINUTE);
+    fn a_machine_that_has_just_started_may_still_have_to_set_its_clock() {
+        let mut machine = Machine::started(0);
+        assert_eq!(machine.after(MINUTE, 20_000 * DAY), (20_000 * DAY, false));
+        assert_eq!(machine.after(UNSET, DAY), (20_000 * DAY, true));
     }
 
     #[test]

@@ -57,7 +57,6 @@ pub async fn measure_clock(app: &App) {
     }
 }
 
-/// The minute's. Nothing is deleted for its age by a clock that has leapt.
 async fn chores(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
     let active = app.store.session_count(now).await?;
@@ -66,9 +65,6 @@ async fn chores(app: &App) -> Result<(), StoreError> {
     let signer = app.store.key_list().await?.into_iter().find(|key| key.activates_at <= now);
     if let Some(key) = signer {
         app.metrics.signing_key_age.set(now.since(key.activates_at).as_secs_f64());
-    }
-    if app.clock.has_leapt() {
-        return Ok(());
     }
     let before = now - app.settled.config.store.retention.0;
     let swept = app.store.sweep(before, SWEEP_STEP).await?;

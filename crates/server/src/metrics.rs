@@ -270,7 +270,7 @@ impl Metrics {
         );
         registry.register(
             "tenure_clock_leapt",
-            "1 while this machine's clock stands where it leapt to, and nothing ends by it",
+            "1 while this machine's clock stands where it leapt to, and is not gone by",
             self.clock_leapt.clone(),
         );
         registry.register(

@@ -36,7 +36,7 @@ impl Readiness {
         if app.clock.has_leapt() {
             readiness
                 .degraded
-                .push("clock: it has leapt; nothing ends by it until it has stood for an hour".into());
+                .push("clock: it has leapt, and is not gone by until it has stood for an hour".into());
         }
         if !app.store.vitals().feed_live {
             readiness

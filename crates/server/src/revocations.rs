@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tenure_domain::revocation::{self, Beat};
 use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
-use tenure_store::Changed;
+use tenure_store::{Changed, SessionNow};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -118,6 +118,16 @@ struct Teller {
     beaten: Option<Instant>,
 }
 
+/// How long a fact concerns tokens that have not expired.
+fn keep(app: &App) -> Duration {
+    app.settled.times.access_lifetime + EXPIRY_GRACE * 2
+}
+
+/// The age of sessions of which none has a token left. That their rows are swept is no news, of which there is much.
+fn oldest_of_interest(app: &App) -> Duration {
+    app.settled.config.store.retention.0.max(app.settled.times.session_lifetime(true)) + keep(app)
+}
+
 impl Teller {
     async fn turn(&mut self, app: &App, joining: &mut mpsc::Receiver<Listener>) {
         self.listeners.retain(|listener| !listener.pieces.is_closed());
@@ -150,7 +160,9 @@ impl Teller {
                 self.begin(app, now);
                 upto
             }
-            Changed::Named { upto, sessions, users } => {
+            Changed::Named { upto, mut sessions, users } => {
+                let oldest = now - oldest_of_interest(app);
+                sessions.retain(|(id, is)| *is != SessionNow::Ended || id.made_at() >= oldest);
                 match &mut self.book {
                     Some(book) if book.has_room_for(sessions.len() + users.len()) => {
                         if let Some(news) = book.note(&sessions, &users) {
@@ -171,8 +183,7 @@ impl Teller {
             tracing::warn!("the revocation feed begins anew: more has changed than can be told");
         }
         self.listeners.clear();
-        let keep = app.settled.times.access_lifetime + EXPIRY_GRACE * 2;
-        self.book = Some(Book::new(now + EXPIRY_GRACE, keep));
+        self.book = Some(Book::new(now + EXPIRY_GRACE, keep(app)));
     }
 
     fn say(&mut self, piece: &Piece) {

@@ -203,8 +203,7 @@ async fn present(
     };
     let text = mint(rules.keys.current(), &claims, &session.salt);
     let tokens = vec![rules.keys.read(&text).unwrap()];
-    let request =
-        RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(rules), may_expire: true };
+    let request = RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(rules) };
     match store.session_refresh(request, at).await.unwrap().pop() {
         Some(Refreshed::Served { session, written: true, .. }) => session,
         _ => panic!("not rotated"),

@@ -10,7 +10,7 @@ use tenure_domain::id::{AccountId, ActId, UserId};
 use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
 
-use crate::{Person, Result};
+use crate::{Person, Result, User};
 
 /// Most acts that are listed at once.
 pub const ACTS_LISTED_MAX: usize = 200;
@@ -185,7 +185,15 @@ pub struct Act {
 /// What differs between two states of the same thing: a name, what it was, what it became.
 pub(crate) type Difference = (&'static str, Option<String>, Option<String>);
 
-/// What became of a user as a whole: `created`, `disabled`, `enabled`, `deleted`.
+impl User {
+    /// What is told of one who was made by decree.
+    pub(crate) fn created(&self) -> [Difference; 3] {
+        let account = self.account_id.map(|id| id.to_string());
+        [state("created"), ("role", None, Some(self.role.to_string())), ("account", None, account)]
+    }
+}
+
+/// What became of a user as a whole: `created`, `disabled`, `enabled`, `signed_out`, `deleted`.
 pub(crate) fn state(became: &str) -> Difference {
     ("state", None, Some(became.to_owned()))
 }

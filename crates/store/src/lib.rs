@@ -210,8 +210,6 @@ pub struct RefreshRequest {
     pub tokens: Vec<PresentedToken>,
     pub freshness: Freshness,
     pub rules: Arc<RefreshRules>,
-    /// Whether the clock may end what it says is over. It may not after it has leapt.
-    pub may_expire: bool,
 }
 
 /// What became of one presented token.
@@ -224,8 +222,6 @@ pub enum Refreshed {
     Refused { session_id: SessionId },
     /// It has ended, now (`newly`) or before.
     Ended { session_id: SessionId, end: End, newly: bool },
-    /// Its time would be over, by a clock that may not say so. Nothing was written.
-    Doubted { session_id: SessionId },
     /// The tag does not fit the row.
     NotAuthentic,
     /// There is no such row, or its user is gone without a trace: proof of nothing (protocol.md section 3).
@@ -345,7 +341,8 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Ended>>;
 
-    /// Ends sessions of a user, durably; with `bump_version` also kills all their access tokens. Sessions that
+    /// Ends sessions of a user, durably; with `bump_version` also kills all their access tokens, which is an act if
+    /// somebody else does it. Sessions that
     /// had ended before keep their first end. Empty if nothing matched; `Scope::One` also reports an earlier
     /// end. A session of another user never matches.
     async fn session_end(
@@ -423,7 +420,7 @@ pub trait Users: Send + Sync {
     async fn user_rehash(&self, id: UserId, expected: PasswordHash, new: PasswordHash) -> Result<()>;
 
     /// Disables a user, ends all their sessions with the order's reason and bumps `token_version`. It is an act, and
-    /// the order's note its reason, unless they were disabled before. None if there is no such user.
+    /// the order's note its reason. None if there is no such user.
     async fn user_disable(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>>;
 
     /// Lets a disabled user sign in again. Sessions that ended stay ended. False if there is no such user.

@@ -21,6 +21,7 @@ export interface AccountAnswer {
 
 /** What is to be different. What is left out stays. */
 export interface AccountPatch {
+  /** Whether it belongs to whoever runs the product; superusers alone may say so. */
   is_system?: boolean | null;
   name?: string | null;
   /** Null takes the plan away. */

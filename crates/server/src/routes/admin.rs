@@ -15,6 +15,8 @@ use serde::{Deserialize, Deserializer};
 use tenure_domain::account::Slug;
 pub use tenure_domain::console::Right;
 use tenure_domain::ends::Actor;
+use tenure_domain::entitlement::Authority;
+use tenure_domain::id::AccountId;
 use tenure_domain::problem::Code;
 use tenure_domain::user::Role;
 use tenure_store::Decree;
@@ -52,6 +54,23 @@ impl Administrator {
 
     fn decree(&self, reason: String) -> Decree {
         Decree { actor: self.actor(), reason: Some(reason) }
+    }
+
+    /// Whoever passes by account and plan is the superusers' affair: members of the operator's own accounts as well.
+    async fn govern_account(&self, app: &App, account: Option<AccountId>) -> Result<(), Problem> {
+        let Some(id) = account else { return Ok(()) };
+        let is_system = app.store.account_find(id).await?.is_some_and(|account| account.is_system);
+        if is_system { self.be_superuser() } else { Ok(()) }
+    }
+
+    fn be_superuser(&self) -> Result<(), Problem> {
+        match self.caller.authority() {
+            Authority::Person(Role::Superuser) => Ok(()),
+            _ => Err(Problem::new(
+                Code::PermissionDenied,
+                "The operator's own accounts are the superusers' affair.",
+            )),
+        }
     }
 
     /// Refuses to handle a user who may do more than this administrator, or to make one.

@@ -135,9 +135,7 @@ fn cookie(app: &App, arrival: &Arrival, session: &Session) -> HeaderValue {
         nonce: app.draw(),
     };
     let token = refresh_token::mint(app.refresh_rules.keys.current(), &claims, &session.salt);
-    // By a clock that has leapt the cookie gets its whole time, or the browser would forget it too soon.
-    let now = if app.clock.has_leapt() { session.created_at } else { arrival.now };
-    app.cookies.set(session, &token, now)
+    app.cookies.set(session, &token, arrival.now)
 }
 
 /// What a sign-in is answered with besides the session's cookie.

@@ -1,13 +1,12 @@
 //! Twenty days in a second: the promise, on virtual time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tenure_domain::time::Timestamp;
 
 use crate::hostile::token::part;
-use crate::world::{Browser, DAY, HOUR, MINUTE, PASSWORD, SECOND, TestApp, eventually};
+use crate::world::{Browser, DAY, HOUR, MINUTE, PASSWORD, SECOND, TestApp};
 
 const REMEMBERED: Duration = Duration::from_secs(20 * 86_400);
 
@@ -53,45 +52,6 @@ async fn a_remembered_session_ends_after_twenty_days_and_says_why() {
     let call = again.call("POST", "/api/v1/auth/refresh");
     assert!(browser.cookies().cookies().is_empty());
     call.send().await.expect(401).problem("no_session");
-}
-
-#[tokio::test]
-async fn a_clock_that_leaps_ends_nothing_deletes_nothing_and_all_goes_on_when_it_is_back() {
-    let app = TestApp::new().await;
-    let user = app.user("ada").await;
-    let (mut browser, begun) = (app.signed_in(&user).await, app.clock.get());
-    for ahead in [REMEMBERED + GRACE, 400 * DAY] {
-        let cookie = browser.cookie_header("/api/v1/auth/refresh");
-        app.clock.set(begun + ahead);
-        app.clock.set_leapt(true);
-        // The browser's own clock is right, so it still has its cookie.
-        let problem = app
-            .client
-            .refresh_with(&cookie)
-            .await
-            .expect(503)
-            .without_cookies()
-            .problem("session_unverifiable");
-        assert_eq!((&problem["class"], &problem["session"]), (&json!("transport"), &json!(browser.session)));
-        app.expect_failure("session_unverifiable");
-        app.app.metrics.storage_up.set(0);
-        let chores = tokio::spawn(tenure::jobs::run(Arc::clone(&app.app)));
-        eventually("the chores are done", async || app.app.metrics.storage_up.get() == 1).await;
-        chores.abort();
-        assert_eq!(app.metric("tenure_clock_leapt"), 1.0);
-        app.clock.set(begun);
-        app.clock.set_leapt(false);
-        browser.refresh().await.expect(200);
-    }
-    // One that leaps within the session's time serves it, with a cookie that outlasts the leap.
-    app.clock.set(begun + 19 * DAY);
-    app.clock.set_leapt(true);
-    let answer = browser.refresh().await.expect(200);
-    let age: u64 = answer.set_cookies()[0].rsplit_once("Max-Age=").unwrap().1.parse().unwrap();
-    assert_eq!(age, (REMEMBERED + DAY).as_secs());
-    app.clock.set_leapt(false);
-    app.clock.set(begun + REMEMBERED + GRACE);
-    browser.refresh().await.expect(401).problem("session_expired");
 }
 
 #[tokio::test]

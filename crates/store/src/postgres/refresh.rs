@@ -7,7 +7,6 @@
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use tenure_domain::ends::Actor;
 use tenure_domain::id::SessionId;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::rotation::Rotation;
@@ -185,9 +184,6 @@ impl Presentation<'_> {
         match self.judge(&session, user_disabled) {
             RefreshDecision::NotAuthentic => done(Refreshed::NotAuthentic),
             RefreshDecision::Ended(end) => done(Refreshed::Ended { session_id, end, newly: false }),
-            RefreshDecision::EndNow { actor: Actor::Clock, .. } if !self.request.may_expire => {
-                done(Refreshed::Doubted { session_id })
-            }
             RefreshDecision::EndNow { reason, actor } => {
                 let order = EndOrder { reason, actor, note: None };
                 let entropy = &*self.store.entropy;

@@ -116,7 +116,7 @@ impl Sessions for PostgresStore {
         conn.begin().await?;
         end::lock_user(&mut conn, user_id).await?;
         if bump_version {
-            user::bump_version(&mut conn, user_id).await?;
+            self.bump_version(&mut conn, user_id, &order, now).await?;
         }
         let ended = end::scope(&mut conn, &*self.entropy, user_id, scope, &order, now).await?;
         conn.commit().await?;

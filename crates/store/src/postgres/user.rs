@@ -120,7 +120,7 @@ impl Users for PostgresStore {
         let scope = keep.map_or(Scope::All, Scope::AllBut);
         let ended = end::scope(&mut conn, &*self.entropy, id, scope, &order, now).await?;
         if order.actor != Actor::User {
-            self.record_user(&mut conn, id, password_set(), &order.decree(), now).await?;
+            self.record_user(&mut conn, id, &[password_set()], &order.decree(), now).await?;
         }
         let changed = person(&mut conn, &PERSON, id).await?;
         conn.commit().await?;
@@ -146,7 +146,7 @@ impl Users for PostgresStore {
             conn.roll_back().await?;
             return Ok(None);
         }
-        self.record_user(&mut conn, id, state("disabled"), &order.decree(), now).await?;
+        self.record_user(&mut conn, id, &[state("disabled")], &order.decree(), now).await?;
         let ended = end::scope(&mut conn, &*self.entropy, id, Scope::All, &order, now).await?;
         conn.commit().await?;
         self.feed.tell().await;
@@ -159,7 +159,7 @@ impl Users for PostgresStore {
         conn.begin().await?;
         let found = conn.execute(enable, &[(&uuid(id.as_bytes()), Type::UUID)]).await? == 1;
         if found {
-            self.record_user(&mut conn, id, state("enabled"), &decree, now).await?;
+            self.record_user(&mut conn, id, &[state("enabled")], &decree, now).await?;
         }
         conn.commit().await?;
         self.feed.tell().await;
@@ -191,13 +191,6 @@ pub(super) async fn locked(conn: &mut Conn, id: UserId) -> Result<Option<(Person
 async fn person(conn: &mut Conn, sql: &str, id: UserId) -> Result<Option<(Person, Option<Timestamp>)>> {
     let row = conn.row(sql, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
     row.map(|row| crate::row::person(&mut Fields::of(&row))).transpose()
-}
-
-/// Kills a user's access tokens.
-pub(super) async fn bump_version(conn: &mut Conn, id: UserId) -> Result<()> {
-    let bump = "UPDATE \"user\" SET token_version = token_version + 1 WHERE id = $1";
-    conn.execute(bump, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
-    Ok(())
 }
 
 impl PostgresStore {
@@ -239,7 +232,7 @@ impl PostgresStore {
             return Ok(UserCreated::EmailTaken);
         }
         if let Some(decree) = &new.decree {
-            self.record_user(conn, user.id, state("created"), decree, now).await?;
+            self.record_user(conn, user.id, &user.created(), decree, now).await?;
         }
         let session = match session {
             Some(session) => Some(session::insert(conn, &*self.entropy, user.id, session, now).await?),
@@ -260,7 +253,7 @@ impl PostgresStore {
         let account = "SELECT account_id FROM \"user\" WHERE id = $1 FOR UPDATE";
         let Some(account) = conn.row(account, of_user).await? else { return Ok(None) };
         let account = Fields::of(&account).id_or_null("user")?;
-        self.record_user(conn, id, state("deleted"), &order.decree(), now).await?;
+        self.record_user(conn, id, &[state("deleted")], &order.decree(), now).await?;
         let ended = end::scope(conn, &*self.entropy, id, Scope::All, order, now).await?;
         conn.execute(DELETE_DEVICES, of_user).await?;
         conn.execute("DELETE FROM \"user\" WHERE id = $1", of_user).await?;
@@ -277,10 +270,26 @@ impl PostgresStore {
         &self,
         conn: &mut Conn,
         id: UserId,
-        what: Difference,
+        what: &[Difference],
         decree: &Decree,
         now: Timestamp,
     ) -> Result<()> {
-        self.record(conn, &Subject::User(id), &[what], decree, now).await
+        self.record(conn, &Subject::User(id), what, decree, now).await
+    }
+
+    /// Kills a user's access tokens.
+    pub(super) async fn bump_version(
+        &self,
+        conn: &mut Conn,
+        id: UserId,
+        order: &EndOrder,
+        now: Timestamp,
+    ) -> Result<()> {
+        let bump = "UPDATE \"user\" SET token_version = token_version + 1 WHERE id = $1";
+        let found = conn.execute(bump, &[(&uuid(id.as_bytes()), Type::UUID)]).await? == 1;
+        match found && order.actor != Actor::User {
+            true => self.record_user(conn, id, &[state("signed_out")], &order.decree(), now).await,
+            false => Ok(()),
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, LazyLock};
 
 use rusqlite::{Connection, named_params};
-use tenure_domain::ends::Actor;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::rotation::Rotation;
 use tenure_domain::session::{self, RefreshDecision, RefreshRules, Session};
@@ -103,9 +102,6 @@ fn decide(
     match session::refresh(&session, user_disabled, token, request.freshness, now, &request.rules) {
         RefreshDecision::NotAuthentic => Ok(Some(Refreshed::NotAuthentic)),
         RefreshDecision::Ended(end) => Ok(Some(Refreshed::Ended { session_id, end, newly: false })),
-        RefreshDecision::EndNow { actor: Actor::Clock, .. } if !request.may_expire => {
-            Ok(Some(Refreshed::Doubted { session_id }))
-        }
         RefreshDecision::EndNow { reason, actor } => {
             let end = end::write(tx, session_id, &EndOrder { reason, actor, note: None }, now)?;
             Ok(end.map(|end| Refreshed::Ended { session_id, end, newly: true }))

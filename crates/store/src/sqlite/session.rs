@@ -91,7 +91,7 @@ impl Sessions for SqliteStore {
         self.writer
             .write_composed(move |tx| {
                 if bump_version {
-                    user::bump_version(tx, user_id)?;
+                    user::bump_version(tx, user_id, &order, now)?;
                 }
                 end::scope(tx, user_id, scope, &order, now)
             })

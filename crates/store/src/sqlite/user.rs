@@ -104,7 +104,7 @@ impl Users for SqliteStore {
                 let scope = keep.map_or(Scope::All, Scope::AllBut);
                 let ended = end::scope(tx, id, scope, &order, now)?;
                 if order.actor != Actor::User {
-                    record(tx, id, password_set(), &order.decree(), now)?;
+                    record(tx, id, &[password_set()], &order.decree(), now)?;
                 }
                 let changed = person(tx.conn, id)?;
                 Ok(changed.map_or(PasswordChanged::UserGone, |(person, _)| PasswordChanged::Changed {
@@ -133,7 +133,7 @@ impl Users for SqliteStore {
                 if found == 0 {
                     return Ok(None);
                 }
-                record(tx, id, state("disabled"), &order.decree(), now)?;
+                record(tx, id, &[state("disabled")], &order.decree(), now)?;
                 end::scope(tx, id, Scope::All, &order, now).map(Some)
             })
             .await
@@ -146,7 +146,7 @@ impl Users for SqliteStore {
                 if tx.conn.prepare_cached(enable)?.execute([id.as_bytes()])? == 0 {
                     return Ok(false);
                 }
-                record(tx, id, state("enabled"), &decree, now)?;
+                record(tx, id, &[state("enabled")], &decree, now)?;
                 Ok(true)
             })
             .await
@@ -185,14 +185,14 @@ fn create(tx: &Tx<'_>, new: &NewUser, session: Option<&NewSession>, now: Timesta
         ":now": now.as_ms(),
     })?;
     if let Some(decree) = &new.decree {
-        record(tx, user.id, state("created"), decree, now)?;
+        record(tx, user.id, &user.created(), decree, now)?;
     }
     let session = session.map(|session| session::insert(tx, user.id, session, now)).transpose()?;
     Ok(UserCreated::Created { user, session })
 }
 
-fn record(tx: &Tx<'_>, id: UserId, what: Difference, decree: &Decree, now: Timestamp) -> Result<()> {
-    account::record(tx, &Subject::User(id), &[what], decree, now)
+fn record(tx: &Tx<'_>, id: UserId, what: &[Difference], decree: &Decree, now: Timestamp) -> Result<()> {
+    account::record(tx, &Subject::User(id), what, decree, now)
 }
 
 fn find(conn: &Connection, id: UserId) -> Result<Option<User>> {
@@ -205,10 +205,13 @@ pub(super) fn person(conn: &Connection, id: UserId) -> Result<Option<(Person, Op
 }
 
 /// Kills a user's access tokens.
-pub(super) fn bump_version(tx: &Tx<'_>, id: UserId) -> Result<()> {
+pub(super) fn bump_version(tx: &Tx<'_>, id: UserId, order: &EndOrder, now: Timestamp) -> Result<()> {
     let bump = "UPDATE user SET token_version = token_version + 1 WHERE id = ?1";
-    tx.conn.prepare_cached(bump)?.execute([id.as_bytes()])?;
-    Ok(())
+    let found = tx.conn.prepare_cached(bump)?.execute([id.as_bytes()])? == 1;
+    match found && order.actor != Actor::User {
+        true => record(tx, id, &[state("signed_out")], &order.decree(), now),
+        false => Ok(()),
+    }
 }
 
 fn delete(tx: &Tx<'_>, id: UserId, order: &EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
@@ -216,7 +219,7 @@ fn delete(tx: &Tx<'_>, id: UserId, order: &EndOrder, now: Timestamp) -> Result<O
     let Some(account) = row::one(tx.conn, account_of, [id.as_bytes()], |c| c.blob_or_null("user"))? else {
         return Ok(None);
     };
-    record(tx, id, state("deleted"), &order.decree(), now)?;
+    record(tx, id, &[state("deleted")], &order.decree(), now)?;
     let ended = end::scope(tx, id, Scope::All, order, now)?;
     tx.conn.prepare_cached(DELETE_DEVICES)?.execute([id.as_bytes()])?;
     tx.conn.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_bytes()])?;

@@ -8,7 +8,7 @@ use tenure_domain::refresh_token::RefreshKeyRing;
 use tenure_domain::rotation::{Generation, RotationRules};
 use tenure_domain::secret::MasterSecret;
 use tenure_domain::session::{RefreshRules, ReusePolicy, Session};
-use tenure_domain::time::{EXPIRY_GRACE, Freshness};
+use tenure_domain::time::Freshness;
 use tenure_store::{RefreshRequest, Refreshed, Scope};
 
 use crate::world::{DAY, MINUTE, QUIET, SECOND, T0, World, name_of, names_of, new_session, order, rules};
@@ -288,28 +288,5 @@ async fn a_session_that_is_not_remembered_ends_for_its_own_reason() {
             panic!("not ended");
         };
         assert_eq!(end.reason, EndReason::ShortLifetime);
-    }
-}
-
-#[tokio::test]
-async fn a_clock_that_may_end_nothing_ends_nothing_and_serves_what_is_not_over() {
-    for world in World::each() {
-        let ada = world.user("ada").await;
-        let session = world.sign_in(&ada).await;
-        let jar = world.jar(&session);
-        let refresh = async |now, may_expire| {
-            let request = RefreshRequest { may_expire, ..world.request(&[&jar]) };
-            world.store.session_refresh(request, now).await.unwrap().pop().unwrap()
-        };
-        let over = session.expires_at + EXPIRY_GRACE;
-        for now in [over, over + 365 * DAY] {
-            assert_eq!(name_of(&refresh(now, false).await), "doubted");
-        }
-        let record = world.store.session_find(session.id).await.unwrap().unwrap();
-        assert_eq!(record.session, session, "nothing was written");
-        assert_eq!(name_of(&refresh(over - MINUTE, false).await), "served");
-        assert_eq!(name_of(&refresh(over, true).await), "ended now");
-        // What has ended stays ended, whatever the clock.
-        assert_eq!(name_of(&refresh(over, false).await), "ended before");
     }
 }

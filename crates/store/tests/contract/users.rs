@@ -3,7 +3,7 @@
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::UserId;
 use tenure_domain::time::Timestamp;
-use tenure_store::{EndOrder, Home, NewUser, PasswordChanged, Refreshed, Subject, User, UserCreated};
+use tenure_store::{EndOrder, Home, NewUser, PasswordChanged, Refreshed, Scope, Subject, User, UserCreated};
 
 use crate::world::{MINUTE, SECOND, T0, World, decree, device, hash, name_of, new_session, new_user, order};
 
@@ -179,11 +179,13 @@ async fn somebody_created_by_decree_is_an_act_and_may_join_an_account() {
         };
         assert_eq!(bob.account_id, ada.account_id);
         let acts = async |user| world.store.act_list(Some(Subject::User(user)), 9).await.unwrap();
-        let [act] = &acts(bob.id).await[..] else { panic!("not one act") };
-        assert_eq!(
-            (act.what.as_str(), act.became.as_deref(), &act.decree),
-            ("state", Some("created"), &decree())
-        );
+        let told = acts(bob.id).await;
+        assert!(told.iter().all(|act| act.decree == decree()));
+        let mut told: Vec<_> = told.into_iter().map(|act| (act.what, act.became.unwrap())).collect();
+        told.sort();
+        let account = ada.account_id.unwrap().to_string();
+        let expected = [("account", account.as_str()), ("role", "user"), ("state", "created")];
+        assert_eq!(told, expected.map(|(what, became)| (what.to_owned(), became.to_owned())));
         assert!(acts(ada.id).await.is_empty(), "who registers is nobody's act");
         // The account outlives its first member, and nobody joins one that is gone.
         world.store.user_delete(ada.id, order(EndReason::UserDeleted), T0).await.unwrap();
@@ -230,5 +232,22 @@ async fn deleting_a_user_leaves_the_explanation_and_nothing_personal() {
         assert_eq!(world.backend.number("SELECT count(*) FROM account"), 0);
         // The address is free again.
         world.user("ada").await;
+    }
+}
+
+#[tokio::test]
+async fn signing_somebody_else_out_everywhere_is_an_act_even_if_nothing_was_alive() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let by_root =
+            EndOrder { actor: decree().actor, note: decree().reason, reason: EndReason::AdminRevoked };
+        for (order, bump) in
+            [(by_root.clone(), false), (order(EndReason::SignedOutEverywhere), true), (by_root, true)]
+        {
+            world.store.session_end(ada.id, Scope::All, bump, order, T0).await.unwrap();
+        }
+        let acts = world.store.act_list(Some(Subject::User(ada.id)), 9).await.unwrap();
+        let [act] = &acts[..] else { panic!("not one act") };
+        assert_eq!((act.became.as_deref(), &act.decree), (Some("signed_out"), &decree()));
     }
 }

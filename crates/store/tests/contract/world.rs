@@ -143,12 +143,7 @@ impl World {
 
     pub fn request(&self, jars: &[&Jar]) -> RefreshRequest {
         let tokens = jars.iter().map(|jar| self.read(jar)).collect();
-        RefreshRequest {
-            tokens,
-            freshness: Freshness::Fresh,
-            rules: Arc::clone(&self.rules),
-            may_expire: true,
-        }
+        RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(&self.rules) }
     }
 
     pub async fn refresh_all(&self, jars: &[&Jar], now: Timestamp) -> Vec<Refreshed> {
@@ -257,7 +252,6 @@ pub fn name_of(refreshed: &Refreshed) -> &'static str {
         Refreshed::NotAuthentic => "not authentic",
         Refreshed::Missing { .. } => "missing",
         Refreshed::Unreadable { .. } => "unreadable",
-        Refreshed::Doubted { .. } => "doubted",
     }
 }
 

@@ -75,6 +75,7 @@ pub struct AccountWish {
 pub struct AccountPatch {
     name: Option<String>,
     status: Option<String>,
+    /// Whether it belongs to whoever runs the product; superusers alone may say so.
     is_system: Option<bool>,
     /// Null takes the plan away.
     #[serde(default, deserialize_with = "nullable")]
@@ -168,6 +169,9 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let administrator = Administrator::with(&app, &arrival, caller, Right::Accounts)?;
     let (change, reason) = read(patch)?;
+    if change.is_system.is_some() {
+        administrator.be_superuser()?;
+    }
     let decree = administrator.decree(reason);
     match app.store.account_change(named(&id)?, change, decree, arrival.now).await? {
         AccountChanged::Changed(account) => Ok(Json(AccountRecord::from(account)).into_response()),

@@ -144,6 +144,9 @@ pub async fn create(
     let administrator = Administrator::with(&app, &arrival, caller, Right::Users)?;
     let (mut new, password, reason) = read_wish(wish)?;
     administrator.govern(&app, &[new.role])?;
+    if let Home::In(account) = new.home {
+        administrator.govern_account(&app, Some(account)).await?;
+    }
     if let Some(password) = password {
         new.password_hash = Some(hash(&app, password).await?);
     }
@@ -223,6 +226,7 @@ pub async fn change(
     let reason = faults.reason(&patch.reason);
     let reason = faults.unless_any(reason)?;
     target.administrator.govern(&app, role.as_slice())?;
+    target.administrator.govern_account(&app, account.flatten()).await?;
     let decree = target.administrator.decree(reason);
     let change = UserChange { role, account };
     match app.store.user_change(target.user.id, change, decree, arrival.now).await? {
@@ -263,6 +267,7 @@ impl Target {
         let administrator = Administrator::with(app, arrival, caller, Right::Users)?;
         let user = find(app, id).await?;
         administrator.govern(app, &[user.role])?;
+        administrator.govern_account(app, user.account_id).await?;
         Ok(Self { administrator, user })
     }
 }

@@ -78,8 +78,7 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
         other => other.into(),
     })?;
     let tokens = jar.tokens.iter().take(SESSION_COOKIES_MAX).copied().collect();
-    let rules = Arc::clone(&app.refresh_rules);
-    let request = RefreshRequest { tokens, freshness, rules, may_expire: !app.clock.has_leapt() };
+    let request = RefreshRequest { tokens, freshness, rules: Arc::clone(&app.refresh_rules) };
     match app.store.session_refresh(request, arrival.now).await {
         Ok(outcomes) => reply(app, arrival, outcomes).await,
         Err(error) => Err(without_store(&jar, arrival.now, error).into()),
@@ -128,10 +127,6 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
             }
             Refreshed::NotAuthentic => not_found(),
             Refreshed::Missing { expires_at } => missing(app, expires_at, arrival.now),
-            Refreshed::Doubted { session_id } => {
-                let detail = "This server's clock has leapt, so nothing ends by it for now; try again.";
-                Problem::new(Code::SessionUnverifiable, detail).for_session(session_id)
-            }
             Refreshed::Unreadable { session_id, cause } => {
                 let detail = "The session's record cannot be read just now.";
                 Problem::new(Code::StorageUnavailable, detail).for_session(session_id).with_cause(cause)

@@ -10,6 +10,12 @@ fn path(user: &User) -> String {
     format!("/users/{}", user.id)
 }
 
+/// Who did anything to a user in earnest, and why.
+async fn acts_by(root: &Browser, user: &str) -> Vec<[String; 2]> {
+    let acts = acts(root, user).await.into_iter().filter(|[by, ..]| by != "admin:root");
+    acts.map(|[by, why, ..]| [by, why]).collect()
+}
+
 async fn why(browser: &mut Browser) -> Value {
     browser.refresh().await.expect(401).json()["reason"].clone()
 }
@@ -34,8 +40,14 @@ async fn whoever_is_created_can_sign_in_if_they_have_a_password_and_joins_the_ac
     assert!(bob["account_id"].is_string() && bob["account_id"] != ours);
     app.client.login("bob@example.com", PASSWORD).await.expect(401).problem("invalid_credentials");
     let by = format!("admin:{}", root_user.id);
-    let created = acts(&root, ada["id"].as_str().unwrap()).await;
-    assert_eq!(created, [[by.as_str(), "hired", "state", "created"].map(str::to_owned)]);
+    let mut created = acts(&root, ada["id"].as_str().unwrap()).await;
+    created.sort_by_key(|[_, _, what, _]| what.clone());
+    let account = ours.as_str().unwrap();
+    let expected = [("account", account), ("role", "admin"), ("state", "created")];
+    assert_eq!(
+        created,
+        expected.map(|(what, became)| [by.as_str(), "hired", what, became].map(str::to_owned))
+    );
 
     let found = get(&root, "/users?email=ADA@example.com").await;
     assert_eq!(found["users"], json!([ada]));
@@ -112,6 +124,8 @@ async fn every_end_by_an_administrator_says_whose_it_was_and_why() {
         for browser in [&mut first, &mut second] {
             assert_eq!(why(browser).await, reason);
         }
+        let (whose, told) = (user.id.to_string(), acts_by(&root, &user.id.to_string()).await);
+        assert_eq!(told, vec![[by.clone(), "asked for it".to_owned()]], "{whose}");
         let record = app.store().session_find(first.session.parse().unwrap()).await.unwrap().unwrap();
         let end = record.session.ended.unwrap();
         assert_eq!((end.actor.to_string(), end.note.as_deref()), (by.clone(), Some("asked for it")));
@@ -201,6 +215,36 @@ async fn nobody_makes_or_handles_a_user_who_may_do_more_than_they() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn the_operators_own_accounts_and_their_members_are_the_superusers_affair() {
+    let permissions = r#"{"admin.users" = ["admin"], "admin.accounts" = ["admin"]}"#;
+    let app = Setup::default().set("ENTITLEMENT__PERMISSIONS", permissions).start().await;
+    let (_, root) = somebody(&app, "root", Role::Superuser).await;
+    let (admin_user, admin) = somebody(&app, "admin", Role::Admin).await;
+    let (ours, _) = somebody(&app, "ours", Role::User).await;
+    let account = app.store().user_find(ours.id).await.unwrap().unwrap().account_id.unwrap();
+    let account_path = format!("/accounts/{account}");
+    let make_system = json!({ "is_system": true, "reason": "ours" });
+    send(&admin, "PATCH", &account_path, &make_system).await.expect(403).problem("permission_denied");
+    send(&root, "PATCH", &account_path, &make_system).await.expect(200);
+    let reason = json!({ "reason": "x" });
+    let password = json!({ "password": "another long password", "reason": "x" });
+    let new = json!({ "email": "n@example.com", "name": "N", "account_id": account, "reason": "x" });
+    for (method, path, body) in [
+        ("POST", "/users".to_owned(), &new),
+        ("PATCH", path(&admin_user), &json!({ "account_id": account, "reason": "x" })),
+        ("PATCH", path(&ours), &json!({ "account_id": null, "reason": "x" })),
+        ("POST", format!("{}/password", path(&ours)), &password),
+        ("POST", format!("{}/sign-out", path(&ours)), &reason),
+        ("PATCH", account_path.clone(), &json!({ "is_system": false, "reason": "x" })),
+    ] {
+        send(&admin, method, &path, body).await.expect(403).problem("permission_denied");
+    }
+    // What the account is called and pays is no way past anything.
+    send(&admin, "PATCH", &account_path, &json!({ "name": "Operations", "reason": "x" })).await.expect(200);
+    send(&root, "POST", "/users", &new).await.expect(201);
 }
 
 #[tokio::test]

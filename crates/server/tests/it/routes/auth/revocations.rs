@@ -112,6 +112,23 @@ async fn it_tells_what_makes_an_access_token_fall() {
 }
 
 #[tokio::test]
+async fn the_sweep_of_long_ended_rows_is_no_news() {
+    let app = app().await;
+    let user = app.user("ada").await;
+    let mut listener = listener(&app).await;
+    listener.until("beat").await;
+    let mut old = app.signed_in(&user).await;
+    old.sign_out().await.expect(204);
+    assert_eq!(listener.news().await["ended"], json!([old.session]));
+    app.clock.advance(91 * DAY);
+    let before = app.clock.get() - 90 * DAY;
+    assert_eq!(app.store().sweep(before, 100).await.unwrap(), 1);
+    let mut new = app.signed_in(&user).await;
+    new.sign_out().await.expect(204);
+    assert_eq!(listener.news().await, json!({ "ended": [new.session], "changed": [], "users": [] }));
+}
+
+#[tokio::test]
 async fn whoever_comes_later_is_told_what_still_matters() {
     let app = app().await;
     let (_, key) = key(&app, "revocations.read").await;
