@@ -62,7 +62,7 @@ async fn a_plan_of_that_name_stays_as_its_owner_saved_it() {
 async fn whoever_has_no_account_is_told_so() {
     let app = TestApp::new().await;
     let ada = app.signed_in(&app.user("ada").await).await;
-    app.sql("UPDATE user SET account_id = NULL");
+    app.sql("UPDATE \"user\" SET account_id = NULL");
     switch(&ada, &json!({ "status": "active" })).await.expect(403).problem("account_missing");
 }
 
