@@ -26,10 +26,19 @@ export interface UseEntitlement extends Reloadable {
   readonly refusal: Refusal | null;
 }
 
-/** Whether a requirement is met, as in `{ plan: "pro" }` or `"permission:reports.read"`. Components share one question. */
+/**
+ * Whether a requirement is met, as in `{ plan: "pro" }` or `"permission:reports.read"`. Components share one question.
+ *
+ * @throws {TypeError} for an empty text, and for a member of `needs` that is there and names nothing.
+ */
 export function useEntitlement(needs: Needs | string): UseEntitlement {
+  if (needs === "") throw new TypeError("An empty text is no requirement; `{}` is what needs nothing.");
+  return useRequirement(typeof needs === "string" ? needs : requirementOf(needs));
+}
+
+/** The same of a requirement in text, where an empty one is met. */
+export function useRequirement(requirement: string): UseEntitlement {
   const client = useClient();
-  const requirement = typeof needs === "string" ? needs : requirementOf(needs);
   const watch = useCallback(
     (listener: () => void) => (requirement ? entitlementsOf(client).watch(requirement, listener) : () => {}),
     [client, requirement],
