@@ -356,6 +356,18 @@ describe("more than fits into one question", () => {
     expect(asked(world).length).toBe(4);
   });
 
+  it("a client that answers less than it was asked has allowed none of the rest", async () => {
+    const { world, tab } = await signedIn();
+    const entitlements: typeof tab.client.entitlements = async () => ({
+      data: { account: null, answers: [] },
+      error: null,
+    });
+    const store = entitlementsOf({ ...tab.client, entitlements }, tab.edges());
+    store.watch("plan", () => {});
+    await world.time.advance(100);
+    expect(store.of("plan")).toMatchObject({ status: "unavailable", error: { code: "foreign_answer" } });
+  });
+
   it("a client that throws is in trouble, and asked again", async () => {
     const { world, tab } = await signedIn();
     let isBroken = true;

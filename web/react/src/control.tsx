@@ -3,7 +3,7 @@
 import type { AuthState, Refusal, Session, SignedInState, User, UserRole } from "@tenure/client";
 import { type Entitlement, type Needs, requirementOf } from "@tenure/client/entitlements";
 import { Fragment, type ReactNode, useState } from "react";
-import { useRequirement } from "./entitlements.js";
+import { useEntitlement } from "./entitlements.js";
 import { isInvoluntary } from "./hooks.js";
 import { useAuthState } from "./provider.js";
 
@@ -67,7 +67,7 @@ export function Protect(props: ProtectProps): ReactNode {
   const { fallback = null, denied = fallback, unknown = null, children } = props;
   const state = useAuthState();
   const requirement = requirementOf(props);
-  const { status, refusal } = useRequirement(requirement);
+  const { status, refusal } = useEntitlement(requirement || {});
   const [last, setLast] = useState<Seen | null>(null);
   // What met another requirement says nothing about this one.
   const before = last?.requirement === requirement ? last.state : null;

@@ -33,12 +33,8 @@ export interface UseEntitlement extends Reloadable {
  */
 export function useEntitlement(needs: Needs | string): UseEntitlement {
   if (needs === "") throw new TypeError("An empty text is no requirement; `{}` is what needs nothing.");
-  return useRequirement(typeof needs === "string" ? needs : requirementOf(needs));
-}
-
-/** The same of a requirement in text, where an empty one is met. */
-export function useRequirement(requirement: string): UseEntitlement {
   const client = useClient();
+  const requirement = typeof needs === "string" ? needs : requirementOf(needs);
   const watch = useCallback(
     (listener: () => void) => (requirement ? entitlementsOf(client).watch(requirement, listener) : () => {}),
     [client, requirement],

@@ -6,7 +6,7 @@
 import { browserEdges, type Edges } from "../edges.js";
 import { enlist, tell } from "../listeners.js";
 import { isAuthorization, isTransport, type ProblemError, type Refusal } from "../problem.js";
-import { unreachable } from "../transport.js";
+import { foreign, unreachable } from "../transport.js";
 import type { Account, Client, Entitlements, Result } from "../types.js";
 
 export { type Needs, requirementOf } from "./requirement.js";
@@ -270,7 +270,7 @@ class Store implements EntitlementStore {
     this.#account = { status: "known", account: data.account };
     let trouble: ProblemError | undefined;
     for (const [at, name] of names.entries()) {
-      const problem = data.answers[at]?.problem;
+      const { problem } = data.answers[at] ?? { problem: foreign(200) };
       this.#know(name, problem);
       if (isTransport(problem)) trouble = problem;
       // Something may have changed while the answer was on its way.
@@ -288,7 +288,7 @@ class Store implements EntitlementStore {
     this.#watched.set(name, count);
   }
 
-  #know(name: string, problem: ProblemError | null | undefined): void {
+  #know(name: string, problem: ProblemError | null): void {
     const before = this.of(name);
     if (!problem) this.#known.set(name, ALLOWED);
     else if (isAuthorization(problem)) this.#known.set(name, refused(before, problem));
