@@ -40,6 +40,17 @@ test("a cause that never ends a session has no scenario in which one ends by it"
     }
 });
 
+/** A client would not ask for another token that early, whatever it makes of a refusal. */
+test("what counts no refreshes after a refusal has waited before", () => {
+  for (const { id, given, when, then } of SCENARIOS) {
+    const isRefused = then.refreshes === 0 && then.answers.some((answer) => /^4/.test(answer));
+    // What is refused to others than the client gives it nothing to do.
+    const isClients = !when.some((step) => "send" in step || "formPosted" in step);
+    const hasWaited = [...given, ...when].some((step) => "wait" in step || "every" in step);
+    if (isRefused && isClients) expect([id, hasWaited]).toEqual([id, true]);
+  }
+});
+
 // `npm run conformance -- catalogue -u` writes it.
 test("the page of the reference says the same", async () => {
   await expect(catalogue()).toMatchFileSnapshot("../docs/reference/conformance.md");

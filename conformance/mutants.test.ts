@@ -70,7 +70,11 @@ const MUTANTS: readonly (readonly [string, Planted, readonly Scenario["id"][]])[
   ],
   ["a client that takes 429 for an end", { client: gullible(429) }, ["C43-2"]],
   ["a client that takes silence for an end", { client: impatient }, ["C20-9", "C08-2", "C26-6"]],
-  ["a client that refreshes after 402 and 403", { client: restless }, ["C04-2", "C06-1", "C07-4", "C21-2"]],
+  [
+    "a client that refreshes after 402 and 403",
+    { client: restless },
+    ["C01-4", "C04-2", "C06-1", "C06-3", "C07-4", "C13-4", "C21-2"],
+  ],
   ["tabs that do not hear each other", { client: deaf }, ["C18-1"]],
   [
     "a server that ends sessions with accounts",

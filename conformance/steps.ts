@@ -32,6 +32,7 @@ export async function perform(world: World, step: Step): Promise<readonly string
   if (isMachine(step)) return nothing(happen(world, step));
   if ("network" in step || "fault" in step || "faults" in step || "replace" in step) return wire(world, step);
   if ("addHeaders" in step || "cookie" in step || "foreignCookie" in step) return wire(world, step);
+  if ("formPosted" in step) return [await (await world.site(step.on)).surface.formPosted(step.formPosted)];
   if ("page" in step) return (await world.site(step.on)).surface.page(step.page);
   return act(world, step);
 }
@@ -227,6 +228,10 @@ async function cookiesFor(
 ): Promise<readonly Cookie[]> {
   if (!which) return [];
   if (which === "own") return site.surface.cookies();
+  if (which === "own, with the access token in it") {
+    const value = (await site.surface.bearer()) ?? "";
+    return (await site.surface.cookies()).map(({ name }) => ({ name, value }));
+  }
   if (which === "the kept one") return site.kept.cookies;
   return (await world.site(which.slice("of ".length))).surface.cookies();
 }

@@ -150,7 +150,7 @@ export interface RequestStep extends On {
   readonly send: `${"GET" | "POST" | "PATCH" | "DELETE" | "OPTIONS"} /${string}`;
   readonly bearer?: Bearer;
   /** Whose session cookies go along: none unless it is said. */
-  readonly cookie?: "own" | "the kept one" | `of ${Device}`;
+  readonly cookie?: "own" | "own, with the access token in it" | "the kept one" | `of ${Device}`;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: object;
   readonly times?: number;
@@ -185,7 +185,12 @@ export type MachineStep =
   | { readonly redis: "killed" | "flushed" | "paused" | "started again" };
 
 /** What only a real browser does. */
-export type BrowserStep = On & {
+export type BrowserStep = PageStep | FormStep;
+
+/** A page of another site posts a form there, in a tab of its own. The answer is the server's. */
+export type FormStep = On & { readonly formPosted: `/${string}` };
+
+export type PageStep = On & {
   readonly page:
     | "loses its storage"
     | "loses all site data"

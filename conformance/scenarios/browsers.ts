@@ -1,7 +1,7 @@
 /** What browsers and people do to cookies and storage, and ways into a page: in a real Chromium. */
 
 import type { Scenario, Then } from "../vocabulary.js";
-import { ADA, ALIVE, PROFILE, problem, REFRESH, REFRESH_PATH } from "./common.js";
+import { ADA, ALIVE, PROFILE, problem, REFRESH, REFRESH_PATH, UNTOUCHED } from "./common.js";
 
 /** The browser has lost its proof and says so; nobody has ended the session. */
 const CLEARED = {
@@ -105,9 +105,13 @@ const scenarios: readonly Omit<Scenario, "in">[] = [
     id: "C28-2",
     title:
       "everything of the site is cleared before a reload: a sign-in page, and the session still in the device list",
-    given: [ADA],
-    when: [{ page: "loses all site data" }, { reload: true }],
-    then: { answers: [], ...BLANK },
+    given: [ADA, { signIn: "ada", on: "phone" }],
+    when: [
+      { page: "loses all site data" },
+      { reload: true },
+      { call: "/api/v1/auth/sessions", on: "phone", show: "sessions.length" },
+    ],
+    then: { answers: ["200 sessions.length=2"], ...BLANK, others: { phone: { ...ALIVE } } },
   },
   {
     id: "C28-3",
@@ -161,10 +165,19 @@ const scenarios: readonly Omit<Scenario, "in">[] = [
   },
   {
     id: "C33-5",
-    title: "a page of another site posts a form at ours",
+    title: "a page of another site posts forms at the server: refused, and nothing has moved",
     given: [ADA],
-    when: [{ page: "is posted to by a payment page" }, PROFILE],
-    then: { answers: ["200"], ...KEPT },
+    when: [
+      { formPosted: REFRESH_PATH },
+      { formPosted: "/api/v1/auth/login" },
+      { formPosted: "/sign-in" },
+      PROFILE,
+    ],
+    then: {
+      answers: [...Array<string>(3).fill("403 origin_not_allowed"), "200"],
+      ...KEPT,
+      ...UNTOUCHED,
+    },
   },
   {
     id: "C34-3",

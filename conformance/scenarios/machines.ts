@@ -51,9 +51,22 @@ export const machines: readonly Scenario[] = [
   {
     id: "C37-1",
     title: "a refresh panics after its commit: 500 for that request, and the next one is served",
-    given: [ADA, { open: 1 }],
-    when: [{ panics: 1 }, REFRESH, { wait: "1m" }, { refresh: "every tab" }],
-    then: { answers: ["500 internal_error", "200"], ...ALIVE, panics: 1, cookie: "kept" },
+    given: [ADA, { open: 1 }, { wait: "5m" }],
+    when: [
+      { panics: 1 },
+      REFRESH,
+      // It has rotated, and nobody has heard of it.
+      { run: "--dev --json session show @laptop", saying: '"generation":2' },
+      { wait: "1m" },
+      { refresh: "every tab" },
+    ],
+    then: {
+      answers: ["500 internal_error", "0", "200"],
+      ...ALIVE,
+      row: "alive, generation 2",
+      panics: 1,
+      cookie: "kept",
+    },
   },
   {
     id: "C37-2",

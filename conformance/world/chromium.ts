@@ -225,11 +225,7 @@ class Profile implements Surface {
         return [];
       case "is posted to by a payment page":
         await this.#page.goto(PAYMENT);
-        await this.#page.evaluate((to) => {
-          const form = Object.assign(document.createElement("form"), { action: to, method: "post" });
-          document.body.append(form);
-          form.submit();
-        }, this.#harness);
+        await this.#page.evaluate(postForm, this.#harness);
         await this.#page.waitForURL(this.#harness);
         return [];
       case "is opened by a link in a mail":
@@ -239,6 +235,18 @@ class Profile implements Surface {
       case "is served from another origin":
         return [await this.#fromApp()];
     }
+  }
+
+  async formPosted(path: string): Promise<string> {
+    const other = await this.context.newPage();
+    await other.goto(PAYMENT);
+    const [answer] = await Promise.all([
+      other.waitForResponse(this.api + path),
+      other.evaluate(postForm, this.api + path),
+    ]);
+    const body = await answer.text();
+    await other.close();
+    return answerOfHttp(answer.status(), body);
   }
 
   async shown(): Promise<readonly Shown[]> {
@@ -316,6 +324,13 @@ async function shownBy(page: Page): Promise<Shown> {
     .catch(() => [[], undefined] as const);
   const signedOut = told.filter(({ event, state }) => saysSignedOut(event, state)).length;
   return { state: state ?? { status: "unknown" }, signedOut };
+}
+
+/** What a page does that has a browser send a form somewhere. */
+function postForm(to: string): void {
+  const form = Object.assign(document.createElement("form"), { action: to, method: "post" });
+  document.body.append(form);
+  form.submit();
 }
 
 function denyStorage(): void {

@@ -12,6 +12,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Server, type Stats, testbedBinary } from "../../e2e/support/server.js";
 import { type TlsProxy, tlsProxy } from "../../e2e/support/tls.js";
+import { until } from "../../e2e/support/until.js";
 import type { ServerWish } from "../vocabulary.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -162,14 +163,17 @@ export class Machine {
   }
 
   async redis(what: "killed" | "flushed" | "paused" | "started again"): Promise<void> {
-    if (!this.#redis) throw new Error("this server has no Redis");
-    // Ours is one of them.
-    const clients =
-      what === "started again" ? 2 : (await this.#redis.say("CLIENT LIST")).split("id=").length - 1;
-    if (clients < 2) throw new Error("the server does not use its Redis");
-    if (what === "killed") await this.#redis.order("kill");
-    else if (what === "started again") await this.#redis.order("start");
-    else await this.#redis.say(what === "flushed" ? "FLUSHALL" : "CLIENT PAUSE 60000");
+    const redis = this.#redis;
+    if (!redis) throw new Error("this server has no Redis");
+    // It connects by itself, which on a busy machine may take a moment. One of the connections is ours.
+    const isUsed = async () => {
+      const clients = (await redis.say("CLIENT LIST")).split("id=").length - 1;
+      if (clients < 2) throw new Error("the server does not use its Redis");
+    };
+    if (what !== "started again") await until(isUsed, 10_000);
+    if (what === "killed") await redis.order("kill");
+    else if (what === "started again") await redis.order("start");
+    else await redis.say(what === "flushed" ? "FLUSHALL" : "CLIENT PAUSE 60000");
   }
 }
 

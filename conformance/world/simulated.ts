@@ -155,6 +155,10 @@ export class SimulatedBrowser implements Surface {
     throw new Error(`only the page of a real browser ${act}`);
   }
 
+  async formPosted(): Promise<string> {
+    throw new Error("only the page of a real browser posts forms");
+  }
+
   async shown(): Promise<readonly Shown[]> {
     const closed = [...this.#signedOut].filter(([tab]) => !this.#browser.tabs.includes(tab));
     return [

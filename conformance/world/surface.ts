@@ -1,10 +1,10 @@
 /** A browser as the steps need it, simulated or real. */
 
 import type { AuthEvent, AuthState, Client, Credentials } from "../../web/client/src/types.js";
-import type { BrowserStep, WireStep } from "../vocabulary.js";
+import type { PageStep, WireStep } from "../vocabulary.js";
 
 export type Network = Extract<WireStep, { network: unknown }>["network"];
-export type PageAct = BrowserStep["page"];
+export type PageAct = PageStep["page"];
 
 /** A session cookie. */
 export interface Cookie {
@@ -74,6 +74,8 @@ export interface Surface {
   network(kind: Network): Promise<void>;
   clockAhead(ms: number): Promise<void>;
   page(act: PageAct): Promise<readonly string[]>;
+  /** What a page of another site is answered to a form that it posts to a path of the server. */
+  formPosted(path: string): Promise<string>;
   /** Of every tab that has been open. */
   shown(): Promise<readonly Shown[]>;
   close(): Promise<void>;

@@ -50,7 +50,7 @@ export function readSessions(body: unknown): SessionEntry[] | undefined {
 /** An answer for each requirement, or it is not ours. */
 export function readEntitlements(body: unknown, count: number): Entitlements | undefined {
   const { account: told, answers } = (body ?? {}) as Partial<EntitlementsAnswer>;
-  if (!Array.isArray(answers) || answers.length !== count) return undefined;
+  if (!Array.isArray(answers) || answers.length !== count || !answers.every(isRecord)) return undefined;
   const account = camel<Account>(told);
   const plan = camel<Plan>(account?.plan);
   return {

@@ -14,17 +14,17 @@ const mutants: Readonly<Record<string, Mutant>> = {
   },
   "what was said of another is shown": {
     file: STORE,
-    line: "(this.#isOwners() && this.#known.get(requirement)) || UNKNOWN",
-    instead: "this.#known.get(requirement) ?? UNKNOWN",
+    line: "this.#isOwners() ? (this.#known.get(requirement) ?? this.#unsaid) : UNKNOWN",
+    instead: "this.#known.get(requirement) ?? this.#unsaid",
   },
   "an answer on its way settles a doubt": {
     file: STORE,
-    line: "doubts === this.#doubts",
-    instead: "doubts <= this.#doubts",
+    line: "else if (doubts === this.#doubts) this.#fresh.add(name)",
+    instead: "else this.#fresh.add(name)",
   },
   "every reason to doubt asks": {
     file: STORE,
-    line: "waitMs > 0 && !open.some(isNew)",
+    line: "waitMs > 0 && (this.#unsaid !== UNKNOWN || !open.some(isNew))",
     instead: "false",
   },
   "what cannot be told is refused": {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createClient } from "../src/client.js";
 import { entitlementsOf, requirementOf } from "../src/entitlements/index.js";
 import { readProblem } from "../src/index.js";
-import { BOB, HOME, isRefresh, type Sent, signedIn, type Tab, type World } from "./world.js";
+import { BOB, type Fate, HOME, isRefresh, type Sent, signedIn, type Tab, type World } from "./world.js";
 
 const MINUTE = 60_000;
 const isAsked = ({ url }: Sent) => url.includes("/auth/entitlements");
@@ -189,6 +189,7 @@ describe("what cannot be asked", () => {
     ["nothing", "lost", "unreachable"],
     ["a portal", { answer: { status: 200, body: "<h1>Wi-Fi</h1>" } }, "foreign_answer"],
     ["something else that is JSON", { answer: Response.json({ answers: [] }) }, "foreign_answer"],
+    ["no answer in its place", { answer: Response.json({ answers: [null] }) }, "foreign_answer"],
   ] as const)(
     "%s: it is neither allowed nor refused, is tried again, and the session goes on",
     async (_, fate, code) => {
@@ -246,6 +247,144 @@ describe("what cannot be asked", () => {
     await world.time.advance(5 * MINUTE);
     expect(seen).toEqual(["unavailable, validation_failed"]);
     expect(asked(world).length).toBe(1);
+  });
+});
+
+describe("more than fits into one question", () => {
+  const all = (count: number) => Array.from({ length: count }, (_, i) => `permission:p${i}`);
+  const states = (tab: Tab, names: readonly string[]) => [
+    ...new Set(names.map((name) => storeOf(tab).of(name).status)),
+  ];
+  const malformed = (answers: unknown) => () => ({ answer: Response.json({ account: null, answers }) });
+  /** Somebody who asks without end must fail the test and not keep it busy. */
+  const TOO_MANY = 500;
+
+  const ways: Readonly<Record<string, (world: World, sent: Sent) => Fate>> = {
+    offline: () => "lost",
+    "a limit": ({ server }) => ({ answer: server.problem("rate_limited", { retry_after: 50 }) }),
+    "a server in trouble": ({ server }) => ({ answer: server.problem("storage_unavailable") }),
+    "no list": malformed({}),
+    "a list of nothing": (_, sent) => malformed(named(sent)?.map(() => null))(),
+    "trouble in each answer": (_, sent) =>
+      malformed(named(sent)?.map((require) => ({ require, allowed: false, problem: null })))(),
+  };
+
+  describe.each([65, 200])("%i", (count) => {
+    it.each(Object.entries(ways))(
+      "%s: it is tried again at times, and each is answered in the end",
+      async (way, fate) => {
+        const { world, tab } = await signedIn();
+        let isBroken = true;
+        world.network = (sent) => {
+          if (!isAsked(sent)) return undefined;
+          if (asked(world).length > TOO_MANY) return "hangs";
+          return isBroken ? fate(world, sent) : undefined;
+        };
+        const names = all(count);
+        for (const name of ["", ...names]) watch(tab, name);
+        await world.time.advance(2000);
+        // One that fails stands for all; answers that are no use are given part by part.
+        const parts = way === "trouble in each answer" ? Math.ceil(count / 64) : 1;
+        expect(asked(world).length).toBeLessThanOrEqual(parts * 2);
+        expect(states(tab, names)).toEqual(["unavailable"]);
+        await world.time.advance(5 * MINUTE);
+        expect(asked(world).length).toBeLessThan(parts * 15);
+        if (way === "a limit") {
+          const times = asked(world).map(({ at }) => at);
+          for (const [i, at] of times.slice(1).entries())
+            expect(at - (times[i] ?? 0)).toBeGreaterThanOrEqual(50_000);
+        }
+        isBroken = false;
+        await world.time.advance(1.5 * MINUTE);
+        expect(states(tab, names)).toEqual(["allowed"]);
+        expect(storeOf(tab).account().status).toBe("known");
+        expect(tab.shows).toBe("signedIn ada live");
+        expect(world.refreshes()).toEqual([]);
+      },
+    );
+  });
+
+  it("what appears while nothing can be asked waits like the rest, and is not shown as if it were coming", async () => {
+    const { world, tab } = await signedIn();
+    world.network = (sent) => (isAsked(sent) ? "lost" : undefined);
+    watch(tab, "plan");
+    await world.time.advance(500);
+    const late = all(300);
+    for (const name of late) {
+      watch(tab, name);
+      await world.time.advance(1);
+    }
+    expect(asked(world).length).toBe(1);
+    expect(states(tab, late)).toEqual(["unavailable"]);
+    world.network = () => undefined;
+    await world.time.advance(5000);
+    expect(states(tab, ["plan", ...late])).toEqual(["allowed"]);
+  });
+
+  it("some that no answer can be had for keep no others from theirs", async () => {
+    const { world, tab } = await signedIn();
+    world.network = (sent) => (isAsked(sent) && named(sent)?.includes("permission:p3") ? "lost" : undefined);
+    const names = all(200);
+    for (const name of names) watch(tab, name);
+    await world.time.advance(5 * MINUTE);
+    expect(states(tab, ["permission:p3"])).toEqual(["unavailable"]);
+    expect(states(tab, names.slice(64))).toEqual(["allowed"]);
+    expect(asked(world).length).toBeLessThan(20);
+  });
+
+  it("what is in trouble within an answer is asked again, and what is not is not", async () => {
+    const { world, tab } = await signedIn();
+    world.server.refusals.set("permission:p3", "storage_unavailable");
+    const names = all(100);
+    for (const name of names) watch(tab, name);
+    await world.time.advance(1000);
+    expect(asked(world).map((sent) => named(sent)?.length)).toEqual([64, 36]);
+    await world.time.advance(2000);
+    expect(asked(world).slice(2).map(named)).toEqual([["permission:p3"]]);
+  });
+
+  it("a wish is over when every part is answered", async () => {
+    const { world, tab } = await signedIn();
+    const names = all(100);
+    for (const name of names) watch(tab, name);
+    await world.time.advance(1000);
+    for (const name of names) world.server.refusals.set(name, "plan_missing");
+    const wish = storeOf(tab).reload();
+    await world.time.advance(1000);
+    await wish;
+    expect(states(tab, names)).toEqual(["refused"]);
+    expect(asked(world).length).toBe(4);
+  });
+
+  it("a client that answers less than it was asked has allowed none of the rest", async () => {
+    const { world, tab } = await signedIn();
+    const entitlements: typeof tab.client.entitlements = async () => ({
+      data: { account: null, answers: [] },
+      error: null,
+    });
+    const store = entitlementsOf({ ...tab.client, entitlements }, tab.edges());
+    store.watch("plan", () => {});
+    await world.time.advance(100);
+    expect(store.of("plan")).toMatchObject({ status: "unavailable", error: { code: "foreign_answer" } });
+  });
+
+  it("a client that throws is in trouble, and asked again", async () => {
+    const { world, tab } = await signedIn();
+    let isBroken = true;
+    let calls = 0;
+    const entitlements: typeof tab.client.entitlements = (names) => {
+      calls += 1;
+      if (calls > TOO_MANY) return new Promise(() => {});
+      if (isBroken) throw new Error("a bug of somebody's");
+      return tab.client.entitlements(names);
+    };
+    const store = entitlementsOf({ ...tab.client, entitlements }, tab.edges());
+    store.watch("plan", () => {});
+    await world.time.advance(100);
+    expect(store.of("plan")).toMatchObject({ status: "unavailable", error: { code: "unreachable" } });
+    isBroken = false;
+    await world.time.advance(5000);
+    expect(store.of("plan")).toEqual({ status: "allowed" });
   });
 });
 
@@ -330,4 +469,26 @@ it("a requirement is written as the server reads it", () => {
     "plan,feature:x,feature:y,limit:seats=6,limit:projects=2",
   );
   expect(requirementOf({ plan: "pro" })).toBe("plan:pro");
+});
+
+it.each([
+  { plan: "" },
+  { plan: [] },
+  { plan: ["pro", ""] },
+  { plan: null },
+  { plan: false },
+  { feature: "" },
+  { feature: [] },
+  { feature: null },
+  { limit: {} },
+  { limit: { "": 5 } },
+  { limit: null },
+  { permission: "" },
+  { permission: [] },
+  { permission: ["a", undefined] },
+])("only what is left out needs nothing: %o is a mistake", (needs) => {
+  expect(() => requirementOf(needs as never)).toThrow(TypeError);
+  const [name = ""] = Object.keys(needs);
+  expect(() => requirementOf({ account: true, ...needs } as never)).toThrow(`\`${name}\``);
+  expect(requirementOf({ [name]: undefined })).toBe("");
 });

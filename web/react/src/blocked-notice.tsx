@@ -36,7 +36,7 @@ export function BlockedNotice(props: BlockedNoticeProps): JSX.Element {
   } = props;
   // What was refused just now is told at once; what stands in the way anyway interrupts nobody.
   const isAnswer = told !== undefined;
-  const { refusal: found, reload } = useEntitlement(isAnswer ? "" : needs);
+  const { refusal: found, reload } = useEntitlement(isAnswer ? {} : needs);
   const refusal = told ?? found;
   const place = useRef<HTMLDivElement | null>(null);
   const wasChecked = useRef(false);

@@ -1,7 +1,7 @@
 /** What is shown to whom. While the state is unknown, none of these shows a sign-in page or the app. */
 
 import type { AuthState, Refusal, Session, SignedInState, User, UserRole } from "@tenure/client";
-import type { Entitlement, Needs } from "@tenure/client/entitlements";
+import { type Entitlement, type Needs, requirementOf } from "@tenure/client/entitlements";
 import { Fragment, type ReactNode, useState } from "react";
 import { useEntitlement } from "./entitlements.js";
 import { isInvoluntary } from "./hooks.js";
@@ -44,20 +44,35 @@ export interface ProtectProps extends Needs {
   /**
    * Keeps what was shown when the session ends without the person's doing, so that nothing they typed is lost; put a
    * `LogoutNotice` over it. If the same person signs in again, it goes on; for anybody else it starts anew.
-   * `useUser()` is null meanwhile. An answer of the server's that takes the right away takes it off the page all the same.
+   * `useUser()` is null meanwhile. An answer of the server's that takes the right away takes it off the page all the same,
+   * and so does another requirement, until the server has answered that.
    */
   keepAfterEnd?: boolean | undefined;
   children?: ForUser;
 }
 
-/** Shows its children to those who are signed in and allowed to see them, and says what the others see. */
+/** Who was shown the children, and which requirement they met. */
+interface Seen {
+  readonly state: SignedInState;
+  readonly requirement: string;
+}
+
+/**
+ * Shows its children to those who are signed in and allowed to see them, and says what the others see. Without `plan`
+ * and the like it lets in everybody who is signed in.
+ *
+ * @throws {TypeError} if one of these is there and empty, as with `plan={[]}`.
+ */
 export function Protect(props: ProtectProps): ReactNode {
   const { fallback = null, denied = fallback, unknown = null, children } = props;
   const state = useAuthState();
-  const { status, refusal } = useEntitlement(props);
-  const [last, setLast] = useState<SignedInState | null>(null);
-  const seen = seenIn(state, status, props, last);
-  if (last !== seen) setLast(seen);
+  const requirement = requirementOf(props);
+  const { status, refusal } = useEntitlement(requirement || {});
+  const [last, setLast] = useState<Seen | null>(null);
+  // What met another requirement says nothing about this one.
+  const before = last?.requirement === requirement ? last.state : null;
+  const seen = seenIn(state, status, props, before);
+  if (seen !== before || (last && !before)) setLast(seen && { state: seen, requirement });
 
   if (seen) return showTo(seen.user, children);
   if (state.status === "signedOut") return fallback;

@@ -26,8 +26,13 @@ export interface UseEntitlement extends Reloadable {
   readonly refusal: Refusal | null;
 }
 
-/** Whether a requirement is met, as in `{ plan: "pro" }` or `"permission:reports.read"`. Components share one question. */
+/**
+ * Whether a requirement is met, as in `{ plan: "pro" }` or `"permission:reports.read"`. Components share one question.
+ *
+ * @throws {TypeError} for an empty text, and for a member of `needs` that is there and names nothing.
+ */
 export function useEntitlement(needs: Needs | string): UseEntitlement {
+  if (needs === "") throw new TypeError("An empty text is no requirement; `{}` is what needs nothing.");
   const client = useClient();
   const requirement = typeof needs === "string" ? needs : requirementOf(needs);
   const watch = useCallback(

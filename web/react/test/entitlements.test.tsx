@@ -183,6 +183,76 @@ describe("Protect", () => {
   });
 });
 
+describe("Protect whose requirement changes", () => {
+  const letter = (plan: string) => (
+    <Protect plan={plan} keepAfterEnd unknown="Just a moment" fallback="Sign in" denied="No">
+      {`For ${plan}`}
+    </Protect>
+  );
+
+  test("shows nothing of the new one for the old one's answer, kept or not", async () => {
+    const fake = server();
+    const world = await open(letter("free"), { server: fake });
+    await world.pass(100);
+    expect(document.body.textContent).toBe("For free");
+    fake.next.set("GET auth/entitlements?require=plan%3Ateam", problem(503, "overloaded", "transport"));
+    world.page.rerender(world.around(letter("team")));
+    expect(document.body.textContent).toBe("Just a moment");
+    await world.pass(100);
+    expect(document.body.textContent).toBe("Just a moment");
+    await world.pass(5000);
+    expect(document.body.textContent).toBe("For team");
+  });
+
+  test("after the end it keeps nothing for a requirement that was never met", async () => {
+    const world = await open(letter("free"), { server: server(["plan:team", "plan_missing"]) });
+    await world.pass(100);
+    await world.end("admin_revoked");
+    expect(document.body.textContent).toBe("For free");
+    world.page.rerender(world.around(letter("team")));
+    expect(document.body.textContent).toBe("Sign in");
+  });
+});
+
+describe("what names nothing", () => {
+  test.each([
+    { plan: "" },
+    { plan: [] },
+    { plan: null as never },
+    { feature: [] },
+    { permission: "" },
+    { limit: {} },
+  ])("%o lets nobody in, and says so at once", async (needs) => {
+    // React writes every error of a component to the console.
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    await expect(open(<Protect {...needs}>The reports</Protect>, { server: server() })).rejects.toThrow(
+      TypeError,
+    );
+    expect(document.body.textContent).not.toContain("The reports");
+    log.mockRestore();
+  });
+
+  test("an empty text is no requirement either", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    function Anything() {
+      return useEntitlement("").status;
+    }
+    await expect(open(<Anything />, { server: server() })).rejects.toThrow(TypeError);
+    log.mockRestore();
+  });
+
+  test("`undefined` is what is left out", async () => {
+    const world = await open(
+      <Protect plan={undefined} feature={undefined}>
+        The reports
+      </Protect>,
+      { server: server() },
+    );
+    await world.pass(100);
+    expect(document.body.textContent).toBe("The reports");
+  });
+});
+
 describe("BlockedNotice", () => {
   test("its place is there with nothing to say; it tells when something is in the way, and goes when it is not", async () => {
     const world = await open(<BlockedNotice supportHref="mailto:help@example.com" upgradeHref="/plans" />, {

@@ -6,7 +6,8 @@
 import { browserEdges, type Edges } from "../edges.js";
 import { enlist, tell } from "../listeners.js";
 import { isAuthorization, isTransport, type ProblemError, type Refusal } from "../problem.js";
-import type { Account, Client, Entitled } from "../types.js";
+import { foreign, unreachable } from "../transport.js";
+import type { Account, Client, Entitlements, Result } from "../types.js";
 
 export { type Needs, requirementOf } from "./requirement.js";
 export { REFUSAL_HELP, REFUSAL_TITLES } from "./words.js";
@@ -75,13 +76,15 @@ class Store implements EntitlementStore {
   /** Whose answers these are. */
   #owner: string | undefined;
   readonly #known = new Map<string, Entitlement>();
+  /** What has never been answered: unavailable while nothing can be asked. */
+  #unsaid = UNKNOWN;
   #account = NO_ACCOUNT;
   /** What was answered since there was last a reason to doubt it. */
   readonly #fresh = new Set<string>();
   #doubts = 0;
   #asking: Promise<void> | undefined;
   #isDue = false;
-  /** Before this moment only what has no answer yet is asked. */
+  /** Before this moment only what has no answer yet is asked, and after a failure nothing. */
   #notBefore = 0;
   #failures = 0;
   #timer: unknown;
@@ -93,7 +96,7 @@ class Store implements EntitlementStore {
   ) {}
 
   of(requirement: string): Entitlement {
-    return (this.#isOwners() && this.#known.get(requirement)) || UNKNOWN;
+    return this.#isOwners() ? (this.#known.get(requirement) ?? this.#unsaid) : UNKNOWN;
   }
 
   account(): AccountState {
@@ -153,6 +156,7 @@ class Store implements EntitlementStore {
     const wasEmpty = this.#account === NO_ACCOUNT && !this.#known.size;
     this.#owner = personIn(this.client);
     this.#known.clear();
+    this.#unsaid = UNKNOWN;
     this.#account = NO_ACCOUNT;
     this.#notBefore = 0;
     this.#failures = 0;
@@ -190,43 +194,102 @@ class Store implements EntitlementStore {
 
   /** Asks what has to be asked, if it is time; one question is under way at most. */
   #ask(): void {
-    const open = [...this.#watched.keys()].filter((name) => !this.#fresh.has(name));
+    const open = this.#open();
     if (this.#asking || !open.length || !this.#owner || !this.#isOwners()) return;
     this.edges.clearTimeout(this.#timer);
     const isNew = (name: string) =>
       name === ACCOUNT ? this.#account === NO_ACCOUNT : !this.#known.has(name);
     // Whole milliseconds: a timer for less would find that it is not time yet.
     const waitMs = Math.ceil(this.#notBefore - this.edges.monotonicNow());
-    if (waitMs > 0 && !open.some(isNew)) {
-      this.#timer = this.edges.setTimeout(() => this.#ask(), waitMs);
+    if (waitMs > 0 && (this.#unsaid !== UNKNOWN || !open.some(isNew))) {
+      // No longer than timers can be, whatever somebody says that it takes.
+      this.#timer = this.edges.setTimeout(() => this.#ask(), Math.min(waitMs, RETRY_MAX_MS));
       return;
     }
-    this.#asking = this.#question(open.filter((name) => name !== ACCOUNT).slice(0, AT_ONCE)).finally(() => {
+    this.#asking = this.#round(this.#owner).finally(() => {
       this.#asking = undefined;
       this.#ask();
     });
   }
 
-  async #question(names: readonly string[]): Promise<void> {
-    const owner = this.#owner;
-    const doubts = this.#doubts;
-    const { data, error } = await this.client.entitlements(names);
-    // An answer about somebody else is nobody's.
-    if (owner !== this.#owner || !this.#isOwners()) return;
-    const failed = error ?? data?.answers.find(({ problem }) => isTransport(problem))?.problem;
-    this.#failures = failed ? this.#failures + 1 : 0;
-    this.#notBefore = this.edges.monotonicNow() + (failed ? this.#retryAfter(failed) : AGAIN_AFTER_MS);
-    const missed = error ?? undefined;
-    this.#account = data ? { status: "known", account: data.account } : failedAccount(this.#account, error);
-    for (const [at, name] of names.entries()) this.#know(name, data?.answers[at], missed);
-    // Something may have changed while the answer was on its way.
-    if (!failed && doubts === this.#doubts) for (const name of [...names, ACCOUNT]) this.#fresh.add(name);
-    this.#tell();
+  /** What is watched and has to be asked. */
+  #open(): string[] {
+    return [...this.#watched.keys()].filter((name) => !this.#fresh.has(name));
   }
 
-  #know(name: string, answer: Entitled | undefined, missed: ProblemError | undefined): void {
+  /** Asks about everything once, in as many questions as it takes, of which one that fails is the last. */
+  async #round(owner: string): Promise<void> {
+    const asked = new Set([ACCOUNT]);
+    let trouble: ProblemError | undefined;
+    let isDone = false;
+    while (!isDone) {
+      const names = this.#next(asked);
+      const doubts = this.#doubts;
+      const answer = await this.#answer(names);
+      // An answer about somebody else is nobody's.
+      if (owner !== this.#owner || !this.#isOwners()) return;
+      trouble = this.#hear(names, answer, doubts) ?? trouble;
+      this.#tell();
+      for (const name of names) asked.add(name);
+      isDone = !!answer.error || !this.#next(asked).length;
+    }
+    this.#failures = trouble ? this.#failures + 1 : 0;
+    this.#notBefore = this.edges.monotonicNow() + (trouble ? this.#retryAfter(trouble) : AGAIN_AFTER_MS);
+  }
+
+  #next(asked: ReadonlySet<string>): string[] {
+    return this.#open()
+      .filter((name) => !asked.has(name))
+      .slice(0, AT_ONCE);
+  }
+
+  /** A mistake on the way is trouble like any other: it must not end what asks. */
+  async #answer(names: readonly string[]): Promise<Result<Entitlements>> {
+    try {
+      return await this.client.entitlements(names);
+    } catch (cause) {
+      return unreachable(cause);
+    }
+  }
+
+  /** Takes in what was answered, and returns why some of it has to be asked again. */
+  #hear(
+    names: readonly string[],
+    { data, error }: Result<Entitlements>,
+    doubts: number,
+  ): ProblemError | undefined {
+    if (error) {
+      this.#unsaid = { status: "unavailable", error };
+      this.#account = failedAccount(this.#account, error);
+      for (const name of this.#open()) if (name !== ACCOUNT) this.#know(name, error);
+      // If it is they that cannot be answered, the others come first the next time.
+      for (const name of names) this.#moveBack(name);
+      return error;
+    }
+    this.#unsaid = UNKNOWN;
+    this.#account = { status: "known", account: data.account };
+    let trouble: ProblemError | undefined;
+    for (const [at, name] of names.entries()) {
+      const { problem } = data.answers[at] ?? { problem: foreign(200) };
+      this.#know(name, problem);
+      if (isTransport(problem)) trouble = problem;
+      // Something may have changed while the answer was on its way.
+      else if (doubts === this.#doubts) this.#fresh.add(name);
+    }
+    if (trouble) this.#fresh.delete(ACCOUNT);
+    else if (doubts === this.#doubts) this.#fresh.add(ACCOUNT);
+    return trouble;
+  }
+
+  #moveBack(name: string): void {
+    const count = this.#watched.get(name);
+    if (!count) return;
+    this.#watched.delete(name);
+    this.#watched.set(name, count);
+  }
+
+  #know(name: string, problem: ProblemError | null): void {
     const before = this.of(name);
-    const problem = missed ?? answer?.problem;
     if (!problem) this.#known.set(name, ALLOWED);
     else if (isAuthorization(problem)) this.#known.set(name, refused(before, problem));
     else this.#known.set(name, failed(before, problem));

@@ -15,17 +15,30 @@ export interface Needs {
   readonly permission?: Names | undefined;
 }
 
-/** The requirement in text; empty if nothing is needed. */
-export function requirementOf({ account, plan, feature, limit = {}, permission }: Needs): string {
+/**
+ * The requirement in text; empty if nothing is needed, which is what is left out or `undefined`.
+ *
+ * @throws {TypeError} for an empty list, an empty name and whatever else names nothing: it would let everybody in.
+ */
+export function requirementOf({ account, plan, feature, limit, permission }: Needs): string {
   return [
     ...(account ? ["active_account"] : []),
-    ...(plan === true ? ["plan"] : plan?.length ? [`plan:${named(plan).join("|")}`] : []),
-    ...named(feature).map((name) => `feature:${name}`),
-    ...Object.entries(limit).map(([name, wanted]) => `limit:${name}=${wanted}`),
-    ...named(permission).map((name) => `permission:${name}`),
+    ...(plan === true ? ["plan"] : plan === undefined ? [] : [`plan:${named("plan", plan).join("|")}`]),
+    ...named("feature", feature).map((name) => `feature:${name}`),
+    ...limits(limit).map(([name, wanted]) => `limit:${name}=${wanted}`),
+    ...named("permission", permission).map((name) => `permission:${name}`),
   ].join();
 }
 
-function named(names: Names = []): readonly string[] {
-  return typeof names === "string" ? [names] : names;
+function named(what: keyof Needs, names: Names | undefined): readonly string[] {
+  if (names === undefined) return [];
+  const list = Array.isArray(names) ? names : [names];
+  if (!list.length || !list.every((name) => name && typeof name === "string"))
+    throw new TypeError(`\`${what}\` names nothing that could be needed; leave it out if nothing is.`);
+  return list;
+}
+
+function limits(limit: Needs["limit"]): readonly [string, number][] {
+  if (limit !== undefined) named("limit", Object.keys(limit ?? {}));
+  return Object.entries(limit ?? {});
 }
