@@ -14,8 +14,8 @@ const TRY_AGAIN_SECS: u16 = 1;
 pub enum Refusal {
     /// In the guard's words.
     Own { code: Code, detail: &'static str },
-    /// In the issuer's.
-    Issuers { status: StatusCode, challenge: Option<HeaderValue>, body: Vec<u8> },
+    /// In the issuer's, with those of its headers that are handed on.
+    Issuers { status: StatusCode, headers: HeaderMap, body: Vec<u8> },
 }
 
 impl Refusal {
@@ -34,36 +34,38 @@ impl Refusal {
         let problem = is_problem(answer.headers()).then_some(answer.body())?;
         let problem: serde_json::Value = serde_json::from_slice(problem).ok()?;
         let code = Code::ALL.into_iter().find(|code| problem["code"] == code.as_str())?;
-        let is_said_here = matches!(status.as_u16(), 401..=403) && !code.ends_session();
-        let challenge = answer.headers().get(WWW_AUTHENTICATE).cloned();
+        let is_said_here = matches!(status.as_u16(), 401..=403 | 429) && !code.ends_session();
+        let handed_on = [WWW_AUTHENTICATE, RETRY_AFTER].into_iter();
+        let headers =
+            handed_on.filter_map(|name| Some((name.clone(), answer.headers().get(name)?.clone()))).collect();
         (is_said_here && code.status() == status.as_u16()).then(|| Self::Issuers {
             status,
-            challenge,
+            headers,
             body: answer.into_body(),
         })
     }
 
     pub fn into_response(self, issuer: &str, now: Timestamp) -> Response<Vec<u8>> {
-        let (status, challenge, body) = match self {
-            Refusal::Issuers { status, challenge, body } => (status, challenge, body),
+        let (status, mut headers, body) = match self {
+            Refusal::Issuers { status, headers, body } => (status, headers, body),
             Refusal::Own { code, detail } => {
                 let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                (status, challenge(code), body(code, detail, issuer, now))
+                (status, headers(code), body(code, detail, issuer, now))
             }
         };
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = challenge {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, TRY_AGAIN_SECS.into());
-        }
+        let mut response = Response::new(body);
+        (*response.status_mut(), *response.headers_mut()) = (status, headers);
         response
     }
+}
+
+/// Beside those that every refusal has.
+fn headers(code: Code) -> HeaderMap {
+    let again = (code.status() == 503).then(|| (RETRY_AFTER, TRY_AGAIN_SECS.into()));
+    let challenge = challenge(code).map(|challenge| (WWW_AUTHENTICATE, challenge));
+    again.into_iter().chain(challenge).collect()
 }
 
 fn body(code: Code, detail: &str, issuer: &str, now: Timestamp) -> Vec<u8> {

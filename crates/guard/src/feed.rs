@@ -3,6 +3,7 @@
 //! The feed is *live* while the issuer's last beat is younger than the longest silence. Only then is anything decided by
 //! what it told; otherwise nobody knows, and the guard asks.
 
+use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ struct State {
     /// Whole from the first beat of a connection to its end.
     known: Option<Known>,
     beat: Option<LastBeat>,
+    /// Since when this connection's feed is live.
+    live_since: Option<Instant>,
 }
 
 /// By both clocks: the one that counts while it runs stops while the machine sleeps, and the other one is set.
@@ -62,6 +65,7 @@ struct State {
 struct LastBeat {
     at: Instant,
     by_clock: Timestamp,
+    by_issuer: Timestamp,
 }
 
 impl Feed {
@@ -74,6 +78,14 @@ impl Feed {
 
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.heard.state().is_live(self.heard.silence_max, now)
+    }
+
+    /// What time it is by the issuer's clock, whatever this machine's says; none while the feed is not live. It may be
+    /// behind by as much as beats are under way, and is never ahead.
+    pub fn issuers_time(&self, now: Timestamp) -> Option<Timestamp> {
+        let state = self.heard.state();
+        let beat = state.beat.filter(|_| state.is_live(self.heard.silence_max, now));
+        beat.map(|beat| beat.by_issuer + beat.at.elapsed())
     }
 
     /// What was told of this token's session and user; none while the feed is not live.
@@ -95,6 +107,11 @@ impl Heard {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The longest that a beat is under way: as long as the first one was, and as much longer as they may become.
+    fn lag_max(&self) -> Duration {
+        self.silence_max.saturating_mul(2)
+    }
+
     fn change(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,20 +129,32 @@ impl State {
 }
 
 async fn keep_listening(options: FeedOptions, heard: Arc<Heard>) {
-    let (mut failures, mut logged) = (0, None);
+    let (mut tries, mut logged) = (Tries::default(), None);
     loop {
-        let why = match connect(&options, &heard).await {
-            Err(why) | Ok(Ended(why)) => why,
-        };
-        if std::mem::take(&mut *heard.change()).known.is_some() {
-            (failures, logged) = (0, None);
+        let Err(why) = connect(&options, &heard).await;
+        let live_since = std::mem::take(&mut *heard.change()).live_since;
+        if live_since.is_some() {
+            logged = None;
         }
         if logged.as_ref() != Some(&why) {
             tracing::warn!(%why, "the revocation feed is not heard, so the issuer is asked for each request");
             logged = Some(why);
         }
-        sleep(pause(failures)).await;
-        failures += 1;
+        let was_live = live_since.map_or(Duration::ZERO, |since| since.elapsed());
+        sleep(tries.pause(was_live >= options.silence_max)).await;
+    }
+}
+
+/// The tries to listen since it was listened to for some time.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Before the next one. A connection that was cut after its first beat has cost as much as one that never was.
+    fn pause(&mut self, has_lasted: bool) -> Duration {
+        let failures = if has_lasted { 0 } else { self.0 };
+        self.0 = failures.saturating_add(1);
+        pause(failures)
     }
 }
 
@@ -137,25 +166,23 @@ fn pause(failures: u32) -> Duration {
     pause.mul_f64(0.5 + chance as f64 / 1024.0)
 }
 
-/// How a connection ended that was one.
-struct Ended(String);
-
-/// Listens until there is nothing more to hear.
-async fn connect(options: &FeedOptions, heard: &Heard) -> Result<Ended, String> {
+/// Listens until there is nothing more to hear, and says why.
+async fn connect(options: &FeedOptions, heard: &Heard) -> Result<Infallible, String> {
+    // From here on, and not from the answer on: by what the first beat was under way, none of them is found late.
+    let mut deadline = Instant::now() + options.silence_max;
     let headers = HeaderMap::from_iter([(API_KEY, options.key.clone()), (ACCEPT, EVENTS)]);
     let answer = options.client.open(&options.uri, headers).await.map_err(|error| error.to_string())?;
     if let Some(fault) = fault(answer.status(), answer.headers().get(CONTENT_TYPE)) {
         return Err(fault);
     }
     let (mut body, mut events) = (answer.into_body(), Events::default());
-    let (mut hearing, mut deadline) =
-        (Hearing { heard, begun: None, least_late: None }, Instant::now() + options.silence_max);
+    let mut hearing = Hearing { heard, begun: None, least_late: None };
     loop {
         let frame = timeout_at(deadline, body.frame()).await;
         let data = match frame {
-            Err(_) => return Ok(Ended(format!("no beat for {:?}", options.silence_max))),
-            Ok(None) => return Ok(Ended("the issuer closed it".into())),
-            Ok(Some(Err(error))) => return Ok(Ended(error.to_string())),
+            Err(_) => return Err(format!("no beat for {:?}", options.silence_max)),
+            Ok(None) => return Err("the issuer closed it".into()),
+            Ok(Some(Err(error))) => return Err(error.to_string()),
             Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
         };
         for event in events.push(&data).map_err(|error| error.to_string())? {
@@ -191,7 +218,7 @@ impl Hearing<'_> {
         match event.name.as_str() {
             "begin" => {
                 self.heard.change().known = None;
-                self.begun = Some(Known::new(read(event)?));
+                self.begun = Some(Known::new(read(event)?, self.heard.lag_max()));
             }
             "facts" => {
                 let (facts, now) = (read(event)?, Instant::now());
@@ -202,16 +229,15 @@ impl Hearing<'_> {
                 noted.map_err(|error| error.to_string())?;
             }
             "beat" => {
-                let by_clock = (self.heard.clock)();
-                self.is_in_time(read(event)?, by_clock)?;
+                let (beat, by_clock, at): (Beat, _, _) = (read(event)?, (self.heard.clock)(), Instant::now());
+                self.is_in_time(beat, by_clock)?;
                 let mut state = self.heard.change();
                 if let Some(begun) = self.begun.take() {
-                    state.known = Some(begun);
+                    (state.known, state.live_since) = (Some(begun), Some(at));
                     tracing::info!("the revocation feed is live");
                 }
-                let now = Instant::now();
-                state.known.iter_mut().for_each(|known| known.forget_old(now));
-                state.beat = Some(LastBeat { at: now, by_clock });
+                state.known.iter_mut().for_each(|known| known.forget_old(at));
+                state.beat = Some(LastBeat { at, by_clock, by_issuer: beat.server_time });
                 return Ok(true);
             }
             // Of a later version.
@@ -251,8 +277,9 @@ mod tests {
             let begin = Begin { since: NOW, keep: 9 };
             let at = Instant::now().checked_sub(Duration::from_secs(ago)).unwrap();
             let by_clock = Timestamp::from_ms(NOW.as_ms() + by_clock * 1000);
-            let state = State { known: Some(Known::new(begin)), beat: Some(LastBeat { at, by_clock }) };
-            state.is_live(SILENCE_MAX, NOW)
+            let beat = Some(LastBeat { at, by_clock, by_issuer: NOW });
+            let known = Some(Known::new(begin, Duration::ZERO));
+            State { known, beat, live_since: Some(at) }.is_live(SILENCE_MAX, NOW)
         };
         assert!(is_live(0, 0) && is_live(9, -9) && is_live(0, 9));
         // Silent, while the clock was set back; asleep, while the other one stood still; and set ahead since.
@@ -288,5 +315,17 @@ mod tests {
             assert!(pauses.iter().all(|pause| *pause >= usual / 2 && *pause <= usual * 3 / 2), "{failures}");
             assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{failures}");
         }
+    }
+
+    #[test]
+    fn a_feed_that_is_cut_again_and_again_is_tried_as_rarely_as_one_that_is_not_there() {
+        let mut tries = Tries::default();
+        assert!(tries.pause(false) <= RETRY_FIRST * 3 / 2);
+        for _ in 0..8 {
+            tries.pause(false);
+        }
+        assert!(tries.pause(false) >= RETRY_LAST / 2);
+        assert!(tries.pause(true) <= RETRY_FIRST * 3 / 2);
+        assert!((RETRY_FIRST..=RETRY_FIRST * 3).contains(&tries.pause(false)));
     }
 }

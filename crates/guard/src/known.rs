@@ -28,8 +28,9 @@ pub struct Known {
 }
 
 impl Known {
-    pub fn new(begin: Begin) -> Self {
-        let keep = Duration::from_secs(begin.keep).min(KEEP_MAX);
+    /// `lag` is the most by which the time that tokens are judged by may be behind the issuer's.
+    pub fn new(begin: Begin, lag: Duration) -> Self {
+        let keep = Duration::from_secs(begin.keep).saturating_add(lag).min(KEEP_MAX);
         Self { since: begin.since, keep, sessions: HashMap::new(), users: HashMap::new() }
     }
 
@@ -61,6 +62,8 @@ mod tests {
     use tenure_domain::revocation::UserFact;
     use tenure_domain::user::Role;
 
+    const LAG: Duration = Duration::from_secs(20);
+
     fn begin() -> Begin {
         Begin { since: Timestamp::from_ms(0), keep: 1020 }
     }
@@ -81,16 +84,16 @@ mod tests {
 
     #[tokio::test]
     async fn facts_are_kept_until_no_token_is_left_that_they_concern() {
-        let (mut known, then) = (Known::new(begin()), Instant::now());
+        let (mut known, then) = (Known::new(begin(), LAG), Instant::now());
         let (one, two) = (claims(1), claims(2));
         let facts = Facts { ended: vec![one.sid], ..Facts::default() };
         known.note(facts, then).unwrap();
         let user = UserFact { id: two.sub, state: UserState::Gone };
         known.note(Facts { users: vec![user], ..Facts::default() }, then + Duration::from_secs(10)).unwrap();
         for (seconds, first, second) in [
-            (1019, Verdict::Ended, Verdict::Ended),
-            (1020, Verdict::Stands(Role::User), Verdict::Ended),
-            (1030, Verdict::Stands(Role::User), Verdict::Stands(Role::User)),
+            (1039, Verdict::Ended, Verdict::Ended),
+            (1040, Verdict::Stands(Role::User), Verdict::Ended),
+            (1050, Verdict::Stands(Role::User), Verdict::Stands(Role::User)),
         ] {
             known.forget_old(then + Duration::from_secs(seconds));
             assert_eq!((known.judge(&one), known.judge(&two)), (first, second), "{seconds}");
@@ -100,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_bounded() {
-        let (mut known, now) = (Known::new(begin()), Instant::now());
+        let (mut known, now) = (Known::new(begin(), LAG), Instant::now());
         let many = |from: usize| {
             let ids = (from..from + 10_000).map(|n| SessionId::from_bytes((n as u128).to_be_bytes()));
             Facts { ended: ids.collect(), ..Facts::default() }

@@ -12,7 +12,7 @@
 //!   required. It needs an API key with the scope `revocations.read`, and a Tokio runtime when it is built.
 //! - [`Freshness::Stateless`] checks the token's signature and claims with the issuer's published keys and asks nobody.
 //!   **A session that was ended stays accepted until its access token expires** (15 minutes unless the issuer says
-//!   otherwise). API keys are refused, and nothing can be required.
+//!   otherwise) **by the clock of this machine**, which has to be right. API keys are refused, and nothing can be required.
 //!
 //! Choose `Strict` unless its load or its delay hurts, and for what depends on account, plan or permission; `Push` for what
 //! many requests need and an ended session must not reach; `Stateless` where neither the issuer nor a connection to it can be
@@ -22,16 +22,17 @@
 //!
 //! It is *live* ([`Guard::feed_is_live`]) from when all was told that still matters until the issuer has been silent for ten
 //! seconds ([`Builder::silence_max`]), has hung up, or has told more than is kept. Only while it is live is anybody let in
-//! without asking, so **an end goes unnoticed for at most that long**, and only if the network hangs without saying so. A
-//! feed that cannot be had (a wrong key, an issuer of an older version, a proxy that collects answers first) makes each
-//! request cost what it costs with `Strict`, and refuses nobody; a `warn` event of `tracing` says why, once. What is kept is
+//! without asking, so **an end goes unnoticed for at most that long**, and only if the network hangs without saying so; or for
+//! up to three times as long, should it hold everything back first. Tokens expire by the issuer's clock, of which each beat
+//! tells, so it does not matter what this machine's says. A feed that cannot be had (a wrong key, an issuer of an older
+//! version, a proxy that collects answers first) makes each request cost what it costs with `Strict`, and refuses nobody; a `warn` event of `tracing` says why, once. What is kept is
 //! bounded, and forgotten when every token that it concerns has expired. Clones share one connection, which ends with the
 //! last of them. Account, plan and e-mail are not told: an [`Identity`] that nobody was asked for has none.
 //!
 //! # What is answered
 //!
-//! A refusal is 401, 402 or 403 with a body of RFC 9457 and a code out of Tenure's closed set; of the issuer it is handed
-//! on word for word. **401 means that somebody knows.** If the issuer does not answer, answers late, or something
+//! A refusal is 401, 402, 403, or 429 for whoever asks too often, with a body of RFC 9457 and a code out of Tenure's closed
+//! set; of the issuer it is handed on word for word. **401 means that somebody knows.** If the issuer does not answer, answers late, or something
 //! else answers in its place (a captive portal, a proxy's error page, a redirect), the request is answered 503
 //! `storage_unavailable` with `Retry-After`, so that no client takes a bad network for a sign-out. For the same reason a
 //! code that ends a session is never handed on: the issuer's check does not say such a thing.

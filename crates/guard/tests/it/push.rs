@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tenure::clock::Clock as _;
 use tenure_domain::password::PasswordHash;
+use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
 use tenure_guard::{BuildError, Freshness, Guard};
 use tenure_store::{Scope, UserChange};
@@ -27,6 +28,15 @@ impl World {
         let ada = issuer.ada().await;
         let key = issuer.api_key(&issuer.operator().await, "revocations.read").await;
         Self { issuer, ada, key }
+    }
+
+    /// A live guard whose machine's clock is off by so many minutes.
+    async fn guard_off_by(&self, minutes: i64) -> Guard {
+        let clock = Arc::clone(&self.issuer.clock);
+        let off = Arc::new(move || Timestamp::from_ms(clock.now().as_ms() + minutes * 60_000));
+        let guard = self.issuer.guard(Freshness::Push).clock(off).api_key(&self.key).build().unwrap();
+        is_live(&guard).await;
+        guard
     }
 
     fn guard(&self) -> Guard {
@@ -103,6 +113,23 @@ async fn while_the_feed_is_live_nobody_is_asked_and_an_end_is_refused() {
     world.issuer.clock.advance(Duration::from_secs(901));
     is_live(&guard).await;
     ask_with(&guard, &token).await.refused(401, "access_token_expired");
+}
+
+#[tokio::test]
+async fn tokens_expire_by_the_issuers_clock_whatever_the_guards_says() {
+    let world = World::new().await;
+    for minutes in [-60, 15] {
+        let guard = world.guard_off_by(minutes).await;
+        let token = world.later(&guard).await;
+        assert!(world.passes_unasked(&guard, &token).await, "{minutes}");
+        world.issuer.clock.advance(Duration::from_secs(800));
+        is_live(&guard).await;
+        assert!(world.passes_unasked(&guard, &token).await, "{minutes}");
+        world.issuer.clock.advance(Duration::from_secs(101));
+        is_live(&guard).await;
+        ask_with(&guard, &token).await.refused(401, "access_token_expired");
+        assert_eq!(world.issuer.asked(CHECK), 0, "{minutes}");
+    }
 }
 
 #[tokio::test]

@@ -69,6 +69,18 @@ async fn a_program_shows_an_api_key() {
 }
 
 #[tokio::test]
+async fn whoever_asks_too_often_is_told_so_and_when_to_come_back() {
+    let issuer = Issuer::start_with(&[("TENURE_LIMITS__API_PER_CALLER_PER_MINUTE", "2")]).await;
+    let (ada, guard) = (issuer.ada().await, strict(&issuer));
+    let mut answer = ask_with(&guard, &ada.token).await;
+    while answer.status == 200 {
+        answer = ask_with(&guard, &ada.token).await;
+    }
+    let wait = answer.headers["retry-after"].to_str().unwrap().to_owned();
+    assert_eq!(answer.refused(429, "rate_limited")["retry_after"].to_string(), wait);
+}
+
+#[tokio::test]
 async fn an_issuer_that_is_away_is_503_and_never_401() {
     let mut issuer = Issuer::start().await;
     let (ada, guard) = (issuer.ada().await, strict(&issuer));
@@ -104,7 +116,7 @@ async fn whoever_answers_in_the_issuers_place_signs_nobody_out_and_lets_nobody_i
         ("a redirect", Trick::Answers(302, to, String::new())),
         ("its own 503", problem(503, "overloaded")),
         ("a bug", problem(500, "internal_error")),
-        ("a limit", problem(429, "rate_limited")),
+        ("a proxy's limit", answers(429, "text/html", "<h1>Slow down</h1>")),
         ("a requirement it does not know", problem(422, "validation_failed")),
         ("half an identity", Trick::Answers(200, vec![("tenure-user", ada.id.to_string())], String::new())),
         ("too much", {

@@ -121,11 +121,19 @@ async fn is_asked_only_what_tenure_lets_through(proxy: fn(&Nodes, Option<SocketA
     ]);
     let key: Value = serde_json::from_str(&made).unwrap();
     let shown = [&[("x-api-key", key["secret"].as_str().unwrap())][..], &forged].concat();
-    let heard = app.ask("GET", "/api/orders", &shown, "").await.json();
     let expected = json!({
         "tenure-key": key["id"], "tenure-scopes": "a.read", "tenure-account": user["account_id"],
     });
-    assert_eq!(heard["headers"], expected);
+    // Nor can a client have any of it taken away.
+    let stripping = [
+        ("connection", "close, Tenure-Scopes"),
+        ("connection", "tenure-key,tenure_scopes"),
+        ("connection", "X-Api-Key"),
+    ];
+    for shown in [shown.clone(), [&shown[..], &stripping].concat()] {
+        let heard = app.ask("GET", "/api/orders", &shown, "").await.json();
+        assert_eq!(heard["headers"], expected);
+    }
 
     // A path that two could read differently is nobody's.
     let before = application.asked();
@@ -149,8 +157,14 @@ async fn is_asked_only_what_tenure_lets_through(proxy: fn(&Nodes, Option<SocketA
 
     // Account and plan, each in Tenure's own words, and none of them ends anything.
     let before = application.asked();
-    let refused = ask("POST", "/api/reports/all", "x").await;
-    assert_eq!((refused.status, refused.code().as_str()), (402, "plan_missing"), "{refused:?}");
+    for path in
+        ["/api/reports/all", "/api/reports", "/api/reports?page=2", "/api/Reports/all", "/api/REPORTS"]
+    {
+        let refused = ask("POST", path, "x").await;
+        assert_eq!((refused.status, refused.code().as_str()), (402, "plan_missing"), "{path}: {refused:?}");
+    }
+    assert_eq!(ask("GET", "/api/reportsheet", "").await.status, 200);
+    let before = before + 1;
     nodes.cli(&PLAN);
     nodes.cli(&["account", "set", "ada@example.com", "--plan", "pro", "--reason", "test"]);
     heard_everywhere().await;
