@@ -7,6 +7,7 @@ mod browser;
 mod dates;
 mod faults;
 mod hook;
+mod interrupts;
 mod jar;
 mod profile;
 mod report;
@@ -24,11 +25,12 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::interrupts::Interrupts;
 use self::profile::Profile;
 use self::report::{Report, Row};
 use self::scenario::Scenario;
 use self::target::Target;
-use self::verdict::{Kind, Verdict};
+use self::verdict::{Kind, Told, Verdict};
 use self::wire::Wire;
 use self::world::{Credentials, World};
 use super::{Failure, Global, Outcome, print};
@@ -99,7 +101,7 @@ pub async fn run(global: &Global, args: ConformanceArgs) -> Outcome {
     let markdown = args.markdown.clone();
     let world = world(args, target, profile)?;
     preflight(&world).await?;
-    let rows = measure(global, &world, &chosen).await;
+    let (rows, mended) = measure(global, &world, &chosen, Interrupts::listen()?).await;
     let report = Report {
         name: &world.profile.name,
         target: world.target.origin(),
@@ -112,6 +114,8 @@ pub async fn run(global: &Global, args: ConformanceArgs) -> Outcome {
             Failure::Unreachable(format!("{} cannot be written: {error}", path.display()))
         })?;
     }
+    // Somebody has to see to it now; what was found can be read afterwards.
+    mended.map_err(|left| Failure::Unreachable(left.detail().to_owned()))?;
     report.outcome()
 }
 
@@ -178,7 +182,8 @@ async fn preflight(world: &World) -> Outcome {
         other => Failure::Usage(format!("{}; do address, credentials and profile fit?", other.detail())),
     };
     let visitor = world.onlooker().await.map_err(failure)?;
-    let answer = visitor.api().await.map_err(|none| failure(none.into()))?;
+    let answer = visitor.settled(async || visitor.api().await).await;
+    let answer = answer.map_err(|none| failure(none.into()))?;
     match answer.is_fine() {
         true => Ok(()),
         false => {
@@ -192,7 +197,13 @@ async fn preflight(world: &World) -> Outcome {
     }
 }
 
-async fn measure(global: &Global, world: &World, chosen: &[&'static Scenario]) -> Vec<Row> {
+/// What was seen, and whether everything is as it was before.
+async fn measure(
+    global: &Global,
+    world: &World,
+    chosen: &[&'static Scenario],
+    mut interrupts: Interrupts,
+) -> (Vec<Row>, Told) {
     let shows = std::io::stderr().is_terminal() && !global.json;
     let mut rows = vec![];
     for (nth, scenario) in chosen.iter().enumerate() {
@@ -203,7 +214,7 @@ async fn measure(global: &Global, world: &World, chosen: &[&'static Scenario]) -
         let (told, is_interrupted) = tokio::select! {
             told = scenario.told(world) => (told, false),
             // Nobody's account stays suspended because somebody has changed their mind.
-            _ = tokio::signal::ctrl_c() => (hook::mend(world).await.and(Err(interrupted())), true),
+            () = interrupts.next() => (hook::mend(world).await.and(Err(interrupted())), true),
         };
         if Kind::of(&told) != Kind::Holds {
             // It may have been harmed. The next one looks through eyes of its own.
@@ -211,17 +222,25 @@ async fn measure(global: &Global, world: &World, chosen: &[&'static Scenario]) -
         }
         world.clean_up().await;
         rows.push(Row { scenario, told });
-        if is_interrupted {
+        if is_interrupted || world.owed.get().is_some() {
             break;
         }
+    }
+    let is_owed = world.owed.get().is_some();
+    let mended = hook::mend(world).await;
+    if let (true, Ok(()), Some(last)) = (is_owed, &mended, rows.last_mut()) {
+        last.told = Err(Verdict::Unreachable(MENDED_LATE.into()));
     }
     world.onlooker.take();
     world.clean_up().await;
     if shows {
         eprint!("\r\x1b[K");
     }
-    rows
+    (rows, mended)
 }
+
+const MENDED_LATE: &str =
+    "what its hook had done was taken back at the second try only, and nothing after it was begun";
 
 fn interrupted() -> Verdict {
     Verdict::Unreachable("it was interrupted, and nothing after it was begun".into())

@@ -1,5 +1,7 @@
 //! Visitors: each is one browser with its jar and what its pages keep, signed in once.
 
+mod must;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,15 +11,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::jar::Jar;
 use super::profile::{Call, Place};
-use super::template::Fill;
-use super::verdict::{Told, Verdict};
+use super::template::{Fill, escaped};
+use super::verdict::Verdict;
 use super::wire::{Answer, Asked, NoAnswer};
 use super::world::{Credentials, World};
 
 /// What a browser says of itself, unless a scenario says otherwise.
 const AGENT: &str = "Mozilla/5.0 (compatible; tenure conformance)";
 
-/// Tries of a refresh that is answered with something passing, and the pause where none is asked for.
+/// Tries of what is answered with something passing, and the pause where none is asked for.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -86,12 +88,14 @@ impl World {
         Visitor { world: self, state: Rc::default(), who: &self.who }
     }
 
-    /// A browser that many look at and nobody harms; signed in again if somebody did.
+    /// A browser that many look at and nobody harms; signed in again if somebody did. That its call is served proves
+    /// nothing where access tokens are not looked up, so that a refresh has to be served as well.
     pub async fn onlooker(&self) -> Result<Visitor<'_>, Verdict> {
         let kept = self.onlooker.borrow().clone();
         if let Some(state) = kept {
             let visitor = Visitor { world: self, state, who: &self.who };
-            if visitor.api().await?.is_fine() {
+            let refreshed = visitor.settled(async || visitor.refresh().await).await?;
+            if refreshed.is_fine() && visitor.settled(async || visitor.api().await).await?.is_fine() {
                 return Ok(visitor);
             }
         }
@@ -178,7 +182,6 @@ impl<'w> Visitor<'w> {
         let profile = &self.world.profile;
         let method = call.method.as_deref().unwrap_or("POST").parse::<Method>();
         let method = method.map_err(|error| NoAnswer::Failed(error.to_string()))?;
-        let uri = self.world.target.resolve(&call.url).map_err(NoAnswer::Failed)?;
         let fill = Fill {
             email: &self.who.email,
             password: &self.who.password,
@@ -188,6 +191,10 @@ impl<'w> Visitor<'w> {
             refresh: state.token(profile.refresh_place(), true),
             now_ms: self.world.now_ms(),
         };
+        // The address is not said once it is filled in: there may be a token in it.
+        let uri = self.world.target.resolve(&fill.url(&call.url)).map_err(|_| {
+            NoAnswer::Failed(format!("`{}` is no address of the target with what is put in", call.url))
+        })?;
         let mut headers = HeaderMap::new();
         let mut put = |name: HeaderName, value: &str| {
             // What no header can carry, such as a newline in a token, is not sent.
@@ -264,63 +271,6 @@ impl<'w> Visitor<'w> {
         }
         Ok(())
     }
-
-    // === What has to be so ===
-
-    /// A refresh is served and brings a token; where it is not, `when` says when that was.
-    pub async fn must_refresh(&self, when: &str) -> Told {
-        let mut answer = self.refresh().await?;
-        for _ in 1..TRIES {
-            if !answer.is_passing() {
-                break;
-            }
-            pause(&answer).await;
-            answer = self.refresh().await?;
-        }
-        self.must_be_a_refresh(&answer, when)
-    }
-
-    /// What a page makes of the answer of a refresh.
-    pub fn must_be_a_refresh(&self, answer: &Answer, when: &str) -> Told {
-        let profile = &self.world.profile;
-        if profile.signs_out.contains(&answer.status) {
-            return Err(Verdict::SignsOut(format!("{when}, a refresh was answered {}", answer.told())));
-        }
-        if !answer.is_fine() {
-            return Err(Verdict::Wrong(format!("{when}, a refresh was answered {}", answer.told())));
-        }
-        match profile.refresh.access.as_ref().is_none_or(|place| found(place, answer).is_some()) {
-            true => Ok(()),
-            false => Err(Verdict::Wrong(format!(
-                "{when}, a refresh was answered {} without a token",
-                answer.told()
-            ))),
-        }
-    }
-
-    pub async fn must_be_served(&self, when: &str) -> Told {
-        let answer = self.api().await?;
-        match (answer.is_fine(), answer.status) {
-            (true, _) => Ok(()),
-            (_, 401) => Err(Verdict::SignsOut(format!("{when}, the API answered {}", answer.told()))),
-            _ => Err(Verdict::Wrong(format!("{when}, the API answered {}", answer.told()))),
-        }
-    }
-
-    /// The session goes on: it is refreshed, and what it is handed is accepted.
-    pub async fn must_be_signed_in(&self, when: &str) -> Told {
-        self.must_refresh(when).await?;
-        self.must_be_served(when).await
-    }
-
-    /// The session is over, and the system says so.
-    pub async fn must_be_signed_out(&self, when: &str) -> Told {
-        let answer = self.refresh().await?;
-        match self.world.profile.signs_out.contains(&answer.status) {
-            true => Ok(()),
-            false => Err(Verdict::Wrong(format!("{when}, a refresh was answered {}", answer.told()))),
-        }
-    }
 }
 
 impl State {
@@ -359,13 +309,4 @@ fn found(place: &Place, answer: &Answer) -> Option<String> {
 /// As long as it is asked for, within reason.
 pub async fn pause(answer: &Answer) {
     tokio::time::sleep(answer.retry_after().unwrap_or(PAUSE).min(PAUSE_MAX)).await;
-}
-
-/// For a form (the percent-encoding of `application/x-www-form-urlencoded`, with every odd byte encoded).
-fn escaped(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }

@@ -64,9 +64,10 @@ impl Faults {
     }
 
     fn of_call(&mut self, field: &str, call: &Call, target: &Target) {
-        if let Err(what) = target.resolve(&call.url) {
+        if let Err(what) = target.resolve(&template::with_letters(&call.url)) {
             self.add(&format!("{field}.url"), what);
         }
+        self.of_templates(&format!("{field}.url"), [call.url.as_str()].into_iter());
         if call.method.as_ref().is_some_and(|method| method.parse::<Method>().is_err()) {
             self.add(&format!("{field}.method"), "is no method of HTTP");
         }

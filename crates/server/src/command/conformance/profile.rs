@@ -267,6 +267,13 @@ mod tests {
         );
         refused("headers = { 'a b' = '' }", "`a b` is no name of a header");
         refused("logout = { url = 'https://elsewhere.example/out' }", "profile_field: logout.url: ");
+        refused("logout = { url = '/out/{emial}' }", "logout.url: nothing can be put in for `{emial}`");
+        for moved in
+            ["https://{env:HOST}/out", "{env:BASE}/out", "http://127.0.0.1:8000{env:X}/out", "/\\{email}"]
+        {
+            refused(&format!("logout = {{ url = '{moved}' }}"), "profile_field: logout.url: ");
+        }
+        assert!(parse(&format!("logout = {{ url = '/of/{{email}}?at={{now_ms}}' }}\n{SMALL}")).is_ok());
         refused("logout = { url = '/out', method = 'G T' }", "profile_field: logout.method: ");
         refused("logout = { url = '/out', json = {}, form = {} }", "profile_field: logout.form: ");
         refused("logout = { url = '/out', access = 'body:x' }", "profile_field: logout.access: ");

@@ -48,6 +48,8 @@ pub enum Need {
     AccessLifetime,
     RememberedLifetime,
     ShortLifetime,
+    /// A sign-in that outlives the browser's window, by what was promised or by what is asked for.
+    Remembered,
     /// A sign-in with `{remember}` in it.
     Remember,
     /// Pages at another origin than the API.
@@ -103,6 +105,10 @@ impl Need {
             Need::ShortLifetime => {
                 missing("promises.short_lifetime", profile.promises.short_lifetime().is_some())
             }
+            Need::Remembered => missing(
+                "promises.remembered_lifetime, and no {remember} in login",
+                profile.promises.remembered_lifetime().is_some() || remembers(&profile.login),
+            ),
             Need::Remember => missing("{remember} in login", remembers(&profile.login)),
             Need::Origin => missing("origin", profile.origin.is_some()),
         }
@@ -115,11 +121,13 @@ fn remembers(login: &Call) -> bool {
     json.into_iter().chain(form).any(|text| text.contains("{remember}"))
 }
 
-/// All of them, in the order in which they run: what looks comes before what harms.
+/// All of them, in the order in which they run: what looks comes before what harms, and floods come last, after which
+/// limits answer for a while.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
-    let tables =
-        [access::ROWS, cookies::ROWS, wire::ROWS, refusals::ROWS, rotation::ROWS, ends::ROWS, blocks::ROWS];
-    tables.into_iter().flatten()
+    let looks = [access::ROWS, cookies::ROWS, wire::ROWS, refusals::ROWS];
+    let harms = [rotation::ROWS, ends::ROWS, blocks::ROWS, wire::FLOODS];
+    let tables = looks.into_iter().chain(harms);
+    tables.flatten()
 }
 
 #[cfg(test)]
@@ -127,6 +135,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn floods_come_last() {
+        let causes: Vec<_> = all().map(Scenario::cause).collect();
+        let first = causes.iter().position(|cause| *cause == "C43").unwrap();
+        assert!(causes[first..].iter().all(|cause| *cause == "C43"), "{causes:?}");
+    }
 
     #[test]
     fn every_scenario_has_a_number_of_its_own_and_says_what_to_do() {

@@ -8,6 +8,8 @@ pub struct Target {
     authority: String,
     /// A path in front of what the profile says, without a slash at its end.
     base: String,
+    /// On this machine, which browsers trust without encryption.
+    is_here: bool,
 }
 
 impl Target {
@@ -31,11 +33,16 @@ impl Target {
             scheme: scheme.to_owned(),
             authority: authority.as_str().to_ascii_lowercase(),
             base: uri.path().trim_end_matches('/').to_owned(),
+            is_here,
         })
     }
 
     pub fn is_encrypted(&self) -> bool {
         self.scheme == "https"
+    }
+
+    pub fn is_here(&self) -> bool {
+        self.is_here
     }
 
     /// As browsers say it: without a port that goes without saying.

@@ -33,6 +33,15 @@ impl Fill<'_> {
         Some(filled)
     }
 
+    /// An address: what is put in stays within its part of the path or the query, and what is missing is left out.
+    pub fn url(&self, template: &str) -> String {
+        let filled = parts(template).into_iter().map(|part| match part {
+            Part::Text(text) => text.to_owned(),
+            Part::Name(name) => escaped(&self.value(name).unwrap_or_default()),
+        });
+        filled.collect()
+    }
+
     pub fn json(&self, template: &Value) -> Option<Value> {
         Some(match template {
             Value::String(text) if text == "{remember}" => self.remember.into(),
@@ -62,6 +71,24 @@ impl Fill<'_> {
             },
         }
     }
+}
+
+/// For a form or an address (percent-encoding, with every odd byte encoded).
+pub fn escaped(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// With a letter for each placeholder, to see where an address leads whatever is put in.
+pub fn with_letters(template: &str) -> String {
+    let letters = parts(template).into_iter().map(|part| match part {
+        Part::Text(text) => text,
+        Part::Name(_) => "x",
+    });
+    letters.collect()
 }
 
 /// The first name for which nothing could ever be put in.
@@ -129,6 +156,8 @@ mod tests {
         );
         assert_eq!((fill.text("x{refresh}"), fill.text("{cookie:csrf}")), (None, None));
         assert_eq!(fill.text("a{b").as_deref(), Some("a{b"));
+        assert_eq!(fill.url("/of/{email}/{cookie:x}?p={password}"), "/of/ada%40example.com/?p=p%7Bx%7D");
+        assert_eq!(with_letters("/of/{email}/{env:X}"), "/of/x/x");
         let body = json!({ "e": "{email}", "r": "{remember}", "t": "{refresh}", "n": [1, "{access}"] });
         assert_eq!(fill.json(&body).unwrap(), json!({ "e": "ada@example.com", "r": true, "n": [1, "at"] }));
         assert_eq!(unknown("{email} {passwort}"), Some("passwort"));

@@ -83,6 +83,11 @@ impl Wire {
         self.sent.get()
     }
 
+    /// One more, however many were sent: what was broken for a measurement is mended.
+    pub fn allow_one(&self) {
+        self.left.set(self.left.get().max(1));
+    }
+
     pub async fn ask(&self, asked: Asked) -> Result<Answer, NoAnswer> {
         let left = self.left.get().checked_sub(1).ok_or(NoAnswer::Spent)?;
         self.left.set(left);
@@ -120,6 +125,11 @@ impl Answer {
     /// Worth another try: the system did not say no.
     pub fn is_passing(&self) -> bool {
         matches!(self.status, 408 | 409 | 425 | 429 | 500..)
+    }
+
+    /// A limit, or what is in front of the system: whatever was asked has not been answered.
+    pub fn is_beside_the_point(&self) -> bool {
+        matches!(self.status, 408 | 425 | 429 | 502..=504)
     }
 
     pub fn header(&self, name: impl TryInto<HeaderName>) -> Option<&str> {

@@ -163,8 +163,11 @@ fn ours_holds_in_everything_that_can_be_measured() {
     nothing_but(&verdicts, &[]);
     let untested = verdicts.iter().filter(|(_, (verdict, _))| verdict == "not_tested");
     let untested: Vec<_> = untested.map(|(id, _)| id.as_str()).collect();
-    // Tokens that live a quarter of an hour, bodies that have no token, and what somebody would have to break.
-    assert_eq!(untested, ["C03.1", "C08.2", "C19.3", "C38.1", "C39.1", "C42.1"], "{verdicts:#?}");
+    // A check that names nobody, tokens that live a quarter of an hour, bodies that have no token, and what somebody would
+    // have to break.
+    assert_eq!(untested, ["C02.1", "C03.1", "C08.2", "C19.3", "C38.1", "C39.1", "C42.1"], "{verdicts:#?}");
+    let by_name = Measurement::of(&server.url, "preset:tenure").by("ada@example.com", PASSWORD);
+    said(&by_name.with(&["--only", "C02"]).verdicts(0), "holds", &["C02.1"]);
 }
 
 #[test]

@@ -92,7 +92,8 @@ async fn between(world: &World, down: &str, up: &'static str, then: impl Future<
         Ok(()) => then.await,
         failed => failed,
     };
-    told.and(hook::mend(world).await)
+    // What stays broken outweighs whatever was found meanwhile.
+    hook::mend(world).await.and(told)
 }
 
 async fn blocked(world: &World, down: &str, up: &'static str) -> Told {

@@ -55,7 +55,7 @@ pub const ROWS: &[Scenario] = &[
         title: "The cookie outlives the browser's window",
         why: "a cookie without Max-Age is gone when the browser is closed, whatever was promised",
         fix: "set Max-Age to what is left of the session, at sign-in and at each refresh",
-        needs: &[Need::RefreshInCookie],
+        needs: &[Need::RefreshInCookie, Need::Remembered],
         requests: 2,
         run: |world| Box::pin(persists(world)),
     },
@@ -251,6 +251,9 @@ async fn secure(world: &World) -> Told {
     match (world.target.is_encrypted(), secure) {
         (true, true) | (false, false) => Ok(()),
         (true, false) => Err(Verdict::Wrong("the site is encrypted, and its cookie is not Secure".into())),
+        (false, true) if world.target.is_here() => Err(Verdict::NotTested(
+            "browsers keep a Secure cookie of this machine, encrypted or not; ask the real site".into(),
+        )),
         (false, true) => {
             Err(Verdict::SignsOut("the site is not encrypted, and browsers drop its Secure cookie".into()))
         }

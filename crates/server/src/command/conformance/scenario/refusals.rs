@@ -3,7 +3,6 @@
 use super::super::browser::{Extra, State, Visitor};
 use super::super::token;
 use super::super::verdict::{Told, right};
-use super::super::wire::Answer;
 use super::super::world::World;
 use super::{Need, Scenario};
 
@@ -85,23 +84,22 @@ pub const ROWS: &[Scenario] = &[
     },
 ];
 
-/// A refusal that a page understands.
-fn refused(world: &World, answer: &Answer, what: &str) -> Told {
+/// A refresh with these tokens is refused in a way that a page understands.
+async fn refused(world: &World, visitor: &Visitor<'_>, state: &State, what: &str) -> Told {
+    let answer = visitor.meant(what, async || visitor.send_refresh(state).await).await?;
     let told = || format!("{what} was answered {}", answer.told());
     right(!answer.is_fine(), told)?;
     right(world.profile.signs_out.contains(&answer.status), told)
 }
 
 async fn without_a_token(world: &World) -> Told {
-    let answer = world.nobody().send_refresh(&State::default()).await?;
-    refused(world, &answer, "a refresh without a token")
+    refused(world, &world.nobody(), &State::default(), "a refresh without a token").await
 }
 
 async fn made_up(world: &World) -> Told {
     let visitor = world.onlooker().await?;
     for made_up in ["x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"] {
-        let answer = visitor.send_refresh(&visitor.with_refresh(made_up)).await?;
-        refused(world, &answer, "a made-up refresh token")?;
+        refused(world, &visitor, &visitor.with_refresh(made_up), "a made-up refresh token").await?;
     }
     visitor.must_be_signed_in("after made-up tokens").await
 }
@@ -110,16 +108,14 @@ async fn cut_short(world: &World) -> Told {
     let visitor = world.onlooker().await?;
     let whole = visitor.refresh_token();
     let short: String = whole.chars().take(whole.chars().count().div_ceil(2)).collect();
-    let answer = visitor.send_refresh(&visitor.with_refresh(&short)).await?;
-    refused(world, &answer, "a refresh token that was cut short")?;
+    refused(world, &visitor, &visitor.with_refresh(&short), "a refresh token that was cut short").await?;
     visitor.must_be_signed_in("after a token that was cut short").await
 }
 
 async fn flipped(world: &World) -> Told {
     let visitor = world.onlooker().await?;
     let damaged = visitor.with_refresh(&token::damaged(&visitor.refresh_token()));
-    let answer = visitor.send_refresh(&damaged).await?;
-    refused(world, &answer, "a refresh token with a flipped bit")?;
+    refused(world, &visitor, &damaged, "a refresh token with a flipped bit").await?;
     visitor.must_be_signed_in("after a token with a flipped bit").await
 }
 
@@ -135,7 +131,8 @@ async fn odd_bodies(world: &World) -> Told {
     ];
     for (kind, body) in bodies {
         let extra = Extra { body: Some((kind, body.to_vec())), ..Extra::default() };
-        let answer = nobody.send(&world.profile.refresh, &nobody.state(), &extra).await?;
+        let (refresh, state) = (&world.profile.refresh, nobody.state());
+        let answer = nobody.meant("an odd body", async || nobody.send(refresh, &state, &extra).await).await?;
         right((400..500).contains(&answer.status), || {
             let body = String::from_utf8_lossy(body);
             format!("the body `{}` was answered {}", body.escape_debug(), answer.told())

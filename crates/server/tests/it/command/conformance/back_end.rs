@@ -53,6 +53,15 @@ pub enum Fault {
     SuspensionIs401,
     SuspensionEndsSession,
     OutageIs401,
+    FirstIsServedAsSecond,
+    SecondIsServedAsFirst,
+    /// Nobody looks at the session where calls are answered, and whatever asks for leave ends all of them.
+    PreflightEndsSessions,
+    /// No fault: a refused call is handed the session's cookie under another value.
+    CookieAnewAt401,
+    CookieEmptiedAt401,
+    SecureCookie,
+    CallLimitIs403,
 }
 
 #[derive(Default)]
@@ -63,10 +72,13 @@ pub struct Sessions {
     access: HashMap<String, (u64, Instant)>,
     /// How often each was refreshed.
     refreshes: HashMap<u64, u32>,
-    is_suspended: bool,
+    pub is_suspended: bool,
     is_down: bool,
     /// Answers 429 to so many sign-ins more.
     pub busy: u32,
+    /// Answers 429 to so many more who are not known.
+    pub limited: u32,
+    calls: HashMap<u64, u32>,
 }
 
 pub struct Planted {
@@ -74,6 +86,14 @@ pub struct Planted {
     access_life: Duration,
     elsewhere: SocketAddr,
     pub sessions: Mutex<Sessions>,
+}
+
+impl Sessions {
+    fn unknown(&mut self) -> Answer {
+        let is_limited = self.limited > 0;
+        self.limited = self.limited.saturating_sub(1);
+        refused(if is_limited { 429 } else { 401 })
+    }
 }
 
 pub const PROFILE: &str = r#"
@@ -131,10 +151,14 @@ impl Planted {
             (_, "/me") if is_suspended && self.session_of(&head.headers).is_ok() => {
                 refused(if self.fault == Fault::SuspensionIs401 { 401 } else { 403 })
             }
+            (&Method::OPTIONS, _) if self.fault == Fault::PreflightEndsSessions => {
+                self.sessions.lock().unwrap().living.clear();
+                Answer(204, json!(null), None)
+            }
             (&Method::OPTIONS, _) => Answer(204, json!(null), None),
             (_, "/login") => self.login(&head.headers, &body),
             (_, "/refresh") => self.refresh(&head.headers),
-            (_, "/me") => self.me(&head.headers),
+            (_, "/me" | "/me/ada%40example.com") => self.me(&head.headers),
             (_, "/admin") => self.admin(&head.headers),
             _ => self.logout(&head.headers),
         };
@@ -204,8 +228,10 @@ impl Planted {
             _ => "",
         };
         let http_only = if self.fault == Fault::ReadableCookie { "" } else { "; HttpOnly" };
-        let cookie =
-            format!("r=token-r-{session}-{generation}-signed---; Path=/; SameSite=Lax{http_only}{age}");
+        let secure = if self.fault == Fault::SecureCookie { "; Secure" } else { "" };
+        let cookie = format!(
+            "r=token-r-{session}-{generation}-signed---; Path=/; SameSite=Lax{http_only}{age}{secure}"
+        );
         let body = match self.fault {
             Fault::RefreshWithoutToken if sessions.refreshes.contains_key(&session) => json!({}),
             _ => json!({ "access": access }),
@@ -221,21 +247,23 @@ impl Planted {
             return Answer(403, json!({ "code": "foreign_origin" }), ends.then(deletion).flatten());
         }
         let cookie = text(headers, "cookie").split("; ").find_map(|pair| pair.strip_prefix("r="));
-        let Some(token) = cookie else { return refused(401) };
+        let Some(token) = cookie else { return sessions.unknown() };
         let mut parts = token.strip_prefix("token-r-").unwrap_or_default().split('-');
         let numbers =
             (parts.next().and_then(|n| n.parse().ok()), parts.next().and_then(|n| n.parse::<u64>().ok()));
         let ((Some(session), Some(generation)), true) = (numbers, token.ends_with("-signed---")) else {
             return refused(if self.fault == Fault::GarbageIs500 { 500 } else { 401 });
         };
-        let Some((who, agent, current)) = sessions.living.get(&session).cloned() else { return refused(401) };
+        let Some((who, agent, current)) = sessions.living.get(&session).cloned() else {
+            return sessions.unknown();
+        };
         if self.fault == Fault::BoundToAgent && agent != text(headers, "user-agent") {
             sessions.living.remove(&session);
             return refused(401);
         }
         let refreshes = sessions.refreshes.entry(session).or_default();
         *refreshes += 1;
-        if self.fault == Fault::LimitIs401 && *refreshes > 45 {
+        if self.fault == Fault::LimitIs401 && *refreshes > 49 {
             return refused(401);
         }
         match current - generation {
@@ -252,7 +280,7 @@ impl Planted {
     }
 
     fn session_of(&self, headers: &HeaderMap) -> Result<u64, Answer> {
-        let sessions = self.sessions.lock().unwrap();
+        let mut sessions = self.sessions.lock().unwrap();
         let token = text(headers, "authorization").strip_prefix("Bearer ").unwrap_or_default();
         if self.fault == Fault::AnyoneIsServed {
             return Ok(0);
@@ -268,11 +296,12 @@ impl Planted {
             Fault::SignatureIsIgnored => by_claims().and_then(|known| sessions.access.get(known)),
             _ => sessions.access.get(token),
         };
-        let Some((session, at)) = known else { return Err(refused(401)) };
+        let Some((session, at)) = known.copied() else { return Err(sessions.unknown()) };
         if at.elapsed() > self.access_life {
             return Err(refused(if self.fault == Fault::ExpiredIs403 { 403 } else { 401 }));
         }
-        if sessions.living.contains_key(session) { Ok(*session) } else { Err(refused(401)) }
+        let is_looked_up = self.fault != Fault::PreflightEndsSessions;
+        if !is_looked_up || sessions.living.contains_key(&session) { Ok(session) } else { Err(refused(401)) }
     }
 
     fn hook(&self, name: &str) -> Answer {
@@ -287,11 +316,34 @@ impl Planted {
 
     fn me(&self, headers: &HeaderMap) -> Answer {
         match self.session_of(headers) {
-            Ok(session) => {
-                let sessions = self.sessions.lock().unwrap();
-                Answer(200, json!({ "who": sessions.living.get(&session).map(|(who, ..)| who) }), None)
-            }
-            Err(answer) => answer,
+            Ok(session) => self.served(session),
+            Err(Answer(status, body, _)) => Answer(status, body, self.at_401(headers)),
+        }
+    }
+
+    fn served(&self, session: u64) -> Answer {
+        let mut sessions = self.sessions.lock().unwrap();
+        let calls = sessions.calls.entry(session).or_default();
+        *calls += 1;
+        if self.fault == Fault::CallLimitIs403 && *calls > 40 {
+            return refused(403);
+        }
+        let who = sessions.living.get(&session).map(|(who, ..)| who.as_str());
+        let both = sessions.living.values().any(|(who, ..)| who.starts_with("bob"));
+        let told = match (self.fault, who) {
+            (Fault::FirstIsServedAsSecond, Some(_)) if both => Some("bob@example.com"),
+            (Fault::SecondIsServedAsFirst, Some(_)) => Some("ada@example.com"),
+            _ => who,
+        };
+        Answer(200, json!({ "who": told }), None)
+    }
+
+    fn at_401(&self, headers: &HeaderMap) -> Option<String> {
+        let cookie = text(headers, "cookie").split("; ").find(|pair| pair.starts_with("r="))?;
+        match self.fault {
+            Fault::CookieAnewAt401 => Some(format!("{cookie}-anew; Path=/")),
+            Fault::CookieEmptiedAt401 => Some("r=; Path=/".into()),
+            _ => None,
         }
     }
 

@@ -10,6 +10,13 @@ impl Running {
     fn measured(&self) -> Measurement {
         Measurement::by_profile(&self.url, PROFILE)
     }
+
+    /// Suspended as it says, and activated by a command.
+    fn hooked(&self, suspend: &str, activate: &[&str]) -> Measurement {
+        let others = PROFILE.split("suspend =").next().unwrap();
+        let hooks = format!("suspend = {{ {suspend} }}\nactivate = {{ run = {activate:?} }}\n");
+        Measurement::by_profile(&self.url, &format!("{others}{hooks}"))
+    }
 }
 
 #[test]
@@ -58,6 +65,60 @@ fn a_fault_about_who_may_is_found() {
     found(Fault::ForgeryEndsSession, &["C33.1"], &[]);
     found(Fault::OneSession, &["C36.1"], &[]);
     found(Fault::LimitIs401, &["C43.1"], &[]);
+    found(Fault::FirstIsServedAsSecond, &[], &["C02.1"]);
+    found(Fault::SecondIsServedAsFirst, &[], &["C02.1"]);
+}
+
+#[test]
+fn two_people_cannot_be_told_apart_by_what_is_nobodys() {
+    let running = planted(Fault::None);
+    let profile = PROFILE.replace("\"/me\"", "\"/activate\"");
+    let verdicts = Measurement::by_profile(&running.url, &profile).with(&["--only", "C02"]).verdicts(0);
+    assert!(verdicts["C02.1"].1.contains("two people alike"), "{verdicts:#?}");
+}
+
+/// What a browser of nobody's has ended is not laid to the account of the scenarios that come next.
+#[test]
+fn a_browser_that_is_served_and_cannot_refresh_is_not_looked_through() {
+    let only = ["--only", "C32.1", "--only", "C33.1", "--only", "C19.2"];
+    let verdicts = planted(Fault::PreflightEndsSessions).measured().with(&only).verdicts(0);
+    said(&verdicts, "holds", &["C32.1", "C33.1", "C19.2"]);
+}
+
+#[test]
+fn a_limit_is_waited_for_and_is_no_refusal() {
+    let running = planted(Fault::None);
+    let limited = |times: u32, ids: &[&str]| {
+        running.planted.sessions.lock().unwrap().limited = times;
+        let only: Vec<_> = ids.iter().flat_map(|id| ["--only", id]).collect();
+        running.measured().with(&only).verdicts(0)
+    };
+    said(&limited(2, &["C19.1"]), "holds", &["C19.1"]);
+    said(&limited(1, &["C18.1"]), "holds", &["C18.1"]);
+    let verdicts = limited(u32::MAX, &["C08.1", "C19.1", "C18.1"]);
+    assert!(
+        verdicts.values().all(|(verdict, why)| verdict == "not_tested" && why.contains("429")),
+        "{verdicts:#?}"
+    );
+}
+
+#[test]
+fn whether_a_403_signs_out_is_what_the_profile_says() {
+    let signs_out = |statuses: &str| {
+        let profile = PROFILE.replace("signs_out = [401]", &format!("signs_out = [{statuses}]"));
+        let running = planted(Fault::CallLimitIs403);
+        let measurement = Measurement::by_profile(&running.url, &profile).with(&["--only", "C43.2"]);
+        measurement.verdicts(1).remove("C43.2").unwrap().0
+    };
+    assert_eq!((signs_out("401").as_str(), signs_out("401, 403").as_str()), ("wrong", "signs_out"));
+}
+
+#[test]
+fn an_address_can_say_who_it_is_about() {
+    let profile = PROFILE.replace("\"/me\"", "\"/me/{email}\"");
+    let running = planted(Fault::None);
+    let verdicts = Measurement::by_profile(&running.url, &profile).with(&["--only", "C29.1"]).verdicts(0);
+    said(&verdicts, "holds", &["C29.1"]);
 }
 
 #[test]
@@ -72,15 +133,46 @@ fn a_fault_of_what_is_blocked_or_broken_is_found() {
 fn nobody_stays_suspended_because_a_measurement_was_interrupted() {
     let running = planted(Fault::None);
     let folder = tempfile::tempdir().unwrap();
-    let mended = folder.path().join("mended");
-    // As from the terminal, while the account is suspended.
-    let interrupts = r#"suspend = { run = ["sh", "-c", "kill -INT $PPID; sleep 60"] }"#;
-    let hooks = format!("{interrupts}\nactivate = {{ run = [\"touch\", {mended:?}] }}\n");
-    let others = PROFILE.split("suspend =").next().unwrap();
-    let measurement = Measurement::by_profile(&running.url, &format!("{others}{hooks}"));
-    let printed = measurement.run(&["--only", "C04", "--only", "C17", "--only", "C36"]).expect(3);
-    assert!(printed.out.contains("it was interrupted") && !printed.out.contains("C17.1"), "{printed:?}");
-    assert!(mended.exists());
+    // As from the terminal, from a supervisor, and when the terminal is closed, while the account is suspended.
+    for signal in ["INT", "TERM", "HUP"] {
+        let mended = folder.path().join(signal);
+        let suspend = format!(r#"run = ["sh", "-c", "kill -{signal} $PPID; sleep 60"]"#);
+        let measurement = running.hooked(&suspend, &["touch", mended.to_str().unwrap()]);
+        let printed = measurement.run(&["--only", "C04", "--only", "C17", "--only", "C36"]).expect(3);
+        assert!(printed.out.contains("it was interrupted") && !printed.out.contains("C17.1"), "{printed:?}");
+        assert!(mended.exists(), "{signal}");
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_back_stops_the_measurement_and_is_said_above_all_else() {
+    let running = planted(Fault::SuspensionIs401);
+    let measurement = running.hooked(r#"call = { url = "/suspend" }"#, &["sh", "-c", "exit 7", "{email}"]);
+    let printed = measurement.run(&["--only", "C04", "--only", "C43.2"]).expect(3);
+    let left = "put it right by hand with hooks.activate: `sh -c exit 7 {email}`";
+    assert!(printed.err.contains("ada@example.com is left after hooks.suspend"), "{printed:?}");
+    assert!(printed.err.contains(left) && printed.out.contains(left), "{printed:?}");
+    assert!(!printed.out.contains("C43.2"), "{printed:?}");
+}
+
+#[test]
+fn what_could_not_be_taken_back_is_tried_once_more() {
+    let running = planted(Fault::None);
+    let folder = tempfile::tempdir().unwrap();
+    let once = format!("test -e {0} || ! touch {0}", folder.path().join("tried").display());
+    let measurement = running.hooked(r#"run = ["true"]"#, &["sh", "-c", &once]);
+    let printed = measurement.run(&["--only", "C04", "--only", "C43.2"]).expect(3);
+    assert!(printed.out.contains("at the second try only") && !printed.out.contains("C43.2"), "{printed:?}");
+    assert!(!printed.err.contains("by hand"), "{printed:?}");
+}
+
+/// However many requests were sent, the one that takes a hook back is sent as well.
+#[test]
+fn a_limit_of_requests_leaves_nobody_suspended() {
+    let running = planted(Fault::None);
+    let verdicts = running.measured().with(&["--only", "C04", "--requests-max", "6"]).verdicts(0);
+    assert!(verdicts["C04.1"].1.contains("--requests-max"), "{verdicts:#?}");
+    assert!(!running.planted.sessions.lock().unwrap().is_suspended);
 }
 
 #[test]
@@ -107,6 +199,22 @@ fn a_fault_of_cookies_is_found() {
     found(Fault::ShortCookie, &["C09.1"], &[]);
     found(Fault::SessionCookie, &["C09.1", "C15.1"], &[]);
     found(Fault::ReadableCookie, &[], &["C27.1"]);
+    found(Fault::CookieEmptiedAt401, &["C08.4"], &[]);
+}
+
+#[test]
+fn a_cookie_that_browsers_keep_is_not_complained_about() {
+    let verdicts = planted(Fault::CookieAnewAt401).measured().with(&["--only", "C08.4"]).verdicts(0);
+    said(&verdicts, "holds", &["C08.4"]);
+    // Here it is kept; elsewhere it would be dropped.
+    let verdicts = planted(Fault::SecureCookie).measured().with(&["--only", "C34.1"]).verdicts(0);
+    assert!(verdicts["C34.1"].1.contains("of this machine"), "{verdicts:#?}");
+    // Whom nobody promised to be remembered is not signed out with the window.
+    let unpromised = PROFILE.replace("remembered_lifetime = \"20d\", ", "");
+    let unpromised = unpromised.replace(", remember = \"{remember}\"", "");
+    let running = planted(Fault::SessionCookie);
+    let verdicts = Measurement::by_profile(&running.url, &unpromised).with(&["--only", "C15"]).verdicts(0);
+    said(&verdicts, "not_tested", &["C15.1"]);
 }
 
 #[test]
