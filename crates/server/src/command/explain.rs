@@ -74,19 +74,26 @@ pub async fn run(global: &Global, args: ExplainArgs) -> Outcome {
         return Err(Failure::Finding(unknown(global, store, &asked).await?));
     }
     let cases = Case::gather(store, records, now).await?;
-    let whole = |case: &&Case| args.all || !matches!(asked, Asked::User(_)) || case.is_worth_telling();
-    let most = if args.all || !matches!(asked, Asked::User(_)) { usize::MAX } else { 1 };
-    let told: Vec<&Case> = cases.iter().filter(whole).take(most).collect();
+    let is_list = matches!(asked, Asked::User(_));
+    let told: Vec<&Case> = match is_list && !args.all {
+        true => cases
+            .iter()
+            .filter(|case| case.is_worth_telling())
+            .max_by_key(|case| case.moment())
+            .into_iter()
+            .collect(),
+        false => cases.iter().collect(),
+    };
     print(global, &document(&args.asked, &cases, &told), || {
-        if matches!(asked, Asked::User(_)) {
-            list(&cases, told.is_empty(), now);
+        if is_list {
+            list(&cases, now);
         }
         told.iter().for_each(|case| sections::print(case));
     });
     Ok(())
 }
 
-/// A user's sessions that were in use in the last [`OF_USER`]; what was over last comes first.
+/// A user's sessions that were not over before the last [`OF_USER`], newest first.
 async fn of_user(store: &dyn Store, text: &str, now: Timestamp) -> Result<Vec<SessionRecord>, Failure> {
     let user = user_id(store, text).await.map_err(|failure| match failure {
         Failure::Finding(message) => {
@@ -96,60 +103,52 @@ async fn of_user(store: &dyn Store, text: &str, now: Timestamp) -> Result<Vec<Se
         other => other,
     })?;
     let mut records = store.session_list(user, true, SESSIONS_LISTED_MAX, now).await?;
-    records.retain(|record| until(record, now) + OF_USER >= now);
-    records.sort_by_key(|record| std::cmp::Reverse((until(record, now), record.session.id)));
+    records.retain(|record| case::until(record, now) + OF_USER >= now);
     Ok(records)
-}
-
-/// When a session was over; now, if it is not.
-fn until(record: &SessionRecord, now: Timestamp) -> Timestamp {
-    record.session.ended.as_ref().map_or(now, |end| end.at).min(record.session.expires_at).min(now)
 }
 
 /// What to do where nothing is found.
 async fn unknown(global: &Global, store: &dyn Store, asked: &Asked) -> Result<String, Failure> {
-    let retention = humantime::format_duration(global.config()?.store.retention.0);
-    let kept = format!("Sessions are kept for {retention} after their end (`store.retention`).");
-    let (what, names): (String, Box<dyn Fn(&ClientReport) -> bool + Send>) = match asked {
-        Asked::Receipt(receipt) => {
-            let text = receipt.to_string();
-            let names = move |report: &ClientReport| report.claims.receipt.as_ref() == Some(&text);
-            (format!("no session ended with the receipt {receipt}\n{kept}"), Box::new(names))
-        }
-        Asked::Session(id) => {
-            let id = *id;
-            let begun = format!("By its id it was begun at {}. {kept}", id.made_at());
-            (format!("there is no session {id}\n{begun}"), Box::new(move |report| case::names(report, id)))
-        }
+    let what = match asked {
+        Asked::Receipt(receipt) => format!("no session ended with the receipt {receipt}"),
+        Asked::Session(id) => format!("there is no session {id}; by its id it was begun at {}", id.made_at()),
         Asked::User(text) => {
             let days = OF_USER.as_secs() / 86_400;
-            let hint =
-                "Older ones: `tenure session list --all`. What was done to them: `tenure acts usr_...`.";
-            let text = super::shown(text);
-            return Ok(format!("{text} has had no session in the last {days} days\n{kept}\n{hint}"));
+            format!("{} has had no session in the last {days} days", super::shown(text))
         }
     };
-    let reports = reports_since(store, Timestamp::from_ms(0), names).await?;
-    let named = match reports.as_slice() {
-        [] => "No browser's report names it either.".to_owned(),
-        [.., (_, last)] => {
-            let count = reports.len();
-            format!(
-                "{count} report(s) of browsers name it, the last of {}: `tenure logouts tail`.",
-                last.received_at
-            )
-        }
-    };
-    Ok(format!("{what}\n{named}\nIs this the right database? `--data` and `postgres.url` say which."))
+    let retention = said::span_text(global.config()?.store.retention.0);
+    let kept = format!("Sessions are kept for {retention} after their end (`store.retention`).");
+    let named = reports_of(store, asked).await?;
+    Ok(format!("{what}\n{kept}\n{named}\nIs this the right database? `--data` and `postgres.url` say which."))
 }
 
-fn list(cases: &[Case], is_all: bool, now: Timestamp) {
+/// What browsers say of something that is not there.
+async fn reports_of(store: &dyn Store, asked: &Asked) -> Result<String, Failure> {
+    let names = |report: &ClientReport| match asked {
+        Asked::Receipt(receipt) => report.claims.receipt.as_deref() == Some(receipt.as_str()),
+        Asked::Session(id) => {
+            report.claims.session == Some(*id) || report.verified.is_some_and(|(verified, _)| verified == *id)
+        }
+        Asked::User(text) => report.verified.is_some_and(|(_, user)| user.to_string() == *text),
+    };
+    let reports = reports_since(store, Timestamp::from_ms(0), names).await?;
+    Ok(match reports.last() {
+        None => "No browser's report names it either.".into(),
+        Some((_, last)) => {
+            let (count, at) = (reports.len(), last.received_at);
+            format!("{count} report(s) of browsers name it, the last of {at}: `tenure logouts tail`.")
+        }
+    })
+}
+
+fn list(cases: &[Case], now: Timestamp) {
     for case in cases {
         println!("{}  {}", session::line(&case.record, now), case.verdict.cause.as_str());
     }
-    match is_all {
-        true => println!("\nNone of these ended, and no browser reported a sign-out from one."),
-        false => println!(),
+    match cases.iter().any(Case::is_worth_telling) {
+        true => println!(),
+        false => println!("\nNone of these ended, and no browser reported a sign-out from one."),
     }
 }
 

@@ -70,7 +70,15 @@ impl Said {
     }
 }
 
-/// To the second, as in `19days 23h 5m 2s`.
+/// To the second, as in `19d 23h 5m`: days are what people count sessions by.
 pub fn span_text(span: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(span.as_secs())).to_string()
+    let mut rest = span.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")].map(|(length, unit)| {
+        let count = rest / length;
+        rest %= length;
+        (count, unit)
+    });
+    let said = units.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}"));
+    let said: Vec<_> = said.collect();
+    if said.is_empty() { "0s".into() } else { said.join(" ") }
 }

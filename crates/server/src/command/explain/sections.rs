@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 use tenure_domain::ends::End;
 use tenure_domain::explain::{Cause, Scenario, Sighting, account_of};
 use tenure_domain::time::Timestamp;
-use tenure_store::ClientReport;
 
-use super::case::{Case, Report, seen_at};
+use super::case::{Case, Report};
 use super::said::{Said, Section, span_text};
 use crate::command::{act, logouts, session, shown};
 use crate::routes::auth::device;
@@ -106,7 +105,7 @@ fn sentence(case: &Case) -> String {
             format!("This browser held an old copy of the session and was refused alone: {stands}.{later}")
         }
         Cause::Unexplained(_) => {
-            let told = case.report().map(|report| telling(case, &report.report)).unwrap_or_default();
+            let told = case.report().map(telling).unwrap_or_default();
             let verdict = "unexplained: the front end signed the person out by itself";
             format!("{verdict}; {stands}. It reported {told}.{later}")
         }
@@ -114,8 +113,8 @@ fn sentence(case: &Case) -> String {
 }
 
 /// A report in a few words: type, page, release and idle time.
-fn telling(case: &Case, report: &ClientReport) -> String {
-    let claims = &report.claims;
+fn telling(report: &Report) -> String {
+    let claims = &report.report.claims;
     let mut told = claims.kind.to_string();
     let mut add = |before: &str, text: Option<String>| {
         if let Some(text) = text {
@@ -126,7 +125,7 @@ fn telling(case: &Case, report: &ClientReport) -> String {
     add(" on page ", claims.location.clone());
     add(" of release ", claims.release.clone());
     add(" after idling for ", claims.idle.map(span_text));
-    add(" ", (!case.is_verified(report)).then(|| "(claimed, not verified)".into()));
+    add(" ", (!report.is_verified()).then(|| "(claimed, not verified)".into()));
     told
 }
 
@@ -187,24 +186,15 @@ fn when(case: &Case) -> Section {
     section.say("last_refresh", Said::At(case.record.last_used_at));
     section.say("promised_until", Said::At(session.expires_at));
     section.say("ended", end(case).map(|end| Said::At(end.at)));
-    if let Some(Report { report, .. }) = case.report() {
-        section.say("seen_by_browser", Said::At(seen_at(report)));
+    if let Some(Report { report, seen_at, .. }) = case.report() {
+        section.say("seen_by_browser", Said::At(*seen_at));
         section.say("report_received", Said::At(report.received_at));
         section.say("idle", report.claims.idle.map(Said::Span));
     }
-    let moment = moment(case);
+    let moment = case.moment();
     section.say("after_sign_in", Said::Span(moment.since(session.created_at)));
     section.say("time_left_then", Said::Span(session.expires_at.since(moment)));
     section
-}
-
-/// The moment that the verdict is about.
-fn moment(case: &Case) -> Timestamp {
-    match case.verdict.cause {
-        Cause::Alive => case.now,
-        Cause::Ended | Cause::EndReported | Cause::TimeOver => super::until(&case.record, case.now),
-        _ => case.report().map_or(case.now, |report| seen_at(&report.report)),
-    }
 }
 
 fn where_(case: &Case) -> Section {
@@ -231,9 +221,9 @@ fn how(case: &Case) -> Section {
     let (base, head) = (rotation.base.0, rotation.head.0);
     section.say("generations", Said::words(format!("{base} to {head} are accepted")));
     section.say("old_copy_seen", rotation.contested_at.map(Said::At));
-    if let Some(Report { report, .. }) = case.report() {
-        let claims = &report.claims;
-        section.say("report_verified", Said::Is(case.is_verified(report)));
+    if let Some(report) = case.report() {
+        let claims = &report.report.claims;
+        section.say("report_verified", Said::Is(report.is_verified()));
         section.say("had_access_token", claims.has_token.map(Said::Is));
         section.say("had_session", claims.has_refresh_token.map(Said::Is));
         section.say("was_signed_in", claims.is_authenticated.map(Said::Is));
@@ -290,9 +280,9 @@ fn timeline(case: &Case) -> Vec<Moment> {
     if let Some(at) = session.rotation.contested_at {
         add(at, "contest", "an old copy of the session's cookie was presented".into());
     }
-    for Report { report, sighting, .. } in &case.reports {
-        let words = format!("{}: {}", telling(case, report), words_for(*sighting));
-        add(seen_at(report), "report", words);
+    for report in &case.reports {
+        let words = format!("{}: {}", telling(report), words_for(report.sighting));
+        add(report.seen_at, "report", words);
     }
     match end(case) {
         Some(end) => {
