@@ -15,8 +15,10 @@ pub struct Reported<'a> {
     /// The reason of the end that the browser was told, or a word of the client's own.
     pub reason: Option<&'a str>,
     pub receipt: Option<&'a str>,
-    /// When it was seen: by the browser's clock, never later than it was received.
+    /// When it was seen, by the browser's clock; never later than it was received.
     pub at: Timestamp,
+    /// By ours.
+    pub received_at: Timestamp,
     /// Whether an authentic access token of the session came with it.
     pub is_verified: bool,
 }
@@ -161,7 +163,12 @@ pub fn sighting(session: &Session, report: &Reported<'_>) -> Sighting {
 }
 
 fn is_of_the_end(session: &Session, report: &Reported<'_>) -> bool {
-    let Some(end) = &session.ended else { return report.at + EXPIRY_GRACE >= session.expires_at };
+    // Clocks of browsers may be a little behind.
+    let is_seen_by = |at: Timestamp| report.at + EXPIRY_GRACE >= at;
+    if is_seen_by(session.expires_at) {
+        return true;
+    }
+    let Some(end) = &session.ended else { return false };
     if report.receipt == Some(end.receipt.as_str()) || report.reason == Some(end.reason.as_str()) {
         return true;
     }
@@ -172,8 +179,7 @@ fn is_of_the_end(session: &Session, report: &Reported<'_>) -> bool {
         }
         // Whom a front end has signed out signs in again at once: of what came before, this is the consequence.
         EndReason::ReplacedBySignIn => report.at >= end.at,
-        // Clocks of browsers may be a little behind.
-        _ => report.at + EXPIRY_GRACE >= end.at.min(session.expires_at),
+        _ => report.received_at >= end.at && is_seen_by(end.at),
     }
 }
 
@@ -284,7 +290,7 @@ mod tests {
     }
 
     fn report(kind: ReportKind, at: Timestamp) -> Reported<'static> {
-        Reported { kind, reason: None, receipt: None, at, is_verified: true }
+        Reported { kind, reason: None, receipt: None, at, received_at: at, is_verified: true }
     }
 
     /// Asked two hours after the sign-in.
@@ -361,7 +367,10 @@ mod tests {
             check(&revoked, &[named], Cause::EndReported, Some(0));
         }
         check(&revoked, &[Reported { receipt: Some("R-0000-0000"), ..early }], by_itself, Some(0));
-        check(&revoked, &[report(kind, at(59))], Cause::EndReported, Some(0));
+        // By a clock that is a minute behind, and before it.
+        let behind = Reported { received_at: at(60), ..report(kind, at(59)) };
+        check(&revoked, &[behind], Cause::EndReported, Some(0));
+        check(&revoked, &[report(kind, at(59))], by_itself, Some(0));
         // A sign-out that was made without a network.
         let wish = report(ReportKind::UserAction, at(25));
         check(&ended(EndReason::SignedOut), &[wish], Cause::EndReported, Some(0));

@@ -164,6 +164,7 @@ fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a> {
         reason: report.claims.reason.as_deref(),
         receipt: report.claims.receipt.as_deref(),
         at: seen_at(report, session),
+        received_at: report.received_at,
         is_verified: is_verified(report),
     }
 }

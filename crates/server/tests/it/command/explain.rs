@@ -28,7 +28,7 @@ async fn ended(app: &TestApp, cli: &Cli, reason: EndReason) -> (User, Browser) {
     let mut browser = app.browser();
     browser.device_id = Some("laptop".into());
     browser.login(&user.email, PASSWORD, reason != EndReason::ShortLifetime).await.expect(200);
-    app.clock.advance(MINUTE);
+    app.clock.advance(5 * MINUTE);
     let by_command = |arguments: &[&str]| {
         cli.run_with(&[arguments, &["--reason", "asked"]].concat(), "quite another password\n").expect(0);
     };
@@ -67,9 +67,9 @@ async fn ended(app: &TestApp, cli: &Cli, reason: EndReason) -> (User, Browser) {
         }
         // Nothing limits the number of sessions yet.
         EndReason::SessionLimit => {
-            let columns = "ended_at = 1795000000000, end_reason = 'session_limit', end_actor = 'policy', \
-                           receipt = 'R-0000-0001'";
-            app.sql(&format!("UPDATE session SET {columns} WHERE id = {}", app.row_of(&session)));
+            let (at, row) = (app.clock.get().as_ms(), app.row_of(&session));
+            let end = "end_reason = 'session_limit', end_actor = 'policy', receipt = 'R-0000-0001'";
+            app.sql(&format!("UPDATE session SET ended_at = {at}, {end} WHERE id = {row}"));
         }
     }
     (user, browser)
@@ -171,18 +171,26 @@ async fn a_front_end_that_signs_people_out_by_itself_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_browser_that_reports_our_own_end_is_believed() {
-    let (app, cli) = beside_a_server().await;
-    let browser = app.signed_in(&app.user("ada").await).await;
-    cli.run(&["session", "end", &browser.session, "--reason", "lost laptop"]).expect(0);
-    let problem = browser.send_refresh().await.expect(401).problem("session_revoked");
-    let body = json!({ "type": "REFRESH_FAILED", "reason": "admin_revoked", "receipt": problem["receipt"], "timestamp": 1 });
+async fn a_browser_that_reports_our_own_end_is_believed_and_one_that_was_faster_is_not() {
+    let (app, cli) = beside_a_server_begun(HOUR).await;
+    let user = app.user("ada").await;
+    let end = |browser: &Browser| cli.json(&["session", "end", &browser.session, "--reason", "lost laptop"]);
+    let told = app.signed_in(&user).await;
+    let receipt = end(&told)[0]["receipt"].clone();
     // Without a token, and without the session's name: the receipt is known to nobody else.
+    let body = json!({ "type": "REFRESH_FAILED", "reason": "x", "receipt": receipt, "timestamp": 1 });
     app.client.post("/api/v1/auth/logout-event", &body).send().await.expect(202);
-    let found = explained(&cli, problem["receipt"].as_str().unwrap());
+    let found = explained(&cli, receipt.as_str().unwrap());
     assert_eq!(found["verdict"], "end_reported", "{found}");
     assert!(found["what"]["verdict"].as_str().unwrap().contains("reported this very end"));
     assert_eq!((&found["scenario"], &found["how"]["report_verified"]), (&Value::Null, &json!(false)));
+    // Just before an end is not of it.
+    let faster = app.signed_in(&user).await;
+    report(&app, &faster, json!({ "type": "AUTH_ERROR" })).await;
+    end(&faster);
+    let found = explained(&cli, &faster.session);
+    assert_eq!((&found["verdict"], &found["scenario"]), (&json!("unexplained"), &json!("C")), "{found}");
+    assert!(found["what"]["verdict"].as_str().unwrap().contains("Later: The session was revoked"), "{found}");
 }
 
 #[tokio::test]
