@@ -1,4 +1,5 @@
-//! `tenure explain`: why somebody was signed out, from what the database holds. It writes nothing.
+//! `tenure explain`: why somebody was signed out, from what the database holds. It writes nothing; a file of SQLite is
+//! brought up to date when it is opened, as by every command.
 
 mod case;
 mod said;
