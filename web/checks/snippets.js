@@ -9,7 +9,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const COMPILER = join(ROOT, "node_modules/typescript/bin/tsc");
 const CODE = ["ts", "tsx", "js"];
 /** What is not compiled. Another name for a language we compile would slip through, so any other is an error. */
-const OTHERS = ["sh", "console", "text", "html", "css", "json", "toml"];
+const OTHERS = ["sh", "console", "text", "html", "css", "json", "toml", "yaml"];
 
 /**
  * Code blocks of a page: language, first line of the code, the code. A block may say `name=main.js` behind its

@@ -35,12 +35,6 @@ macro_rules! id {
                 Self(uuid::Builder::from_unix_timestamp_millis(ms, &entropy).into_uuid())
             }
 
-            /// When it was made; of one that was made by hand, some time.
-            pub fn made_at(&self) -> Timestamp {
-                let [a, b, c, d, e, f, ..] = *self.as_bytes();
-                Timestamp::from_ms(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
-            }
-
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
@@ -121,6 +115,12 @@ id!(
 );
 
 impl SessionId {
+    /// When it was made, by the clock of whoever made it (RFC 9562 section 5.7).
+    pub fn made_at(&self) -> Timestamp {
+        let ms = self.as_bytes().iter().take(6).fold(0, |ms, byte| (ms << 8) | i64::from(*byte));
+        Timestamp::from_ms(ms)
+    }
+
     /// The first eight hexadecimal digits of the id's random part: what the session's cookie is named by
     /// (protocol.md section 7).
     pub fn cookie_suffix(&self) -> String {
@@ -151,6 +151,23 @@ impl ReceiptId {
         Self(text)
     }
 
+    /// A receipt as somebody reads or types it: in small letters, with or without its dashes, and with the letters that
+    /// Crockford's base 32 takes for digits. None for what cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain: String =
+            text.trim().chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
+        let digits = plain.strip_prefix('R').filter(|digits| digits.len() == 8)?;
+        let digit = |c| match c {
+            'O' => Some('0'),
+            'I' | 'L' => Some('1'),
+            '0'..='9' | 'A'..='Z' if c != 'U' => Some(c),
+            _ => None,
+        };
+        let digits: String = digits.chars().map(digit).collect::<Option<_>>()?;
+        let (first, second) = digits.split_at_checked(4)?;
+        Some(Self(format!("R-{first}-{second}")))
+    }
+
     /// A receipt id as a store kept it.
     pub fn from_stored(text: String) -> Self {
         Self(text)
@@ -178,6 +195,7 @@ mod tests {
         assert!(early < late);
         assert_eq!(early.to_string().parse(), Ok(early));
         assert!(early.to_string().starts_with("ses_0000000003e8"));
+        assert_eq!(early.made_at(), Timestamp::from_ms(1_000));
     }
 
     #[test]
@@ -200,5 +218,29 @@ mod tests {
     fn receipts_are_short_and_sayable() {
         assert_eq!(ReceiptId::generate([0; 5]).as_str(), "R-0000-0000");
         assert_eq!(ReceiptId::generate([255; 5]).as_str(), "R-ZZZZ-ZZZZ");
+    }
+
+    #[test]
+    fn a_receipt_is_read_however_it_was_said() {
+        let said = |text| ReceiptId::parse(text).map(|receipt| receipt.to_string());
+        for text in ["R-10AB-Z9TD", " r-10ab-z9td\n", "R10ABZ9TD", "r-ioab-z9td", "R-LOAB-Z9TD"] {
+            assert_eq!(said(text).as_deref(), Some("R-10AB-Z9TD"), "{text}");
+        }
+        for text in [
+            "",
+            "R",
+            "R-10AB-Z9T",
+            "R-10AB-Z9TDX",
+            "10AB-Z9TD",
+            "R-10AB-Z9TU",
+            "R-1\u{e4}AB-Z9T",
+            "ada@example.com",
+        ] {
+            assert_eq!(said(text), None, "{text}");
+        }
+        for bytes in [[0; 5], [255; 5], [1, 2, 3, 4, 5]] {
+            let receipt = ReceiptId::generate(bytes);
+            assert_eq!(ReceiptId::parse(receipt.as_str()), Some(receipt));
+        }
     }
 }

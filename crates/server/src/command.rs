@@ -5,6 +5,7 @@ pub mod act;
 pub mod api_key;
 pub mod config;
 pub mod conformance;
+pub mod explain;
 pub mod keys;
 pub mod logouts;
 pub mod migrate;
@@ -74,6 +75,8 @@ enum Verb {
     /// Show and end sessions.
     #[command(subcommand)]
     Session(session::SessionVerb),
+    /// Explain why somebody was signed out: by their receipt, the session, or the user.
+    Explain(explain::ExplainArgs),
     /// Show the sign-outs that browsers reported.
     #[command(subcommand)]
     Logouts(logouts::LogoutsVerb),
@@ -173,6 +176,7 @@ fn run(cli: Cli) -> Outcome {
             Verb::ApiKey(verb) => api_key::run(&global, verb).await,
             Verb::Acts(args) => act::run(&global, args).await,
             Verb::Session(verb) => session::run(&global, verb).await,
+            Verb::Explain(args) => explain::run(&global, args).await,
             Verb::Logouts(verb) => logouts::run(&global, verb).await,
             Verb::Keys(verb) => keys::run(&global, verb).await,
             Verb::Migrate(verb) => migrate::run(&global, verb).await,
@@ -189,4 +193,13 @@ fn print(global: &Global, value: &serde_json::Value, human: impl FnOnce()) {
     } else {
         human();
     }
+}
+
+/// What somebody else wrote, for a terminal: it stays on its line, moves no cursor and turns no text around.
+fn shown(text: &str) -> String {
+    let plain = |c: char| match c {
+        '"' | '\'' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    text.chars().map(plain).collect()
 }

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tenure_domain::ends::{Actor, End, EndReason};
-use tenure_domain::id::{AccountId, SessionId, UserId};
+use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::{RefreshRules, Session, Standing};
@@ -356,6 +356,11 @@ pub trait Sessions: Send + Sync {
 
     /// One session, ended or not.
     async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>>;
+
+    /// The sessions that ended with this receipt, newest first, at most
+    /// [`SESSIONS_LISTED_MAX`](tenure_domain::limit::SESSIONS_LISTED_MAX). Nearly always one: of
+    /// ten million receipts a few dozen are given twice.
+    async fn session_find_by_receipt(&self, receipt: &ReceiptId) -> Result<Vec<SessionRecord>>;
 
     /// A user's sessions, newest first, at most `limit`; only live ones (neither ended nor expired at `now`)
     /// unless `with_ended`.

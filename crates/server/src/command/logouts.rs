@@ -129,7 +129,7 @@ fn stats_row(stats: &ClientReportStats, since: Timestamp) -> Value {
     row
 }
 
-fn row(number: ReportNumber, report: &ClientReport) -> Value {
+pub fn row(number: ReportNumber, report: &ClientReport) -> Value {
     let ClientReport { received_at, address, user_agent, browser, verified, claims } = report;
     json!({
         "number": number.0, "received_at": received_at, "address": address, "user_agent": user_agent,

@@ -9,7 +9,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{EndOrder, Ended, Scope, SessionRecord, Store};
 
 use super::place::{now, user_id};
-use super::{Failure, Global, Outcome, print};
+use super::{Failure, Global, Outcome, print, shown};
 
 #[derive(Subcommand)]
 pub enum SessionVerb {
@@ -121,7 +121,7 @@ fn ended_rows(ended: &[Ended]) -> Value {
     Value::Array(rows.collect())
 }
 
-fn row(record: &SessionRecord) -> Value {
+pub fn row(record: &SessionRecord) -> Value {
     let SessionRecord { session, device, last_used_at, refresh_count } = record;
     let end = session.ended.as_ref().map(|end| {
         json!({
@@ -138,13 +138,12 @@ fn row(record: &SessionRecord) -> Value {
     })
 }
 
-fn line(record: &SessionRecord, now: Timestamp) -> String {
+pub fn line(record: &SessionRecord, now: Timestamp) -> String {
     let session = &record.session;
     let state = match &session.ended {
         Some(end) => {
-            let note =
-                end.note.as_deref().map(|note| format!(" ({})", note.escape_debug())).unwrap_or_default();
-            format!("ended {} {} by {}{note}, receipt {}", end.at, end.reason, end.actor, end.receipt)
+            let note = end.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+            shown(&format!("ended {} {} by {}{note}, receipt {}", end.at, end.reason, end.actor, end.receipt))
         }
         None if session.is_expired(now) => format!("expired {}", session.expires_at),
         None => format!("alive until {}", session.expires_at),

@@ -2,7 +2,7 @@
 
 pub mod api_keys;
 pub mod check;
-mod device;
+pub mod device;
 pub mod entitlements;
 pub mod login;
 pub mod logout;

@@ -3,6 +3,7 @@
 mod account;
 mod config;
 mod conformance;
+mod explain;
 mod keys;
 mod logouts;
 mod migrate;
@@ -12,11 +13,18 @@ mod serve;
 mod session;
 mod user;
 
+use std::time::Duration;
+
 use crate::world::{Cli, Setup, TestApp};
 
 /// A running server whose clock starts at the real time, which is the command line's.
 async fn beside_a_server() -> (TestApp, Cli) {
-    let app = Setup::default().at_real_time().start().await;
+    beside_a_server_begun(Duration::ZERO).await
+}
+
+/// The same, begun that long ago.
+async fn beside_a_server_begun(ago: Duration) -> (TestApp, Cli) {
+    let app = Setup::default().begun(ago).start().await;
     let cli = app.cli().env("TENURE_ACTOR", "grace");
     (app, cli)
 }

@@ -47,6 +47,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0006_stripe.sql"),
     },
+    Step {
+        number: 7,
+        name: "receipts",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0007_receipts.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

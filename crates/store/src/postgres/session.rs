@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use tenure_domain::ends::{Actor, EndReason};
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{ReceiptId, SessionId, UserId};
+use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::{RefreshRules, Session};
 use tenure_domain::time::Timestamp;
@@ -44,6 +45,8 @@ const COUNT: &str = "SELECT count(*) FROM \
 const ESTIMATE: &str = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'session_live'::regclass";
 
 static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = $1"));
+
+static BY_RECEIPT: LazyLock<String> = LazyLock::new(|| record("s.receipt = $1 ORDER BY s.id DESC LIMIT $2"));
 
 static LIST_LIVE: LazyLock<String> = LazyLock::new(|| {
     record("s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $3 ORDER BY s.id DESC LIMIT $2")
@@ -130,6 +133,13 @@ impl Sessions for PostgresStore {
     async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>> {
         let row = self.db.get().await?.row(&FIND, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
         row.map(|row| crate::row::session_record(&mut Fields::of(&row))).transpose()
+    }
+
+    async fn session_find_by_receipt(&self, receipt: &ReceiptId) -> Result<Vec<SessionRecord>> {
+        let (receipt, limit) = (receipt.as_str(), integer(SESSIONS_LISTED_MAX));
+        let of_receipt = [(&receipt as _, Type::TEXT), (&limit as _, Type::INT8)];
+        let rows = self.db.get().await?.rows(&BY_RECEIPT, &of_receipt).await?;
+        Ok(row::readable(&rows, |columns| crate::row::session_record(columns)))
     }
 
     async fn session_list(

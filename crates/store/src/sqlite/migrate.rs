@@ -46,6 +46,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0006_stripe.sql"),
     },
+    Step {
+        number: 7,
+        name: "receipts",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0007_receipts.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

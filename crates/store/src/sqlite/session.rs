@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use rusqlite::{named_params, params};
 use tenure_domain::ends::{Actor, EndReason};
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{ReceiptId, SessionId, UserId};
+use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::{RefreshRules, Session};
 use tenure_domain::time::Timestamp;
@@ -35,6 +36,9 @@ const EXPIRED_BY: &str = "SELECT id FROM session \
 const COUNT: &str = "SELECT count(*) FROM session WHERE ended_at IS NULL AND expires_at > ?1";
 
 static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = :id"));
+
+static BY_RECEIPT: LazyLock<String> =
+    LazyLock::new(|| record("s.receipt = :receipt ORDER BY s.id DESC LIMIT :limit"));
 
 static LIST_LIVE: LazyLock<String> = LazyLock::new(|| {
     record(
@@ -101,6 +105,17 @@ impl Sessions for SqliteStore {
     async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>> {
         self.readers
             .read(move |conn| row::one(conn, &FIND, [id.as_bytes()], |columns| row::session_record(columns)))
+            .await
+    }
+
+    async fn session_find_by_receipt(&self, receipt: &ReceiptId) -> Result<Vec<SessionRecord>> {
+        let receipt = receipt.clone();
+        self.readers
+            .read(move |conn| {
+                let limit = row::integer(SESSIONS_LISTED_MAX);
+                let params = named_params! {":receipt": receipt.as_str(), ":limit": limit};
+                row::readable(conn, &BY_RECEIPT, params, |columns| row::session_record(columns))
+            })
             .await
     }
 

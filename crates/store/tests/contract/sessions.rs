@@ -1,7 +1,7 @@
 //! Sign-ins, ends by order, lists, counting, sweeping.
 
 use tenure_domain::ends::{Actor, EndReason};
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_store::{Device, EndOrder, NewSession, Scope, SessionCreated};
 
 use crate::world::{DAY, MINUTE, SECOND, T0, World, device, name_of, new_session, order};
@@ -108,6 +108,35 @@ async fn an_end_keeps_its_reason_actor_time_note_and_receipt_and_happens_once() 
         assert_eq!(stored.as_ref(), Some(&ended.end));
         let second = end(order(EndReason::SignedOut), T0 + MINUTE).await;
         assert_eq!((second[0].newly, &second[0].end), (false, &ended.end));
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_finds_every_session_that_ended_with_it_newest_first() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let sessions =
+            [world.sign_in(&ada).await, world.sign_in_at(&ada, device("laptop"), T0 + SECOND).await];
+        let mut receipts = Vec::new();
+        for session in &sessions {
+            let by_user = order(EndReason::SignedOut);
+            let ended = world.store.session_end(ada.id, Scope::One(session.id), false, by_user, T0 + MINUTE);
+            receipts.push(ended.await.unwrap().remove(0).end.receipt);
+        }
+        let alive = world.sign_in(&ada).await;
+        let found = async |receipt: &ReceiptId| world.store.session_find_by_receipt(receipt).await.unwrap();
+        for (session, receipt) in sessions.iter().zip(&receipts) {
+            let record = world.store.session_find(session.id).await.unwrap().unwrap();
+            assert_eq!(found(receipt).await, [record]);
+        }
+        assert_eq!(found(&ReceiptId::from_stored("R-NOBODY".into())).await, []);
+        assert_eq!(found(&ReceiptId::from_stored(String::new())).await, []);
+        // Drawn twice, as happens among ten million.
+        let id = world.id(&sessions[1]);
+        world.backend.sql(&format!("UPDATE session SET receipt = '{}' WHERE id = {id}", receipts[0]));
+        let ids: Vec<_> = found(&receipts[0]).await.into_iter().map(|record| record.session.id).collect();
+        assert_eq!(ids, [sessions[1].id, sessions[0].id]);
+        assert_eq!(name_of(&world.refresh(&world.jar(&alive), T0 + MINUTE).await), "served");
     }
 }
 

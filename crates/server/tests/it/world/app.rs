@@ -177,7 +177,12 @@ impl Setup {
 
     /// The virtual clock starts at the real time, where other processes look at the same rows.
     pub fn at_real_time(self) -> Self {
-        Self { start: SystemClock.now(), ..self }
+        self.begun(Duration::ZERO)
+    }
+
+    /// The virtual clock starts that long before the real time.
+    pub fn begun(self, ago: Duration) -> Self {
+        Self { start: SystemClock.now() - ago, ..self }
     }
 
     pub async fn start(self) -> TestApp {

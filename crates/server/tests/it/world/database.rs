@@ -98,12 +98,40 @@ impl Database {
                     std::fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
                 files.map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
             }
+            Self::Postgres(_) => {
+                self.rows().into_iter().map(|(table, rows)| (table, rows.into_bytes())).collect()
+            }
+        }
+    }
+
+    /// All rows of all tables, however they lie on disk.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        match self {
+            Self::File(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                let read = |sql: &str| {
+                    let mut statement = connection.prepare(sql).unwrap();
+                    let columns = statement.column_count();
+                    let row = |row: &rusqlite::Row<'_>| {
+                        (0..columns).map(|column| row.get::<_, rusqlite::types::Value>(column)).collect()
+                    };
+                    let rows = statement.query_map((), row).unwrap();
+                    rows.map(|row: rusqlite::Result<Vec<_>>| row.unwrap()).collect::<Vec<_>>()
+                };
+                let tables = read("SELECT name FROM sqlite_schema WHERE type = 'table'");
+                let name = |row: Vec<rusqlite::types::Value>| match &row[0] {
+                    rusqlite::types::Value::Text(name) => name.clone(),
+                    other => panic!("{other:?}"),
+                };
+                let rows = |table: &String| format!("{:?}", read(&format!(r#"SELECT * FROM "{table}""#)));
+                tables.into_iter().map(name).map(|table| (table.clone(), rows(&table))).collect()
+            }
             Self::Postgres(database) => {
                 let tables = database.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'");
                 let tables = tables.into_iter().filter_map(|mut row| row.remove(0));
                 let rows = |table: &String| database.sql(&format!(r#"SELECT t::text FROM "{table}" t"#));
                 let text = |table: &String| rows(table).into_iter().flatten().flatten().collect::<String>();
-                tables.map(|table| (table.clone(), text(&table).into_bytes())).collect()
+                tables.map(|table| (table.clone(), text(&table))).collect()
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tenure_domain::api_key::ApiKeyHash;
-use tenure_domain::id::{AccountId, ApiKeyId, SessionId, UserId};
+use tenure_domain::id::{AccountId, ApiKeyId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::RefreshRules;
@@ -140,6 +140,10 @@ impl Sessions for FaultyStore {
 
     async fn session_find(&self, id: SessionId) -> Result<Option<SessionRecord>> {
         verb!(self, session_find(id))
+    }
+
+    async fn session_find_by_receipt(&self, receipt: &ReceiptId) -> Result<Vec<SessionRecord>> {
+        verb!(self, session_find_by_receipt(receipt))
     }
 
     async fn session_list(

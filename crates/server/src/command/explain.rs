@@ -1,0 +1,167 @@
+//! `tenure explain`: why somebody was signed out, from what the database holds. It writes nothing; a file of SQLite is
+//! brought up to date when it is opened, as by every command.
+
+mod case;
+mod said;
+mod sections;
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use tenure_domain::id::{ReceiptId, SessionId};
+use tenure_domain::limit::SESSIONS_LISTED_MAX;
+use tenure_domain::time::Timestamp;
+use tenure_store::{ClientReport, SessionRecord, Store};
+
+use self::case::{Case, reports_since};
+use super::place::{now, user_id};
+use super::{Failure, Global, Outcome, print, session};
+
+/// How far back the sessions of a user are looked at: as long as one that is remembered lasts.
+const OF_USER: Duration = Duration::from_secs(20 * 86_400);
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tenure explain R-7K3M-Q9TD        what somebody reads to you from the sign-in page
+  tenure explain ses_...            a session of `session list` or of a log line
+  tenure explain ada@example.com    the last 20 days of a user
+
+It prints WHAT happened, WHY, WHEN, WHERE and HOW, and everything in the order of time.
+A report of a sign-out from a session that is alive is a mistake of the front end: \"unexplained\".
+Exit code 1: nothing is known of what was asked for.")]
+pub struct ExplainArgs {
+    /// A receipt (R-...), a session (ses_...), or a user (usr_... or e-mail).
+    #[arg(value_name = "RECEIPT|SESSION|USER")]
+    asked: String,
+    /// Of a user: explain every session, not only the newest that ended or was reported.
+    #[arg(long)]
+    all: bool,
+}
+
+enum Asked {
+    Receipt(ReceiptId),
+    Session(SessionId),
+    /// Id or e-mail.
+    User(String),
+}
+
+impl Asked {
+    fn read(text: &str) -> Result<Self, Failure> {
+        if text.starts_with("ses_") {
+            let id = text.parse().map_err(|error| Failure::Usage(format!("{text}: {error}")))?;
+            return Ok(Asked::Session(id));
+        }
+        if text.starts_with("usr_") || text.contains('@') {
+            return Ok(Asked::User(text.to_owned()));
+        }
+        ReceiptId::parse(text).map(Asked::Receipt).ok_or_else(|| {
+            let forms = "a receipt (R-7K3M-Q9TD), a session (ses_...), a user (usr_...) or an e-mail";
+            Failure::Usage(format!("`{}` is none of: {forms}", super::shown(text)))
+        })
+    }
+}
+
+pub async fn run(global: &Global, args: ExplainArgs) -> Outcome {
+    let asked = Asked::read(&args.asked)?;
+    let store = &*global.open_store().await?;
+    let now = now();
+    let records = match &asked {
+        Asked::Receipt(receipt) => store.session_find_by_receipt(receipt).await?,
+        Asked::Session(id) => store.session_find(*id).await?.into_iter().collect(),
+        Asked::User(text) => of_user(store, text, now).await?,
+    };
+    if records.is_empty() {
+        return Err(Failure::Finding(unknown(global, store, &asked).await?));
+    }
+    let cases = Case::gather(store, records, now).await?;
+    let is_list = matches!(asked, Asked::User(_));
+    let told: Vec<&Case> = match is_list && !args.all {
+        true => cases
+            .iter()
+            .filter(|case| case.is_worth_telling())
+            .max_by_key(|case| case.moment())
+            .into_iter()
+            .collect(),
+        false => cases.iter().collect(),
+    };
+    print(global, &document(&args.asked, &cases, &told), || {
+        if is_list {
+            list(&cases, now);
+        }
+        told.iter().for_each(|case| sections::print(case));
+    });
+    Ok(())
+}
+
+/// A user's sessions that were not over before the last [`OF_USER`], newest first.
+async fn of_user(store: &dyn Store, text: &str, now: Timestamp) -> Result<Vec<SessionRecord>, Failure> {
+    let user = user_id(store, text).await.map_err(|failure| match failure {
+        Failure::Finding(message) => {
+            let hint = "Of a user who was deleted ask by id (usr_...), session or receipt.";
+            Failure::Finding(format!("{message}\n{hint}"))
+        }
+        other => other,
+    })?;
+    let mut records = store.session_list(user, true, SESSIONS_LISTED_MAX, now).await?;
+    records.retain(|record| case::until(record, now) + OF_USER >= now);
+    Ok(records)
+}
+
+/// What to do where nothing is found.
+async fn unknown(global: &Global, store: &dyn Store, asked: &Asked) -> Result<String, Failure> {
+    let what = match asked {
+        Asked::Receipt(receipt) => format!("no session ended with the receipt {receipt}"),
+        Asked::Session(id) => format!("there is no session {id}; by its id it was begun at {}", id.made_at()),
+        Asked::User(text) => {
+            let days = OF_USER.as_secs() / 86_400;
+            format!("{} has had no session in the last {days} days", super::shown(text))
+        }
+    };
+    let retention = said::span_text(global.config()?.store.retention.0);
+    let kept = format!("Sessions are kept for {retention} after their end (`store.retention`).");
+    let named = reports_of(store, asked).await?;
+    Ok(format!("{what}\n{kept}\n{named}\nIs this the right database? `--data` and `postgres.url` say which."))
+}
+
+/// What browsers say of something that is not there.
+async fn reports_of(store: &dyn Store, asked: &Asked) -> Result<String, Failure> {
+    let names = |report: &ClientReport| match asked {
+        Asked::Receipt(receipt) => report.claims.receipt.as_deref() == Some(receipt.as_str()),
+        Asked::Session(id) => {
+            report.claims.session == Some(*id) || report.verified.is_some_and(|(verified, _)| verified == *id)
+        }
+        Asked::User(text) => report.verified.is_some_and(|(_, user)| user.to_string() == *text),
+    };
+    let reports = reports_since(store, Timestamp::from_ms(0), names).await?;
+    Ok(match reports.last() {
+        None => "No browser's report names it either.".into(),
+        Some((_, last)) => {
+            let (count, at) = (reports.len(), last.received_at);
+            format!("{count} report(s) of browsers name it, the last of {at}: `tenure logouts tail`.")
+        }
+    })
+}
+
+fn list(cases: &[Case], now: Timestamp) {
+    for case in cases {
+        println!("{}  {}", session::line(&case.record, now), case.verdict.cause.as_str());
+    }
+    match cases.iter().any(Case::is_worth_telling) {
+        true => println!(),
+        false => println!("\nNone of these ended, and no browser reported a sign-out from one."),
+    }
+}
+
+fn document(asked: &str, cases: &[Case], told: &[&Case]) -> Value {
+    let line = |case: &Case| {
+        let mut row = session::row(&case.record);
+        row["verdict"] = json!(case.verdict.cause.as_str());
+        row
+    };
+    json!({
+        "asked": asked,
+        "sessions": cases.iter().map(line).collect::<Vec<_>>(),
+        "explained": told.iter().map(|case| sections::document(case)).collect::<Vec<_>>(),
+    })
+}

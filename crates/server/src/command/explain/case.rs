@@ -1,0 +1,191 @@
+//! One session with everything that bears on it, and the verdict.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use tenure_domain::explain::{Cause, Reported, Sighting, Verdict, sighting, verdict};
+use tenure_domain::id::UserId;
+use tenure_domain::session::Session;
+use tenure_domain::time::Timestamp;
+use tenure_store::{
+    ACTS_LISTED_MAX, Act, ClientReport, ReportNumber, SessionRecord, Store, StoreError, StoredKey, Subject,
+    User,
+};
+
+/// Reports read at once.
+const PAGE: usize = 500;
+
+/// Reports of one session that are told: anybody may claim any number of them.
+const REPORTS_TOLD_MAX: usize = 50;
+
+pub struct Case {
+    pub record: SessionRecord,
+    /// None: they were deleted.
+    pub user: Option<User>,
+    /// In the order in which they were seen, with what each is about.
+    pub reports: Vec<Report>,
+    /// Those that are left out.
+    pub reports_untold: usize,
+    /// On the user and their account while the session lasted, oldest first.
+    pub acts: Vec<Act>,
+    pub keys: Vec<StoredKey>,
+    pub verdict: Verdict,
+    /// When it was asked.
+    pub now: Timestamp,
+}
+
+pub struct Report {
+    pub number: ReportNumber,
+    pub report: ClientReport,
+    /// By the browser's clock, where that can be.
+    pub seen_at: Timestamp,
+    pub sighting: Sighting,
+}
+
+/// A user, if they are there yet, and what was done to them and their account, oldest first.
+type Person = (Option<User>, Vec<Act>);
+
+impl Case {
+    /// One of each session.
+    pub async fn gather(
+        store: &dyn Store,
+        records: Vec<SessionRecord>,
+        now: Timestamp,
+    ) -> Result<Vec<Case>, StoreError> {
+        let begun = records.iter().map(|record| record.session.created_at).min().unwrap_or(now);
+        let names_one = |report: &ClientReport| records.iter().any(|record| names(report, &record.session));
+        let reports = reports_since(store, begun, names_one).await?;
+        let keys = store.key_list().await?;
+        let mut people = BTreeMap::new();
+        for id in records.iter().map(|record| record.session.user_id) {
+            if let Entry::Vacant(place) = people.entry(id) {
+                place.insert(person(store, id).await?);
+            }
+        }
+        let cases = records.into_iter().map(|record| {
+            let of_it =
+                reports.iter().filter(|(_, report)| names(report, &record.session)).cloned().collect();
+            let person = people.get(&record.session.user_id).cloned().unwrap_or_default();
+            Case::of(record, of_it, person, keys.clone(), now)
+        });
+        Ok(cases.collect())
+    }
+
+    fn of(
+        record: SessionRecord,
+        mut reports: Vec<(ReportNumber, ClientReport)>,
+        (user, acts): Person,
+        keys: Vec<StoredKey>,
+        now: Timestamp,
+    ) -> Case {
+        let session = &record.session;
+        reports.sort_by_key(|(number, report)| (is_verified(report), seen_at(report, session), *number));
+        let reports_untold = reports.len().saturating_sub(REPORTS_TOLD_MAX);
+        reports.drain(..reports_untold);
+        reports.sort_by_key(|(number, report)| (seen_at(report, session), *number));
+        let reported: Vec<_> = reports.iter().map(|(_, report)| reported(report, session)).collect();
+        let verdict = verdict(session, record.last_used_at, &reported, now);
+        let sightings: Vec<_> = reported.iter().map(|report| sighting(session, report)).collect();
+        let told = reports.into_iter().zip(sightings);
+        let told = told.map(|((number, report), sighting)| {
+            let seen_at = seen_at(&report, session);
+            Report { number, report, seen_at, sighting }
+        });
+        let reports = told.collect();
+        let mut case = Case { user, reports, reports_untold, acts: vec![], keys, verdict, now, record };
+        case.acts = acts.into_iter().filter(|act| case.lasted_at(act.at)).collect();
+        case
+    }
+
+    /// Whether the session had begun and was not over.
+    pub fn lasted_at(&self, at: Timestamp) -> bool {
+        (self.record.session.created_at..=until(&self.record, self.now)).contains(&at)
+    }
+
+    /// Whether it ended, or a browser said so.
+    pub fn is_worth_telling(&self) -> bool {
+        self.verdict.cause != Cause::Alive
+    }
+
+    /// The moment that the verdict is about.
+    pub fn moment(&self) -> Timestamp {
+        match self.verdict.cause {
+            Cause::Alive => self.now,
+            Cause::Ended | Cause::EndReported | Cause::TimeOver => until(&self.record, self.now),
+            _ => self.report().map_or(self.now, |report| report.seen_at),
+        }
+    }
+
+    /// The report that the verdict rests on.
+    pub fn report(&self) -> Option<&Report> {
+        self.verdict.report.and_then(|index| self.reports.get(index))
+    }
+}
+
+impl Report {
+    /// Whether an authentic access token of the session came with it.
+    pub fn is_verified(&self) -> bool {
+        is_verified(&self.report)
+    }
+}
+
+async fn person(store: &dyn Store, id: UserId) -> Result<Person, StoreError> {
+    let user = store.user_find(id).await?;
+    let mut acts = store.act_list(Some(Subject::User(id)), ACTS_LISTED_MAX).await?;
+    if let Some(account) = user.as_ref().and_then(|user| user.account_id) {
+        acts.extend(store.act_list(Some(Subject::Account(account)), ACTS_LISTED_MAX).await?);
+    }
+    acts.sort_by_key(|act| (act.at, act.id));
+    Ok((user, acts))
+}
+
+/// Whether a report is of this session: the token that came with it says so, or without one the browser does, or
+/// without that the receipt that it was told.
+fn names(report: &ClientReport, session: &Session) -> bool {
+    let receipt = || session.ended.as_ref().map(|end| end.receipt.as_str());
+    match (report.verified, report.claims.session) {
+        (Some((id, _)), _) | (None, Some(id)) => id == session.id,
+        (None, None) => report.claims.receipt.is_some() && report.claims.receipt.as_deref() == receipt(),
+    }
+}
+
+fn is_verified(report: &ClientReport) -> bool {
+    report.verified.is_some()
+}
+
+/// When it was seen, as far as the browser says so. One that says "before the sign-in" has a wrong clock.
+fn seen_at(report: &ClientReport, session: &Session) -> Timestamp {
+    report.claims.at.filter(|at| *at >= session.created_at).unwrap_or(report.received_at)
+}
+
+fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a> {
+    Reported {
+        kind: report.claims.kind,
+        reason: report.claims.reason.as_deref(),
+        receipt: report.claims.receipt.as_deref(),
+        at: seen_at(report, session),
+        received_at: report.received_at,
+        is_verified: is_verified(report),
+    }
+}
+
+/// When a session was over; now, if it is not.
+pub fn until(record: &SessionRecord, now: Timestamp) -> Timestamp {
+    record.session.ended.as_ref().map_or(now, |end| end.at).min(record.session.expires_at).min(now)
+}
+
+/// The reports that were received at `since` or later and are `wanted`, in the order of their arrival.
+pub async fn reports_since(
+    store: &dyn Store,
+    since: Timestamp,
+    wanted: impl Fn(&ClientReport) -> bool,
+) -> Result<Vec<(ReportNumber, ClientReport)>, StoreError> {
+    let (mut found, mut seen) = (Vec::new(), ReportNumber::default());
+    loop {
+        let page = store.client_report_list(since, seen, PAGE).await?;
+        // Not by its length: a report that cannot be read is left out of its page.
+        let Some((last, _)) = page.last() else { return Ok(found) };
+        seen = *last;
+        found.extend(page.into_iter().filter(|(_, report)| wanted(report)));
+    }
+}

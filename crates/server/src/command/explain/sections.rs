@@ -1,0 +1,301 @@
+//! A case in five sections, WHAT, WHY, WHEN, WHERE and HOW, and in the order of time.
+
+use serde_json::{Value, json};
+use tenure_domain::ends::End;
+use tenure_domain::explain::{Cause, Scenario, Sighting, account_of};
+use tenure_domain::time::Timestamp;
+
+use super::case::{Case, Report};
+use super::said::{Said, Section, span_text};
+use crate::command::{act, logouts, session, shown};
+use crate::routes::auth::device;
+
+pub fn print(case: &Case) {
+    for (name, section) in sections(case) {
+        println!("{}", name.to_uppercase());
+        section.print();
+    }
+    println!("TIMELINE");
+    for moment in timeline(case) {
+        println!("  {}  {:<8} {}", moment.at, moment.what, moment.words);
+    }
+    println!();
+}
+
+pub fn document(case: &Case) -> Value {
+    let moments = timeline(case).into_iter();
+    let mut document = json!({
+        "session": session::row(&case.record),
+        "verdict": case.verdict.cause.as_str(),
+        "scenario": scenario(case).map(Scenario::letter),
+        "report": case.report().map(|report| logouts::row(report.number, &report.report)),
+        "timeline": moments.map(Moment::document).collect::<Vec<_>>(),
+    });
+    for (name, section) in sections(case) {
+        document[name] = section.document();
+    }
+    document
+}
+
+fn sections(case: &Case) -> [(&'static str, Section); 5] {
+    [
+        ("what", what(case)),
+        ("why", why(case)),
+        ("when", when(case)),
+        ("where", where_(case)),
+        ("how", how(case)),
+    ]
+}
+
+fn scenario(case: &Case) -> Option<Scenario> {
+    match case.verdict.cause {
+        Cause::Unexplained(scenario) => Some(scenario),
+        _ => None,
+    }
+}
+
+fn end(case: &Case) -> Option<&End> {
+    case.record.session.ended.as_ref()
+}
+
+// === The sections ===
+
+fn what(case: &Case) -> Section {
+    let mut section = Section::default();
+    let session = &case.record.session;
+    section.say("verdict", Said::words(sentence(case)));
+    section.say("session", Said::words(session::line(&case.record, case.now)));
+    section.say("user", Said::words(session.user_id.to_string()));
+    match &case.user {
+        Some(user) => {
+            section.say("email", Said::Foreign(user.email.clone()));
+            section.say("user_disabled", user.disabled_at.map(Said::At));
+        }
+        None => section.say("user_deleted", Said::Is(true)),
+    }
+    section
+}
+
+/// The verdict in plain words.
+fn sentence(case: &Case) -> String {
+    let later = end(case).map(|end| format!(" Later: {}", shown(&account_of(end)))).unwrap_or_default();
+    let is_alive = !case.record.session.is_expired(case.now) && end(case).is_none();
+    let stands = if is_alive { "the session is alive" } else { "the session was alive then" };
+    match case.verdict.cause {
+        Cause::Alive => "The session is alive, and no browser reported a sign-out from it.".into(),
+        Cause::Ended | Cause::EndReported => {
+            let account = end(case).map(account_of).unwrap_or_default();
+            let heard = match case.verdict.cause {
+                Cause::EndReported => " The browser reported this very end.",
+                _ => "",
+            };
+            format!("Ended for a cause that was written down. {}{heard}", shown(&account))
+        }
+        Cause::TimeOver if case.record.session.remembered => {
+            "The promised time was over: a remembered sign-in had lasted to its last moment.".into()
+        }
+        Cause::TimeOver => "The promised time was over: \"remember me\" had not been asked for.".into(),
+        Cause::SignOutUndelivered => {
+            format!(
+                "The person signed out in the browser, and the server has not been told: {stands}.{later}"
+            )
+        }
+        Cause::CookieLost => format!("The browser lost the session's cookie: {stands}.{later}"),
+        Cause::OldCopy => {
+            format!("This browser held an old copy of the session and was refused alone: {stands}.{later}")
+        }
+        Cause::Unexplained(_) => {
+            let told = case.report().map(telling).unwrap_or_default();
+            let verdict = "unexplained: the front end signed the person out by itself";
+            format!("{verdict}; {stands}. It reported {told}.{later}")
+        }
+    }
+}
+
+/// A report in a few words: type, page, release and idle time.
+fn telling(report: &Report) -> String {
+    let claims = &report.report.claims;
+    let mut told = claims.kind.to_string();
+    let mut add = |before: &str, text: Option<String>| {
+        if let Some(text) = text {
+            told.push_str(&format!("{before}{}", shown(&text)));
+        }
+    };
+    add(", reason ", claims.reason.clone());
+    add(" on page ", claims.location.clone());
+    add(" of release ", claims.release.clone());
+    add(" after idling for ", claims.idle.map(span_text));
+    add(" ", (!report.is_verified()).then(|| "(claimed, not verified)".into()));
+    told
+}
+
+fn why(case: &Case) -> Section {
+    let mut section = Section::default();
+    if let Some(end) = end(case) {
+        section.say("reason", Said::words(end.reason.as_str()));
+        section.say("actor", Said::Foreign(end.actor.to_string()));
+        section.say("note", Said::foreign(&end.note));
+        section.say("receipt", Said::Foreign(end.receipt.to_string()));
+    } else if case.verdict.cause == Cause::TimeOver {
+        section.say("reason", Said::words(case.record.session.expiry_reason().as_str()));
+        section.say("actor", Said::words("clock"));
+    }
+    if let Some(Report { report, sighting, .. }) = case.report() {
+        section.say("reported_as", Said::words(report.claims.kind.as_str()));
+        section.say("reported_reason", Said::foreign(&report.claims.reason));
+        section.say("reported_receipt", Said::foreign(&report.claims.receipt));
+        section.say("which_is", Said::words(words_for(*sighting)));
+    }
+    if let Some(scenario) = scenario(case) {
+        section.say("scenario", Said::words(format!("{}: {}", scenario.letter(), scenario.mistake())));
+    }
+    section.say("look_for", look_for(case.verdict.cause).map(Said::words));
+    section
+}
+
+fn look_for(cause: Cause) -> Option<&'static str> {
+    match cause {
+        Cause::Unexplained(scenario) => Some(scenario.search()),
+        Cause::CookieLost => Some(
+            "a closed browser after a sign-in without \"remember me\", cleared browser data, `Clear-Site-Data` headers",
+        ),
+        Cause::OldCopy => {
+            Some("a copied browser profile, a restored backup, a program that replays requests")
+        }
+        Cause::SignOutUndelivered => Some(
+            "a browser that is offline and will deliver it; otherwise `tenure session end`, for the person wants it over",
+        ),
+        Cause::Alive | Cause::Ended | Cause::EndReported | Cause::TimeOver => None,
+    }
+}
+
+fn words_for(sighting: Sighting) -> &'static str {
+    match sighting {
+        Sighting::TheEnd => "the end that the server had written down",
+        Sighting::SignOut => "the person's own wish, which the server had not been told",
+        Sighting::CookieLost => "a lost cookie; the session lived",
+        Sighting::OldCopy => "an old copy that was refused; the session lived",
+        Sighting::ByItself(_) => "nothing that the server knows of; the session lived",
+    }
+}
+
+fn when(case: &Case) -> Section {
+    let mut section = Section::default();
+    let session = &case.record.session;
+    section.say("signed_in", Said::At(session.created_at));
+    section.say("last_refresh", Said::At(case.record.last_used_at));
+    section.say("promised_until", Said::At(session.expires_at));
+    section.say("ended", end(case).map(|end| Said::At(end.at)));
+    if let Some(Report { report, seen_at, .. }) = case.report() {
+        section.say("seen_by_browser", Said::At(*seen_at));
+        section.say("report_received", Said::At(report.received_at));
+        section.say("idle", report.claims.idle.map(Said::Span));
+    }
+    let moment = case.moment();
+    section.say("after_sign_in", Said::Span(moment.since(session.created_at)));
+    section.say("time_left_then", Said::Span(session.expires_at.since(moment)));
+    section
+}
+
+fn where_(case: &Case) -> Section {
+    let mut section = Section::default();
+    let at_sign_in = &case.record.device;
+    section.say("device", Said::Foreign(device::label(at_sign_in.user_agent.as_deref())));
+    section.say("device_id", Said::foreign(&at_sign_in.id));
+    section.say("address", Said::foreign(&at_sign_in.address));
+    if let Some(Report { report, .. }) = case.report() {
+        section.say("page", Said::foreign(&report.claims.location));
+        section.say("browser", Said::Foreign(report.browser.clone()));
+        section.say("reported_from", Said::Foreign(report.address.clone()));
+        section.say("release", Said::foreign(&report.claims.release));
+        section.say("client", Said::foreign(&report.claims.client));
+    }
+    section
+}
+
+fn how(case: &Case) -> Section {
+    let mut section = Section::default();
+    let rotation = &case.record.session.rotation;
+    section.say("remembered", Said::Is(case.record.session.remembered));
+    section.say("refreshes", Said::Number(case.record.refresh_count));
+    let (base, head) = (rotation.base.0, rotation.head.0);
+    section.say("generations", Said::words(format!("{base} to {head} are accepted")));
+    section.say("old_copy_seen", rotation.contested_at.map(Said::At));
+    if let Some(report) = case.report() {
+        let claims = &report.report.claims;
+        section.say("report_verified", Said::Is(report.is_verified()));
+        section.say("had_access_token", claims.has_token.map(Said::Is));
+        section.say("had_session", claims.has_refresh_token.map(Said::Is));
+        section.say("was_signed_in", claims.is_authenticated.map(Said::Is));
+        section.say("type_said", Said::foreign(&claims.kind_said));
+        section.say("message", Said::foreign(&claims.message));
+    }
+    section.say("reports", Said::Number((case.reports.len() + case.reports_untold) as u64));
+    section
+        .say("reports_untold", (case.reports_untold > 0).then_some(Said::Number(case.reports_untold as u64)));
+    section
+}
+
+// === In the order of time ===
+
+struct Moment {
+    at: Timestamp,
+    what: &'static str,
+    words: String,
+}
+
+impl Moment {
+    fn document(self) -> Value {
+        json!({ "at": self.at, "what": self.what, "words": self.words })
+    }
+}
+
+fn timeline(case: &Case) -> Vec<Moment> {
+    let session = &case.record.session;
+    let mut moments = Vec::new();
+    let mut add = |at, what, words: String| moments.push(Moment { at, what, words });
+    let kind = if session.remembered { "remembered" } else { "not remembered" };
+    let label = device::label(case.record.device.user_agent.as_deref());
+    add(session.created_at, "sign-in", format!("on {}, {kind}", shown(&label)));
+    for act in &case.acts {
+        add(act.at, "act", act::text(act));
+    }
+    for key in &case.keys {
+        let kid = shown(&key.kid);
+        if case.lasted_at(key.activates_at) {
+            add(
+                key.activates_at,
+                "key",
+                format!("signing key {kid} took over; no session is touched by that"),
+            );
+        }
+        if let Some(at) = key.retires_at.filter(|at| case.lasted_at(*at)) {
+            add(at, "key", format!("signing key {kid} was retired; no session is touched by that"));
+        }
+    }
+    if case.record.refresh_count > 0 {
+        let count = case.record.refresh_count;
+        add(case.record.last_used_at, "refresh", format!("the last that was written down, of {count}"));
+    }
+    if let Some(at) = session.rotation.contested_at {
+        add(at, "contest", "an old copy of the session's cookie was presented".into());
+    }
+    for report in &case.reports {
+        let words = format!("{}: {}", telling(report), words_for(report.sighting));
+        add(report.seen_at, "report", words);
+    }
+    match end(case) {
+        Some(end) => {
+            let note = end.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+            let words = format!("{} by {}{note}, receipt {}", end.reason, end.actor, end.receipt);
+            add(end.at, "end", shown(&words));
+        }
+        None if session.is_expired(case.now) => {
+            add(session.expires_at, "end", format!("{} by clock", session.expiry_reason()));
+        }
+        None => {}
+    }
+    // What happened first, where two things happened at once, was added first.
+    moments.sort_by_key(|moment| moment.at);
+    moments
+}
