@@ -268,9 +268,7 @@ mod tests {
         refused("headers = { 'a b' = '' }", "`a b` is no name of a header");
         refused("logout = { url = 'https://elsewhere.example/out' }", "profile_field: logout.url: ");
         refused("logout = { url = '/out/{emial}' }", "logout.url: nothing can be put in for `{emial}`");
-        for moved in
-            ["https://{env:HOST}/out", "{env:BASE}/out", "http://127.0.0.1:8000{env:X}/out", "/\\{email}"]
-        {
+        for moved in ["https://{env:HOST}/out", "{env:BASE}/out", "http://127.0.0.1:8000{env:X}/out"] {
             refused(&format!("logout = {{ url = '{moved}' }}"), "profile_field: logout.url: ");
         }
         assert!(parse(&format!("logout = {{ url = '/of/{{email}}?at={{now_ms}}' }}\n{SMALL}")).is_ok());
