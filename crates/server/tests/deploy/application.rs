@@ -109,31 +109,7 @@ async fn is_asked_only_what_tenure_lets_through(proxy: fn(&Nodes, Option<SocketA
         json!({ "tenure-user": user["id"], "tenure-account": user["account_id"], "tenure-role": "user" });
     assert_eq!(heard["headers"], expected);
 
-    // A program, by a key of the account.
-    let made = nodes.cli(&[
-        "api-key",
-        "create",
-        "ada@example.com",
-        "--name=x",
-        "--scopes=a.read",
-        "--reason=x",
-        "--json",
-    ]);
-    let key: Value = serde_json::from_str(&made).unwrap();
-    let shown = [&[("x-api-key", key["secret"].as_str().unwrap())][..], &forged].concat();
-    let expected = json!({
-        "tenure-key": key["id"], "tenure-scopes": "a.read", "tenure-account": user["account_id"],
-    });
-    // Nor can a client have any of it taken away.
-    let stripping = [
-        ("connection", "close, Tenure-Scopes"),
-        ("connection", "tenure-key,tenure_scopes"),
-        ("connection", "X-Api-Key"),
-    ];
-    for shown in [shown.clone(), [&shown[..], &stripping].concat()] {
-        let heard = app.ask("GET", "/api/orders", &shown, "").await.json();
-        assert_eq!(heard["headers"], expected);
-    }
+    tells_of_a_key_alone(&nodes, &app, user, &forged).await;
 
     // A path that two could read differently is nobody's.
     let before = application.asked();
@@ -190,6 +166,25 @@ async fn is_asked_only_what_tenure_lets_through(proxy: fn(&Nodes, Option<SocketA
     tokio::time::timeout(Duration::from_secs(60), is_back)
         .await
         .expect("the same access token is good again");
+}
+
+/// A program, by a key of the account; nor can a client have any of that taken away.
+async fn tells_of_a_key_alone(nodes: &Nodes, app: &Browser, user: &Value, forged: &[(&str, &str)]) {
+    let create =
+        ["api-key", "create", "ada@example.com", "--name=x", "--scopes=a.read", "--reason=x", "--json"];
+    let key: Value = serde_json::from_str(&nodes.cli(&create)).unwrap();
+    let expected =
+        json!({ "tenure-key": key["id"], "tenure-scopes": "a.read", "tenure-account": user["account_id"] });
+    let stripping = [
+        ("connection", "close, Tenure-Scopes"),
+        ("connection", "tenure-key,tenure_scopes"),
+        ("connection", "X-Api-Key"),
+    ];
+    let shown = [&[("x-api-key", key["secret"].as_str().unwrap())][..], forged].concat();
+    for shown in [shown.clone(), [&shown[..], &stripping].concat()] {
+        let heard = app.ask("GET", "/api/orders", &shown, "").await.json();
+        assert_eq!(heard["headers"], expected);
+    }
 }
 
 /// What the command line has changed is known to every node after this.
