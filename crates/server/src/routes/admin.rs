@@ -1,6 +1,6 @@
 //! `/api/v1/admin`: accounts, plans and users, for whoever runs the product.
 //!
-//! Every route takes an [`Admin`](crate::http::actor::Admin) and names the one permission it needs, and every change is signed with its caller and their reason.
+//! Every route takes an [`Administrator`] of the one right it needs, and every change is signed with who makes it and why.
 //! Nobody signs anybody out by changing what they may do; ending sessions is asked for by name.
 
 pub mod accounts;
@@ -9,8 +9,12 @@ pub mod plans;
 pub mod session;
 pub mod users;
 
+use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use http::request::Parts;
 use serde::{Deserialize, Deserializer};
 use tenure_domain::account::Slug;
 pub use tenure_domain::console::Right;
@@ -22,9 +26,9 @@ use tenure_domain::user::Role;
 use tenure_store::Decree;
 
 use crate::App;
-use crate::http::actor::Caller;
+use crate::http::actor::{Admin, Caller};
 use crate::http::admission::demand;
-use crate::http::arrival::Arrival;
+use crate::http::arrival::At;
 use crate::http::problem::{FieldError, Problem};
 
 /// Things listed at once, and what a page has if nothing else is asked for.
@@ -34,20 +38,52 @@ const LISTED: usize = 100;
 /// Characters of a reason.
 const REASON_MAX: usize = 500;
 
-/// Somebody who was let in, and on whose authority they act.
-struct Administrator {
+/// Somebody who has a right, as a handler's parameter: a route that forgets to ask for one does not compile.
+pub struct Administrator<R> {
     caller: Caller,
+    right: PhantomData<R>,
 }
 
-impl Administrator {
-    fn with(app: &App, arrival: &Arrival, caller: Caller, right: Right) -> Result<Self, Problem> {
-        let permission = Slug::parse(right.as_str()).map_err(|error| {
-            Problem::new(Code::InternalError, "A permission has no name.").with_cause(error)
-        })?;
-        demand(app, arrival, &caller, &[permission])?;
-        Ok(Self { caller })
+/// A right as a type.
+pub trait Needed {
+    const RIGHT: Right;
+}
+
+/// The rights that a handler may name.
+pub mod right {
+    use super::{Needed, Right};
+
+    macro_rules! right {
+        ($name:ident) => {
+            pub struct $name;
+
+            impl Needed for $name {
+                const RIGHT: Right = Right::$name;
+            }
+        };
     }
 
+    right!(Read);
+    right!(Accounts);
+    right!(Plans);
+    right!(Users);
+}
+
+impl<R: Needed> FromRequestParts<Arc<App>> for Administrator<R> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Admin(caller) = Admin::from_request_parts(parts, app).await?;
+        let At(arrival) = At::from_request_parts(parts, app).await?;
+        let permission = Slug::parse(R::RIGHT.as_str()).map_err(|error| {
+            Problem::new(Code::InternalError, "A permission has no name.").with_cause(error)
+        })?;
+        demand(app, &arrival, &caller, &[permission])?;
+        Ok(Self { caller, right: PhantomData })
+    }
+}
+
+impl<R> Administrator<R> {
     fn actor(&self) -> Actor {
         Actor::Admin(self.caller.id().to_string())
     }

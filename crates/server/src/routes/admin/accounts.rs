@@ -13,9 +13,8 @@ use tenure_domain::user::DisplayName;
 use tenure_store::{Account, AccountChange, AccountChanged, NewAccount};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Administrator, Faults, Right, after, fault, named, nullable, page};
+use super::{Administrator, Faults, after, fault, named, nullable, page, right};
 use crate::App;
-use crate::http::actor::Admin;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::openapi::account_status;
@@ -95,11 +94,9 @@ pub struct AccountPatch {
     responses((status = 200, description = "Oldest first", body = AccountRecords)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
-    At(arrival): At,
+    _: Administrator<right::Read>,
     Query(listed): Query<Listed>,
 ) -> Result<Response, Problem> {
-    Administrator::with(&app, &arrival, caller, Right::Read)?;
     let after = after(listed.after.as_deref())?;
     let accounts = app.store.account_list(after, page(listed.limit)).await?;
     let next = accounts.last().map(|account| account.id);
@@ -113,11 +110,10 @@ pub async fn list(
     responses((status = 201, description = "Created", body = AccountRecord)))]
 pub async fn create(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    administrator: Administrator<right::Accounts>,
     At(arrival): At,
     Json(wish): Json<AccountWish>,
 ) -> Result<Response, Problem> {
-    let administrator = Administrator::with(&app, &arrival, caller, Right::Accounts)?;
     let mut faults = Faults::default();
     let name = faults.take("name", "not_a_name", DisplayName::parse(&wish.name));
     let status = match &wish.status {
@@ -146,11 +142,9 @@ pub async fn create(
     responses((status = 200, description = "As it is", body = AccountRecord)))]
 pub async fn show(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
-    At(arrival): At,
+    _: Administrator<right::Read>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Administrator::with(&app, &arrival, caller, Right::Read)?;
     let account = app.store.account_find(named(&id)?).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(AccountRecord::from(account)).into_response())
 }
@@ -162,12 +156,11 @@ pub async fn show(
     responses((status = 200, description = "As it is now", body = AccountRecord)))]
 pub async fn change(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    administrator: Administrator<right::Accounts>,
     At(arrival): At,
     Path(id): Path<String>,
     Json(patch): Json<AccountPatch>,
 ) -> Result<Response, Problem> {
-    let administrator = Administrator::with(&app, &arrival, caller, Right::Accounts)?;
     let (change, reason) = read(patch)?;
     if change.is_system.is_some() {
         administrator.be_superuser()?;

@@ -10,10 +10,8 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{Act, Subject};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Administrator, Right, fault, page};
+use super::{Administrator, fault, page, right};
 use crate::App;
-use crate::http::actor::Admin;
-use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
 
@@ -55,11 +53,9 @@ pub struct Asked {
     responses((status = 200, description = "Newest first", body = ActRecords)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
-    At(arrival): At,
+    _: Administrator<right::Read>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    Administrator::with(&app, &arrival, caller, Right::Read)?;
     let subject = asked.subject.as_deref().map(str::parse::<Subject>).transpose();
     let subject = subject.map_err(|error| fault("subject", "not_a_subject", error.to_string()))?;
     let acts = app.store.act_list(subject, page(asked.limit)).await?;

@@ -12,9 +12,8 @@ use tenure_domain::user::DisplayName;
 use tenure_store::{Plan, PlanSaved};
 use utoipa::ToSchema;
 
-use super::{Administrator, Faults, Right, fault};
+use super::{Administrator, Faults, fault, right};
 use crate::App;
-use crate::http::actor::Admin;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
@@ -64,12 +63,7 @@ pub struct PlanWish {
 /// All plans.
 #[utoipa::path(get, path = "/api/v1/admin/plans", tag = "admin", security(("access_token" = []), ("api_key" = [])),
     responses((status = 200, description = "By their slugs", body = PlanRecords)))]
-pub async fn list(
-    State(app): State<Arc<App>>,
-    Admin(caller): Admin,
-    At(arrival): At,
-) -> Result<Response, Problem> {
-    Administrator::with(&app, &arrival, caller, Right::Read)?;
+pub async fn list(State(app): State<Arc<App>>, _: Administrator<right::Read>) -> Result<Response, Problem> {
     let plans = app.store.plan_list().await?.into_iter().map(PlanRecord::from).collect();
     Ok(Json(PlanRecords { plans }).into_response())
 }
@@ -81,12 +75,11 @@ pub async fn list(
     responses((status = 200, description = "Saved", body = PlanRecord)))]
 pub async fn save(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    administrator: Administrator<right::Plans>,
     At(arrival): At,
     Path(slug): Path<String>,
     Json(wish): Json<PlanWish>,
 ) -> Result<Response, Problem> {
-    let administrator = Administrator::with(&app, &arrival, caller, Right::Plans)?;
     let (plan, reason) = read(&slug, wish, arrival.now)?;
     match app.store.plan_save(plan.clone(), administrator.decree(reason), arrival.now).await? {
         PlanSaved::Saved => {

@@ -6,9 +6,10 @@ pub mod endings;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use tenure_domain::email::Email;
 use tenure_domain::id::{AccountId, UserId};
@@ -20,10 +21,9 @@ use tenure_domain::user::{DisplayName, Role};
 use tenure_store::{Home, NewUser, User, UserChange, UserChanged, UserCreated};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Administrator, Faults, Right, after, fault, named, nullable, page};
+use super::{Administrator, Faults, after, fault, named, nullable, page, right};
 use crate::App;
-use crate::http::actor::{Admin, Caller};
-use crate::http::arrival::{Arrival, At};
+use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::openapi::user_role;
 use crate::http::problem::Problem;
@@ -109,11 +109,9 @@ pub struct Reason {
     responses((status = 200, description = "Oldest first", body = UserRecords)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
-    At(arrival): At,
+    _: Administrator<right::Read>,
     Query(listed): Query<Listed>,
 ) -> Result<Response, Problem> {
-    Administrator::with(&app, &arrival, caller, Right::Read)?;
     let (users, next) = match &listed.email {
         Some(text) => {
             let email =
@@ -137,11 +135,10 @@ pub async fn list(
     responses((status = 201, description = "Created", body = UserRecord)))]
 pub async fn create(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    administrator: Administrator<right::Users>,
     At(arrival): At,
     Json(wish): Json<UserWish>,
 ) -> Result<Response, Problem> {
-    let administrator = Administrator::with(&app, &arrival, caller, Right::Users)?;
     let (mut new, password, reason) = read_wish(wish)?;
     administrator.govern(&app, &[new.role])?;
     if let Home::In(account) = new.home {
@@ -197,11 +194,9 @@ fn read_password(faults: &mut Faults, chosen: &SecretText, email_key: &str) -> O
     responses((status = 200, description = "As they are", body = UserRecord)))]
 pub async fn show(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
-    At(arrival): At,
+    _: Administrator<right::Read>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Administrator::with(&app, &arrival, caller, Right::Read)?;
     Ok(Json(UserRecord::from(find(&app, &id).await?)).into_response())
 }
 
@@ -212,12 +207,11 @@ pub async fn show(
     responses((status = 200, description = "As they are now", body = UserRecord)))]
 pub async fn change(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    target: Target,
     At(arrival): At,
     Path(id): Path<String>,
     Json(patch): Json<UserPatch>,
 ) -> Result<Response, Problem> {
-    let target = Target::of(&app, &arrival, caller, &id).await?;
     let mut faults = Faults::default();
     let role = patch.role.and_then(|text| faults.parse::<Role>("role", "not_a_role", &text));
     let account = patch
@@ -243,12 +237,11 @@ pub async fn change(
     responses((status = 200, description = "As they are now", body = UserRecord)))]
 pub async fn enable(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    target: Target,
     At(arrival): At,
     Path(id): Path<String>,
     Json(wish): Json<Reason>,
 ) -> Result<Response, Problem> {
-    let target = Target::of(&app, &arrival, caller, &id).await?;
     let decree = target.administrator.decree(read_reason(&wish.reason)?);
     match app.store.user_enable(target.user.id, decree, arrival.now).await? {
         true => Ok(Json(UserRecord::from(find(&app, &id).await?)).into_response()),
@@ -256,16 +249,21 @@ pub async fn enable(
     }
 }
 
-/// A user, and an administrator who may handle them.
-struct Target {
-    administrator: Administrator,
+/// The user of a path, and an administrator who may handle them.
+pub struct Target {
+    administrator: Administrator<right::Users>,
     user: User,
 }
 
-impl Target {
-    async fn of(app: &App, arrival: &Arrival, caller: Caller, id: &str) -> Result<Self, Problem> {
-        let administrator = Administrator::with(app, arrival, caller, Right::Users)?;
-        let user = find(app, id).await?;
+impl FromRequestParts<Arc<App>> for Target {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let administrator = Administrator::from_request_parts(parts, app).await?;
+        let Ok(Path(id)) = Path::<String>::from_request_parts(parts, app).await else {
+            return Err(Problem::not_found());
+        };
+        let user = find(app, &id).await?;
         administrator.govern(app, &[user.role])?;
         administrator.govern_account(app, user.account_id).await?;
         Ok(Self { administrator, user })

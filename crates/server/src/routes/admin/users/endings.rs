@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tenure_domain::email::Email;
@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 
 use super::{Reason, Target, hash, read_password, read_reason};
 use crate::App;
-use crate::http::actor::Admin;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
@@ -44,12 +43,10 @@ pub struct SessionsEnded {
     responses((status = 200, description = "Disabled, now or before", body = SessionsEnded)))]
 pub async fn disable(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    target: Target,
     At(arrival): At,
-    Path(id): Path<String>,
     Json(wish): Json<Reason>,
 ) -> Result<Response, Problem> {
-    let target = Target::of(&app, &arrival, caller, &id).await?;
     let order = target.order(EndReason::UserDisabled, &wish.reason)?;
     ended(&app, app.store.user_disable(target.user.id, order, arrival.now).await?)
 }
@@ -61,12 +58,10 @@ pub async fn disable(
     responses((status = 200, description = "Every session that was alive has ended", body = SessionsEnded)))]
 pub async fn sign_out(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    target: Target,
     At(arrival): At,
-    Path(id): Path<String>,
     Json(wish): Json<Reason>,
 ) -> Result<Response, Problem> {
-    let target = Target::of(&app, &arrival, caller, &id).await?;
     let order = target.order(EndReason::AdminRevoked, &wish.reason)?;
     let all = app.store.session_end(target.user.id, Scope::All, true, order, arrival.now).await?;
     ended(&app, Some(all))
@@ -79,12 +74,10 @@ pub async fn sign_out(
     responses((status = 200, description = "Set", body = SessionsEnded)))]
 pub async fn set_password(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    target: Target,
     At(arrival): At,
-    Path(id): Path<String>,
     Json(wish): Json<PasswordWish>,
 ) -> Result<Response, Problem> {
-    let target = Target::of(&app, &arrival, caller, &id).await?;
     let order = target.order(EndReason::PasswordReset, &wish.reason)?;
     let key = Email::parse(&target.user.email).map(|email| email.key().to_owned()).unwrap_or_default();
     let mut faults = Faults::default();
@@ -103,12 +96,10 @@ pub async fn set_password(
     responses((status = 200, description = "Deleted", body = SessionsEnded)))]
 pub async fn delete(
     State(app): State<Arc<App>>,
-    Admin(caller): Admin,
+    target: Target,
     At(arrival): At,
-    Path(id): Path<String>,
     Query(wish): Query<Reason>,
 ) -> Result<Response, Problem> {
-    let target = Target::of(&app, &arrival, caller, &id).await?;
     let order = target.order(EndReason::UserDeleted, &wish.reason)?;
     ended(&app, app.store.user_delete(target.user.id, order, arrival.now).await?)
 }
