@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tenure_domain::email::Email;
 use tenure_domain::ends::EndReason;
-use tenure_domain::id::UserId;
+use tenure_domain::id::{AccountId, UserId};
 use tenure_domain::password::{Password, PasswordHash, Scratch};
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::{DisplayName, Role};
@@ -22,6 +22,9 @@ use crate::config::Config;
 
 /// Users printed by one `list`.
 const PAGE: usize = 100;
+
+/// Keys that somebody is reminded of.
+const KEYS_TOLD: usize = 200;
 
 #[derive(Subcommand)]
 pub enum UserVerb {
@@ -226,6 +229,22 @@ async fn end(global: &Global, store: &dyn Store, args: EndingArgs, ending: Endin
     };
     let ended = ended.ok_or_else(|| Failure::Finding("the user has just been deleted".into()))?;
     super::session::print_ended(global, &ended, &format!("{done} {}", user.email));
+    match user.account_id {
+        Some(account) if matches!(ending, Ending::Disable) => remind_of_keys(store, account).await,
+        _ => Ok(()),
+    }
+}
+
+/// Keys belong to the account and not to whoever made them, which is easily forgotten when somebody goes.
+async fn remind_of_keys(store: &dyn Store, account: AccountId) -> Outcome {
+    let now = now();
+    let keys = store.api_key_list(account, KEYS_TOLD, now).await?;
+    let alive = keys.iter().filter(|key| key.state.is_live(now)).count();
+    if alive > 0 {
+        eprintln!(
+            "{alive} API key(s) of the account still stand; `tenure api-key list {account}` shows them"
+        );
+    }
     Ok(())
 }
 

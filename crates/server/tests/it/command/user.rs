@@ -70,7 +70,11 @@ async fn disabling_ends_all_at_the_next_request_and_enabling_brings_nothing_back
     let would = cli.json(&["user", "disable", &user.email, "--reason", "left", "--dry-run"]);
     assert_eq!(would, json!({ "would": "disabled", "user": user.id, "reason": "user_disabled" }));
     browser.profile().await.expect(200);
-    let ended = cli.json(&["user", "disable", &user.email, "--reason", "left"]);
+    let key = ["api-key", "create", &user.email, "--name", "x", "--reason", "x"];
+    cli.run(&key).expect(0);
+    let disabled = cli.run(&["user", "disable", &user.email, "--reason", "left", "--json"]).expect(0);
+    assert!(disabled.err.contains("1 API key(s) of the account still stand"), "{disabled:?}");
+    let ended: serde_json::Value = serde_json::from_str(&disabled.out).unwrap();
     assert_eq!(
         (&ended[0]["session"], &ended[0]["reason"], &ended[0]["actor"]),
         (&json!(browser.session), &json!("user_disabled"), &json!("admin:grace"))
