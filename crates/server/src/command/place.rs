@@ -17,7 +17,7 @@ use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{Decree, Entropy as _, Fanout, Store, StoreError};
 
 use super::{Failure, Global};
-use crate::clock::{Clock as _, SystemClock, SystemEntropy};
+use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{Config, Settled, Sources};
 
 /// Connections to PostgreSQL of a command that ends soon.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tenure_domain::time::Timestamp;
 
 use super::dates;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::SystemClock;
 
 /// What is read of a body. The rest is not waited for.
 const BODY_MAX: usize = 256 * 1024;

@@ -8,7 +8,7 @@ use super::browser::State;
 use super::profile::Profile;
 use super::target::Target;
 use super::wire::{Answer, Wire};
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::SystemClock;
 
 /// A clock that is off by less is taken to be right: a date of HTTP has whole seconds, and was under way.
 const SKEW_MIN_MS: i64 = 2_500;
