@@ -37,8 +37,6 @@ pub enum EventKind {
     SigningKeyRetired,
     /// Somebody with rights has changed something.
     Act,
-    ConsoleSignedIn,
-    ConsoleSignInFailed,
     /// A request was answered 402 or 403 for want of an account, a plan, a role or a permission.
     EntitlementBlocked,
     /// A browser reported a sign-out that the server knows the cause of.
@@ -52,7 +50,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 21] = [
+    pub const ALL: [EventKind; 19] = [
         EventKind::Registered,
         EventKind::SignedIn,
         EventKind::SignInFailed,
@@ -66,8 +64,6 @@ impl EventKind {
         EventKind::SigningKeyAdded,
         EventKind::SigningKeyRetired,
         EventKind::Act,
-        EventKind::ConsoleSignedIn,
-        EventKind::ConsoleSignInFailed,
         EventKind::EntitlementBlocked,
         EventKind::ClientReport,
         EventKind::UnexplainedEnd,
@@ -91,8 +87,6 @@ impl EventKind {
             EventKind::SigningKeyAdded => "signing_key_added",
             EventKind::SigningKeyRetired => "signing_key_retired",
             EventKind::Act => "act",
-            EventKind::ConsoleSignedIn => "console_signed_in",
-            EventKind::ConsoleSignInFailed => "console_sign_in_failed",
             EventKind::EntitlementBlocked => "entitlement_blocked",
             EventKind::ClientReport => "client_report",
             EventKind::UnexplainedEnd => "unexplained_end",
@@ -286,7 +280,8 @@ pub struct Pruned {
 
 /// Follows the chain from the oldest event to the newest.
 pub struct Verifier<'k> {
-    key: &'k AuditKey,
+    /// One of them made each seal: the master secret may have been changed meanwhile.
+    keys: &'k [AuditKey],
     /// Where the chain is, and whether it is known to be right up to there.
     at: Option<Link>,
     /// The number before the first event and the tag that it should have had, if that is to be learnt of a pruning.
@@ -302,9 +297,9 @@ pub struct Verifier<'k> {
 impl<'k> Verifier<'k> {
     /// `noted`: a place of the chain as it was written down elsewhere, where whoever can write to the database could
     /// not reach it.
-    pub fn new(key: &'k AuditKey, noted: Option<Link>) -> Self {
+    pub fn new(keys: &'k [AuditKey], noted: Option<Link>) -> Self {
         let (prunings, broken) = (vec![], vec![]);
-        Self { key, at: None, beginning: None, prunings, noted, broken, looked_at: 0, erased: 0 }
+        Self { keys, at: None, beginning: None, prunings, noted, broken, looked_at: 0, erased: 0 }
     }
 
     /// Looks at the next event that has a seal, in the order of their numbers.
@@ -332,14 +327,15 @@ impl<'k> Verifier<'k> {
     }
 
     fn compare(&mut self, event: &Event, seal: &Seal, before: Link) {
-        let tag = self.key.tag(event, before.tag, seal.link.number, &seal.whence);
-        if tag != seal.link.tag {
-            self.broken.push(Broken::Changed { number: seal.link.number, id: event.id });
+        let number = seal.link.number;
+        let makes = |key: &AuditKey| key.tag(event, before.tag, number, &seal.whence) == seal.link.tag;
+        if !self.keys.iter().any(makes) {
+            self.broken.push(Broken::Changed { number, id: event.id });
         }
     }
 
     fn look_at_whence(&mut self, event: &Event, seal: &Seal) {
-        if self.key.whence_tag(event) == seal.whence {
+        if self.keys.iter().any(|key| key.whence_tag(event) == seal.whence) {
             return;
         }
         match event.what.whence == Whence::default() {

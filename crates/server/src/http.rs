@@ -62,6 +62,8 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/admin/users/{id}/sign-out", post(admin::users::endings::sign_out))
         .route("/api/v1/admin/users/{id}/password", post(admin::users::endings::set_password))
         .route("/api/v1/admin/acts", get(admin::acts::list))
+        .route("/api/v1/admin/events", get(admin::events::list))
+        .route("/api/v1/admin/events/export", get(admin::events::export))
         .route("/api/v1/billing/stripe/webhook", post(billing::stripe))
         .route("/api/v1/system/ping", get(system::ping))
         .route("/api/v1/system/status", get(system::status))

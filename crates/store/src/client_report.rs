@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tenure_domain::client_report::{IdleBucket, ReportKind};
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::time::Timestamp;
 
 use crate::Result;
@@ -82,6 +82,15 @@ pub trait ClientReports: Send + Sync {
         &self,
         since: Timestamp,
         after: ReportNumber,
+        limit: usize,
+    ) -> Result<Vec<(ReportNumber, ClientReport)>>;
+
+    /// The newest reports of one session, in the order of their numbers, at most `limit`: those that came with a token of
+    /// it, those without any that name it, and those that name no session but its receipt.
+    async fn client_report_list_of(
+        &self,
+        session: SessionId,
+        receipt: Option<ReceiptId>,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>>;
 

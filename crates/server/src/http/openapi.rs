@@ -56,6 +56,8 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         admin::users::endings::sign_out,
         admin::users::endings::set_password,
         admin::acts::list,
+        admin::events::list,
+        admin::events::export,
         billing::stripe,
         system::ping,
         system::status,

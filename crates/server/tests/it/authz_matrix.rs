@@ -157,7 +157,12 @@ impl Scene {
     async fn forget_the_new_one(&self) {
         let store = self.app.store();
         if let Some(new) = store.user_find_by_email("new@example.com").await.unwrap() {
-            let order = EndOrder { reason: EndReason::UserDeleted, actor: decree().actor, note: None };
+            let order = EndOrder {
+                reason: EndReason::UserDeleted,
+                actor: decree().actor,
+                note: None,
+                whence: Default::default(),
+            };
             store.user_delete(new.id, order, self.app.clock.get()).await.unwrap();
         }
     }

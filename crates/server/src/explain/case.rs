@@ -12,8 +12,8 @@ use tenure_store::{
     User,
 };
 
-/// Reports read at once.
-const PAGE: usize = 500;
+/// Reports of one session that are looked at.
+const REPORTS_READ_MAX: usize = 500;
 
 /// Reports of one session that are told: anybody may claim any number of them.
 const REPORTS_TOLD_MAX: usize = 50;
@@ -52,9 +52,6 @@ impl Case {
         records: Vec<SessionRecord>,
         now: Timestamp,
     ) -> Result<Vec<Case>, StoreError> {
-        let begun = records.iter().map(|record| record.session.created_at).min().unwrap_or(now);
-        let names_one = |report: &ClientReport| records.iter().any(|record| names(report, &record.session));
-        let reports = reports_since(store, begun, names_one).await?;
         let keys = store.key_list().await?;
         let mut people = BTreeMap::new();
         for id in records.iter().map(|record| record.session.user_id) {
@@ -62,13 +59,14 @@ impl Case {
                 place.insert(person(store, id).await?);
             }
         }
-        let cases = records.into_iter().map(|record| {
-            let of_it =
-                reports.iter().filter(|(_, report)| names(report, &record.session)).cloned().collect();
+        let mut cases = Vec::with_capacity(records.len());
+        for record in records {
+            let receipt = record.session.ended.as_ref().map(|end| end.receipt.clone());
+            let reports = store.client_report_list_of(record.session.id, receipt, REPORTS_READ_MAX).await?;
             let person = people.get(&record.session.user_id).cloned().unwrap_or_default();
-            Case::of(record, of_it, person, keys.clone(), now)
-        });
-        Ok(cases.collect())
+            cases.push(Case::of(record, reports, person, keys.clone(), now));
+        }
+        Ok(cases)
     }
 
     fn of(
@@ -139,16 +137,6 @@ async fn person(store: &dyn Store, id: UserId) -> Result<Person, StoreError> {
     Ok((user, acts))
 }
 
-/// Whether a report is of this session: the token that came with it says so, or without one the browser does, or
-/// without that the receipt that it was told.
-fn names(report: &ClientReport, session: &Session) -> bool {
-    let receipt = || session.ended.as_ref().map(|end| end.receipt.as_str());
-    match (report.verified, report.claims.session) {
-        (Some((id, _)), _) | (None, Some(id)) => id == session.id,
-        (None, None) => report.claims.receipt.is_some() && report.claims.receipt.as_deref() == receipt(),
-    }
-}
-
 fn is_verified(report: &ClientReport) -> bool {
     report.verified.is_some()
 }
@@ -158,7 +146,7 @@ fn seen_at(report: &ClientReport, session: &Session) -> Timestamp {
     report.claims.at.filter(|at| *at >= session.created_at).unwrap_or(report.received_at)
 }
 
-fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a> {
+pub fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a> {
     Reported {
         kind: report.claims.kind,
         reason: report.claims.reason.as_deref(),
@@ -172,20 +160,4 @@ fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a> {
 /// When a session was over; now, if it is not.
 pub fn until(record: &SessionRecord, now: Timestamp) -> Timestamp {
     record.session.ended.as_ref().map_or(now, |end| end.at).min(record.session.expires_at).min(now)
-}
-
-/// The reports that were received at `since` or later and are `wanted`, in the order of their arrival.
-pub async fn reports_since(
-    store: &dyn Store,
-    since: Timestamp,
-    wanted: impl Fn(&ClientReport) -> bool,
-) -> Result<Vec<(ReportNumber, ClientReport)>, StoreError> {
-    let (mut found, mut seen) = (Vec::new(), ReportNumber::default());
-    loop {
-        let page = store.client_report_list(since, seen, PAGE).await?;
-        // Not by its length: a report that cannot be read is left out of its page.
-        let Some((last, _)) = page.last() else { return Ok(found) };
-        seen = *last;
-        found.extend(page.into_iter().filter(|(_, report)| wanted(report)));
-    }
 }
