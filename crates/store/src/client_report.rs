@@ -85,11 +85,11 @@ pub trait ClientReports: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>>;
 
-    /// The newest reports of one session, in the order of their numbers, at most `limit`: those that came with a token of
-    /// it, those without any that name it, and those that name no session but its receipt.
+    /// The reports of one session, at most `limit`: first those that came with a token of it, then those without any
+    /// that name it, or no session but its receipt; the newest first. Without a session, all that name the receipt.
     async fn client_report_list_of(
         &self,
-        session: SessionId,
+        session: Option<SessionId>,
         receipt: Option<ReceiptId>,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>>;

@@ -127,12 +127,12 @@ async fn unknown(global: &Global, store: &dyn Store, asked: &Asked) -> Result<St
 /// What browsers say of something that is not there.
 async fn reports_of(store: &dyn Store, asked: &Asked) -> Result<Option<String>, Failure> {
     let (session, receipt) = match asked {
-        Asked::Receipt(receipt) => (SessionId::from_bytes([0; 16]), Some(receipt.clone())),
-        Asked::Session(id) => (*id, None),
+        Asked::Receipt(receipt) => (None, Some(receipt.clone())),
+        Asked::Session(id) => (Some(*id), None),
         Asked::User(_) => return Ok(None),
     };
     let reports = store.client_report_list_of(session, receipt, REPORTS_COUNTED_MAX).await?;
-    Ok(Some(match reports.last() {
+    Ok(Some(match reports.iter().max_by_key(|(number, _)| *number) {
         None => "No browser's report names it either.".into(),
         Some((_, last)) => {
             let (count, at) = (reports.len(), last.received_at);

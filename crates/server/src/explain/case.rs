@@ -62,7 +62,8 @@ impl Case {
         let mut cases = Vec::with_capacity(records.len());
         for record in records {
             let receipt = record.session.ended.as_ref().map(|end| end.receipt.clone());
-            let reports = store.client_report_list_of(record.session.id, receipt, REPORTS_READ_MAX).await?;
+            let reports =
+                store.client_report_list_of(Some(record.session.id), receipt, REPORTS_READ_MAX).await?;
             let person = people.get(&record.session.user_id).cloned().unwrap_or_default();
             cases.push(Case::of(record, reports, person, keys.clone(), now));
         }

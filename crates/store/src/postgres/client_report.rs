@@ -33,7 +33,8 @@ const LIST_OF: &str = "SELECT id, received_at, address, user_agent, browser, \
      location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
      FROM client_report WHERE verified_session = $1 \
      OR (claimed_session = $1 AND verified_session IS NULL) \
-     OR (receipt = $2 AND claimed_session IS NULL AND verified_session IS NULL) ORDER BY id DESC LIMIT $3";
+     OR (receipt = $2 AND ($1::uuid IS NULL OR (claimed_session IS NULL AND verified_session IS NULL))) \
+     ORDER BY verified_session IS NULL, id DESC LIMIT $3";
 
 /// The minutes of idle time, of which those in the last bucket are all alike.
 const IDLE: &str = "SELECT least(idle_ms / 60000, $2), count(*) FROM client_report \
@@ -66,16 +67,16 @@ impl ClientReports for PostgresStore {
 
     async fn client_report_list_of(
         &self,
-        session: SessionId,
+        session: Option<SessionId>,
         receipt: Option<ReceiptId>,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>> {
+        let session = session.as_ref().map(|id| uuid(id.as_bytes()));
         let receipt = receipt.as_ref().map(ReceiptId::as_str);
         let params: super::connect::Params<'_> =
-            &[(&uuid(session.as_bytes()), Type::UUID), (&receipt, Type::TEXT), (&integer(limit), Type::INT8)];
-        let newest = self.db.get().await?.rows(LIST_OF, params).await?;
-        let newest = row::readable(&newest, |columns| crate::row::client_report(columns));
-        Ok(newest.into_iter().rev().collect())
+            &[(&session, Type::UUID), (&receipt, Type::TEXT), (&integer(limit), Type::INT8)];
+        let rows = self.db.get().await?.rows(LIST_OF, params).await?;
+        Ok(row::readable(&rows, |columns| crate::row::client_report(columns)))
     }
 
     async fn client_report_stats(&self, since: Timestamp) -> Result<ClientReportStats> {

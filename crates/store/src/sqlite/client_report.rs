@@ -31,7 +31,8 @@ const LIST_OF: &str = "SELECT id, received_at, address, user_agent, browser, \
      location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
      FROM client_report WHERE verified_session = ?1 \
      OR (claimed_session = ?1 AND verified_session IS NULL) \
-     OR (receipt = ?2 AND claimed_session IS NULL AND verified_session IS NULL) ORDER BY id DESC LIMIT ?3";
+     OR (receipt = ?2 AND (?1 IS NULL OR (claimed_session IS NULL AND verified_session IS NULL))) \
+     ORDER BY verified_session IS NULL, id DESC LIMIT ?3";
 
 /// The minutes of idle time, of which those in the last bucket are all alike.
 const IDLE: &str = "SELECT min(idle_ms / 60000, ?2), count(*) FROM client_report \
@@ -63,16 +64,16 @@ impl ClientReports for SqliteStore {
 
     async fn client_report_list_of(
         &self,
-        session: SessionId,
+        session: Option<SessionId>,
         receipt: Option<ReceiptId>,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>> {
         self.readers
             .read(move |conn| {
                 let receipt = receipt.as_ref().map(ReceiptId::as_str);
-                let params = params![session.as_bytes(), receipt, row::integer(limit)];
-                let newest = row::readable(conn, LIST_OF, params, |columns| row::client_report(columns))?;
-                Ok(newest.into_iter().rev().collect())
+                let session = session.as_ref().map(SessionId::as_bytes);
+                let params = params![session, receipt, row::integer(limit)];
+                row::readable(conn, LIST_OF, params, |columns| row::client_report(columns))
             })
             .await
     }

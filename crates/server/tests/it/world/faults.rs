@@ -364,7 +364,7 @@ impl ClientReports for FaultyStore {
 
     async fn client_report_list_of(
         &self,
-        session: SessionId,
+        session: Option<SessionId>,
         receipt: Option<ReceiptId>,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>> {
