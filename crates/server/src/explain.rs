@@ -4,3 +4,4 @@
 pub mod case;
 pub mod said;
 pub mod sections;
+pub mod timeline;

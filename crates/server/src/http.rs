@@ -44,6 +44,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/revocations", get(auth::revocations::get))
         .route("/api/v1/auth/sessions", get(auth::sessions::list))
         .route("/api/v1/auth/sessions/{id}", delete(auth::sessions::end))
+        .route("/api/v1/auth/sessions/{id}/timeline", get(auth::timeline::get))
         .route(
             "/api/v1/admin/session",
             get(admin::session::get).post(admin::session::post).delete(admin::session::delete),

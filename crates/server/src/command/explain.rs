@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use tenure_domain::event::EventKind;
 use tenure_domain::id::{ReceiptId, SessionId};
 use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::time::Timestamp;
-use tenure_store::{SessionRecord, Store};
+use tenure_store::{EventFilter, SessionRecord, Store};
 
 use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print, session};
@@ -118,10 +119,34 @@ async fn unknown(global: &Global, store: &dyn Store, asked: &Asked) -> Result<St
             format!("{} has had no session in the last {days} days", super::shown(text))
         }
     };
+    let recorded = match asked {
+        Asked::Receipt(receipt) => recorded_end(store, receipt).await?,
+        _ => None,
+    };
+    if let Some(recorded) = recorded {
+        return Ok(recorded);
+    }
     let retention = said::span_text(global.config()?.store.retention.0);
     let kept = format!("Sessions are kept for {retention} after their end (`store.retention`).");
     let named = reports_of(store, asked).await?.map(|named| format!("{named}\n")).unwrap_or_default();
     Ok(format!("{what}\n{kept}\n{named}Is this the right database? `--data` and `postgres.url` say which."))
+}
+
+/// An end whose session's row has been deleted since, as it is on record.
+async fn recorded_end(store: &dyn Store, receipt: &ReceiptId) -> Result<Option<String>, Failure> {
+    let filter = EventFilter { subject: Some(receipt.to_string()), ..EventFilter::default() };
+    let mut found = store.event_list(filter, 10).await?.into_iter().map(|event| event.what);
+    let Some(end) = found.find(|what| what.kind == EventKind::SessionEnded) else { return Ok(None) };
+    let or_unknown = |text: Option<String>| super::shown(text.as_deref().unwrap_or("unknown"));
+    let (session, user) = (end.session.map(|id| id.to_string()), end.user.map(|id| id.to_string()));
+    Ok(Some(format!(
+        "the session of this receipt is deleted; what is on record: {} ended {} by {}, of {}\n{}",
+        or_unknown(session),
+        or_unknown(end.cause),
+        or_unknown(end.actor),
+        or_unknown(user),
+        end.at,
+    )))
 }
 
 /// What browsers say of something that is not there.

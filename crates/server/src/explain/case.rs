@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::time::Duration;
 
+use tenure_domain::event::{Event, EventKind, Occurrence};
 use tenure_domain::explain::{Cause, Reported, Sighting, Verdict, sighting, verdict};
 use tenure_domain::id::UserId;
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 use tenure_store::{
-    ACTS_LISTED_MAX, Act, ClientReport, ReportNumber, SessionRecord, Store, StoreError, StoredKey, Subject,
-    User,
+    ACTS_LISTED_MAX, Act, ClientReport, EventFilter, ReportNumber, SessionRecord, Store, StoreError,
+    StoredKey, Subject, User,
 };
 
 /// Reports of one session that are looked at.
 const REPORTS_READ_MAX: usize = 500;
+
+/// Events of each sort that are looked at, and how long after the session's end: what a browser that was told does next.
+const EVENTS_READ_MAX: usize = 200;
+const EVENTS_AFTER: Duration = Duration::from_secs(60);
 
 /// Reports of one session that are told: anybody may claim any number of them.
 const REPORTS_TOLD_MAX: usize = 50;
@@ -29,6 +35,8 @@ pub struct Case {
     /// On the user and their account while the session lasted, oldest first.
     pub acts: Vec<Act>,
     pub keys: Vec<StoredKey>,
+    /// What else is on record of the session, its user and the servers while it lasted, oldest first.
+    pub events: Vec<Event>,
     pub verdict: Verdict,
     /// When it was asked.
     pub now: Timestamp,
@@ -65,7 +73,10 @@ impl Case {
             let reports =
                 store.client_report_list_of(Some(record.session.id), receipt, REPORTS_READ_MAX).await?;
             let person = people.get(&record.session.user_id).cloned().unwrap_or_default();
-            cases.push(Case::of(record, reports, person, keys.clone(), now));
+            let events = events_of(store, &record, now).await?;
+            let mut case = Case::of(record, reports, person, keys.clone(), now);
+            case.events = events;
+            cases.push(case);
         }
         Ok(cases)
     }
@@ -91,7 +102,8 @@ impl Case {
             Report { number, report, seen_at, sighting }
         });
         let reports = told.collect();
-        let mut case = Case { user, reports, reports_untold, acts: vec![], keys, verdict, now, record };
+        let mut case =
+            Case { user, reports, reports_untold, acts: vec![], keys, events: vec![], verdict, now, record };
         case.acts = acts.into_iter().filter(|act| case.lasted_at(act.at)).collect();
         case
     }
@@ -115,10 +127,45 @@ impl Case {
         }
     }
 
+    /// How the end was put on record, with where it came from and how the session stood.
+    pub fn end_event(&self) -> Option<&Occurrence> {
+        let ends = self.events.iter().map(|event| &event.what);
+        ends.rev().find(|what| what.kind == EventKind::SessionEnded)
+    }
+
     /// The report that the verdict rests on.
     pub fn report(&self) -> Option<&Report> {
         self.verdict.report.and_then(|index| self.reports.get(index))
     }
+}
+
+/// What is on record of a session, of its user, and of the servers while it lasted; oldest first, each once.
+async fn events_of(
+    store: &dyn Store,
+    record: &SessionRecord,
+    now: Timestamp,
+) -> Result<Vec<Event>, StoreError> {
+    let session = &record.session;
+    let lasted = EventFilter {
+        since: Some(session.created_at),
+        until: Some(until(record, now) + EVENTS_AFTER),
+        ..EventFilter::default()
+    };
+    let of_kind = |kind| EventFilter { kind: Some(kind), ..lasted.clone() };
+    let asked = [
+        EventFilter { session: Some(session.id), ..EventFilter::default() },
+        EventFilter { user: Some(session.user_id), ..lasted.clone() },
+        of_kind(EventKind::ServerStarted),
+        of_kind(EventKind::ServerStopped),
+    ];
+    let mut events = BTreeMap::new();
+    for filter in asked {
+        let found = store.event_list(filter, EVENTS_READ_MAX).await?;
+        // What the user did in other sessions is of those.
+        let found = found.into_iter().filter(|event| event.what.session.is_none_or(|id| id == session.id));
+        events.extend(found.map(|event| ((event.what.at, event.id), event)));
+    }
+    Ok(events.into_values().collect())
 }
 
 impl Report {

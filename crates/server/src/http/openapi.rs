@@ -37,6 +37,7 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         auth::revocations::get,
         auth::sessions::list,
         auth::sessions::end,
+        auth::timeline::get,
         admin::session::post,
         admin::session::get,
         admin::session::delete,

@@ -33,7 +33,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 46] = [
+pub const TABLE: [Row; 47] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -45,6 +45,7 @@ pub const TABLE: [Row; 46] = [
     row("POST", "/api/v1/auth/password/change", Needs::Token),
     row("GET", "/api/v1/auth/sessions", Needs::Token),
     row("DELETE", "/api/v1/auth/sessions/{id}", Needs::Token),
+    row("GET", "/api/v1/auth/sessions/{id}/timeline", Needs::TokenOrKey),
     row("GET", "/api/v1/auth/api-keys", Needs::Token),
     row("POST", "/api/v1/auth/api-keys", Needs::Token),
     row("DELETE", "/api/v1/auth/api-keys/{id}", Needs::Token),
