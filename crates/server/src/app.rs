@@ -135,6 +135,7 @@ impl App {
         if let Some(redis) = &self.redis {
             self.metrics.note_redis(redis.is_up(), redis.timeouts());
         }
+        self.metrics.note_revocations(self.revocations.lag());
         if let Some(offset) = self.node_clock.offset() {
             self.metrics.clock_offset.set(offset.as_seconds());
         }

@@ -10,6 +10,7 @@ use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::SessionId;
 use tenure_domain::limit::SESSION_COOKIES_MAX;
 use tenure_domain::problem::Code;
+use tenure_domain::rotation::Replay;
 use tenure_domain::time::{EXPIRY_GRACE, Freshness, Timestamp};
 use tenure_store::{EndOrder, Ended, RefreshRequest, Refreshed, StoreError};
 
@@ -91,14 +92,15 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
     let mut refusal = None;
     for outcome in outcomes {
         let problem = match outcome {
-            Refreshed::Served { session, person, rewound, written } => {
-                if rewound {
+            Refreshed::Served { session, person, replay, written } => {
+                app.metrics.note_replay(replay);
+                if replay == Some(Replay::Ahead) {
                     app.metrics.rewound.inc();
                 }
-                arrival.note_outcome(match (rewound, written) {
-                    (true, _) => "rewound",
-                    (false, true) => "rotated",
-                    (false, false) => "repeated",
+                arrival.note_outcome(match (replay, written) {
+                    (Some(Replay::Ahead), _) => "rewound",
+                    (_, true) => "rotated",
+                    (_, false) => "repeated",
                 });
                 let served = hand_out(app, arrival, &session, &person).await;
                 let mut response = served.map_err(|problem| Refused { problem, ended: ended.clone() })?;
@@ -106,20 +108,20 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
                 return Ok(response);
             }
             Refreshed::Superseded { session_id } => {
-                app.metrics.dead_tokens.inc();
+                note_dead(app);
                 let detail = "This refresh token has been superseded; refresh again in a moment.";
                 let problem = Problem::new(Code::RefreshSuperseded, detail).for_session(session_id);
                 return Err(Refused { problem, ended });
             }
             Refreshed::Refused { session_id } => {
-                app.metrics.dead_tokens.inc();
+                note_dead(app);
                 let detail = "This browser holds an old copy of the session; sign in again here.";
                 let problem = Problem::new(Code::SessionSuperseded, detail).for_session(session_id);
                 return Err(Refused { problem, ended });
             }
             Refreshed::Ended { session_id, end, newly } => {
                 if end.reason == EndReason::TokenReuse && newly {
-                    app.metrics.dead_tokens.inc();
+                    note_dead(app);
                 }
                 count_ends(app, &[Ended { session_id, end: end.clone(), newly }]);
                 ended.push(session_id);
@@ -135,6 +137,12 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
         refusal = Some(more_telling(refusal, problem));
     }
     Err(Refused { problem: refusal.unwrap_or_else(not_found), ended })
+}
+
+/// Counts an old copy of a token.
+fn note_dead(app: &App) {
+    app.metrics.dead_tokens.inc();
+    app.metrics.note_replay(Some(Replay::Dead));
 }
 
 /// Of two refusals the one that leaves the session standing wins: nobody is signed out while one of their

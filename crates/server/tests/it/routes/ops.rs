@@ -181,7 +181,8 @@ async fn the_minutes_chores_bring_the_gauges_up_to_date() {
     let app = TestApp::new().await;
     let browser = app.signed_in(&app.user("ada").await).await;
     let chores = tokio::spawn(tenure::jobs::run(Arc::clone(&app.app)));
-    crate::world::eventually("a tick", async || app.metric("sessions_active") == 1.0).await;
+    crate::world::eventually("a tick", async || app.metric("sessions_active{remembered=\"true\"}") == 1.0)
+        .await;
     chores.abort();
     browser.profile().await.expect(200);
 }
