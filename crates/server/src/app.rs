@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::node_clock::NodeClock;
 use crate::pages::{DevUser, Find, Pages};
 use crate::revocations::Revocations;
+use crate::telemetry::Telemetry;
 
 /// Everything an [`App`] is made of that differs between production and tests.
 pub struct Parts {
@@ -68,6 +69,8 @@ pub struct App {
     pub cookies: CookieShape,
     pub pages: Pages,
     pub metrics: Metrics,
+    /// None: nothing is sent to OpenTelemetry.
+    pub telemetry: Option<Arc<Telemetry>>,
     pub revocations: Revocations,
     pub node_clock: NodeClock,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
@@ -82,6 +85,16 @@ impl App {
         let mut first_request = [0; 8];
         entropy.fill(&mut first_request);
         let first_request = u64::from_be_bytes(first_request);
+        let telemetry = match settled.config.telemetry.endpoint.as_str() {
+            "" => None,
+            _ => {
+                let mut node = [0; 8];
+                entropy.fill(&mut node);
+                let node = format!("{:016x}", u64::from_be_bytes(node));
+                let section = &settled.config.telemetry;
+                Telemetry::new(section, &node, clock.now(), metrics.deliveries.clone())
+            }
+        };
         let previous = previous_secrets.iter().map(MasterSecret::refresh_key).collect();
         let rules = RefreshRules {
             keys: RefreshKeyRing::new(secret.refresh_key(), previous),
@@ -121,6 +134,7 @@ impl App {
             entropy,
             log,
             metrics,
+            telemetry,
         })
     }
 

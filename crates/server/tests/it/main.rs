@@ -18,6 +18,7 @@ mod secrets;
 mod shared_limits;
 mod shutdown;
 mod store_trouble;
+mod telemetry;
 mod throttle;
 mod time;
 mod world;

@@ -22,6 +22,7 @@ use crate::http::cookie::Jar;
 use crate::http::problem::Problem;
 use crate::keys::KeyError;
 use crate::metrics::Outcome;
+use crate::telemetry::trace::{SpanKind, Value};
 
 /// Refresh: a new access token, and the next string for the cookie.
 ///
@@ -34,6 +35,7 @@ use crate::metrics::Outcome;
     responses((status = 200, description = "Refreshed; the session's cookie is set anew", body = SignedInAnswer)))]
 pub async fn post(State(app): State<Arc<App>>, _: Anyone, At(arrival): At, headers: HeaderMap) -> Response {
     let timer = app.metrics.time_refresh();
+    arrival.span_begin();
     let response = refresh(&app, &arrival, &headers).await.unwrap_or_else(|refused| {
         arrival.note_outcome(refused.problem.code.as_str());
         let mut response = refused.problem.into_response();
@@ -43,6 +45,15 @@ pub async fn post(State(app): State<Arc<App>>, _: Anyone, At(arrival): At, heade
     timer.finish();
     let outcome = arrival.outcome().unwrap_or("unknown");
     app.metrics.refreshes.get_or_create(&Outcome { outcome }).inc();
+    arrival.span_end("session.refresh", SpanKind::Internal, response.status().is_server_error(), || {
+        let mut attributes = vec![("session.outcome", Value::Text(outcome.into()))];
+        if let Some((generation, replay)) = arrival.rotation() {
+            attributes.push(("session.generation", Value::Number(generation.0.into())));
+            let replay = replay.map_or("none", Replay::as_str);
+            attributes.push(("session.replay", Value::Text(replay.into())));
+        }
+        attributes
+    });
     response
 }
 
@@ -80,7 +91,10 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
     })?;
     let tokens = jar.tokens.iter().take(SESSION_COOKIES_MAX).copied().collect();
     let request = RefreshRequest { tokens, freshness, rules: Arc::clone(&app.refresh_rules) };
-    match app.store.session_refresh(request, arrival.now).await {
+    arrival.span_begin();
+    let outcomes = app.store.session_refresh(request, arrival.now).await;
+    arrival.span_end("store.session_refresh", SpanKind::Client, outcomes.is_err(), Vec::new);
+    match outcomes {
         Ok(outcomes) => reply(app, arrival, outcomes).await,
         Err(error) => Err(without_store(&jar, arrival.now, error).into()),
     }
@@ -94,6 +108,7 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
         let problem = match outcome {
             Refreshed::Served { session, person, replay, written } => {
                 app.metrics.note_replay(replay);
+                arrival.note_rotation(session.rotation.head, replay);
                 if replay == Some(Replay::Ahead) {
                     app.metrics.rewound.inc();
                 }
@@ -123,7 +138,7 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
                 if end.reason == EndReason::TokenReuse && newly {
                     note_dead(app);
                 }
-                count_ends(app, &[Ended { session_id, end: end.clone(), newly }]);
+                count_ends(app, arrival, &[Ended { session_id, end: end.clone(), newly }]);
                 ended.push(session_id);
                 Problem::ended(session_id, &end)
             }
@@ -232,7 +247,7 @@ pub async fn delete(
         if let Some(first) = ended.first() {
             arrival.note_session(first.session_id);
         }
-        count_ends(&app, &ended);
+        count_ends(&app, &arrival, &ended);
         let is_ended = |id| ended.iter().any(|ended| ended.session_id == id);
         let rest = meant.iter().filter(|token| !is_ended(token.claims.session_id));
         left_out.extend(rest.map(|token| token.claims.expires_at));
