@@ -190,8 +190,7 @@ fn record(app: &App, arrival: &Arrival, method: &Method, path: &str, response: &
     let mut text = Vec::with_capacity(LINE_EXPECTED);
     let written = match app.log.style {
         Style::Json => serde_json::to_writer(&mut text, &line).is_ok(),
-        Style::Human => line.write_human(&mut text, 11..23),
-        Style::Legacy => line.write_human(&mut text, 0..24),
+        style => line.write_human(&mut text, style),
     };
     if written {
         text.push(b'\n');
@@ -215,14 +214,17 @@ fn attributes(arrival: &Arrival, status: StatusCode, problem: Option<&Problem>) 
 }
 
 impl Line<'_> {
-    /// With that part of its time.
-    fn write_human(&self, out: &mut Vec<u8>, time: std::ops::Range<usize>) -> bool {
+    fn write_human(&self, out: &mut Vec<u8>, style: Style) -> bool {
+        let (time, path) = match style {
+            Style::Legacy => (0..24, legacy::harmless(self.path)),
+            _ => (11..23, self.path.escape_debug().to_string()),
+        };
         let mut text = format!(
             "{}  {} {:<6} {} {:.1}ms",
             self.timestamp.get(time).unwrap_or_default(),
             self.status,
             self.method,
-            self.path.escape_debug(),
+            path,
             self.duration_us as f64 / 1000.0
         );
         let mut add = |name: &str, value: Option<String>| {

@@ -1,7 +1,8 @@
 //! The lines that Tenure's predecessors wrote of sign-outs, for whoever has recipes and habits for them. What stands for
 //! what is told in docs/guide/logs.md.
 //!
-//! Whatever a browser said stands in them escaped, so that nobody can write a line of their own into the log.
+//! Whatever a browser said stands in them escaped and without square brackets, so that nobody can write a line of their own
+//! into the log, or a word that is looked for.
 
 use std::fmt::{Display, Write as _};
 
@@ -17,7 +18,7 @@ pub fn of_request(arrival: &Arrival, path: &str, problem: Option<&Problem>) -> S
     let mut lines = String::new();
     let ended = arrival.ended();
     for Ended { session_id, end, .. } in ended.iter().filter(|ended| is_automatic(ended.end.reason)) {
-        let what = format!("{} (by {})", what(end.reason), end.actor.to_string().escape_debug());
+        let what = format!("{} (by {})", what(end.reason), harmless(&end.actor.to_string()));
         let of = Of { session: Some(session_id), receipt: Some(&end.receipt), ..Of::request(arrival, path) };
         auto_logout(&mut lines, &what, &of);
     }
@@ -105,8 +106,13 @@ impl Display for Of<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "User={}, ", or_dash(self.arrival.user()))?;
         write!(f, "Session={}, Receipt={}, ", or_dash(self.session), or_dash(self.receipt))?;
-        write!(f, "Path={}, IP={}", self.path.escape_debug(), self.arrival.address)
+        write!(f, "Path={}, IP={}", harmless(self.path), self.arrival.address)
     }
+}
+
+/// What somebody else wrote.
+pub fn harmless(text: &str) -> String {
+    text.escape_debug().to_string().replace('[', "(").replace(']', ")")
 }
 
 fn or_dash(value: Option<impl Display>) -> String {
@@ -117,9 +123,7 @@ fn or_dash(value: Option<impl Display>) -> String {
 pub fn of_report(report: &ClientReport, arrival: &Arrival, path: &str) -> String {
     const RULE: &str = "================================================================================";
     let claims = &report.claims;
-    let said = |text: &Option<String>| {
-        text.as_ref().map_or("not said".to_owned(), |text| text.escape_debug().to_string())
-    };
+    let said = |text: &Option<String>| text.as_deref().map_or("not said".to_owned(), harmless);
     let at = claims.at.unwrap_or(report.received_at).to_string().replace('T', " ");
     let idle = claims.idle.map_or("not said".to_owned(), |idle| format!("{} minutes", idle.as_secs() / 60));
     let user = report.verified.map_or("unknown".to_owned(), |(_, user)| format!("signed in (ID: {user})"));

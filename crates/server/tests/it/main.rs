@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alert_rules;
 mod authz_matrix;
 mod authz_table;
 mod command;
