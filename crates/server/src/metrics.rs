@@ -158,9 +158,16 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The page of names.
-    fn registered(mut self) -> Self {
-        let page = &mut self.page;
+    fn registered(self) -> Self {
+        let mut page = Page::default();
+        self.add_sessions(&mut page);
+        self.add_node(&mut page);
+        self.store.add(&mut page);
+        Self { page, ..self }
+    }
+
+    /// What people and their browsers do.
+    fn add_sessions(&self, page: &mut Page) {
         page.add("http_requests", "Requests answered", &self.requests);
         page.add("session_refresh", "Refreshes by outcome", &self.refreshes);
         page.add(
@@ -226,6 +233,10 @@ impl Metrics {
             "Events that Stripe told of, by what came of them",
             &self.stripe_events,
         );
+    }
+
+    /// How this node is.
+    fn add_node(&self, page: &mut Page) {
         page.add("http_panics", "Handlers that panicked", &self.panics);
         page.add(
             "log_lines_dropped",
@@ -279,8 +290,6 @@ impl Metrics {
             "Calls to Redis that were given up because its time-out had passed",
             &self.redis.timeouts.counter,
         );
-        self.store.register(&mut self.page);
-        self
     }
 
     /// Begins to count what an alarm is raised over from nothing, because the first step of a count that was not there
@@ -346,7 +355,7 @@ impl Metrics {
 }
 
 impl StoreMetrics {
-    fn register(&self, page: &mut Page) {
+    fn add(&self, page: &mut Page) {
         page.add(
             "tenure_store_ends_restored",
             "Ends that the store had lost in a fail-over and that this node wrote again",

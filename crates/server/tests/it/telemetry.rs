@@ -1,6 +1,6 @@
 //! What OpenTelemetry is told, and that nobody waits for it.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric};
 use opentelemetry_proto::tonic::trace::v1::Span;
