@@ -4,6 +4,7 @@ pub mod actor;
 pub mod admission;
 pub mod arrival;
 pub mod body;
+pub mod client;
 pub mod console;
 pub mod cookie;
 pub mod door;

@@ -26,6 +26,7 @@ pub mod readiness;
 pub mod revocations;
 pub mod routes;
 pub mod serve;
+pub mod telemetry;
 
 pub use app::App;
 pub use clock::Clock;

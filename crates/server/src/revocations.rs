@@ -52,12 +52,17 @@ struct Listener {
 
 pub struct Revocations {
     slots: Arc<Semaphore>,
+    told: Mutex<Option<Instant>>,
     joining: Mutex<Option<mpsc::Sender<Listener>>>,
 }
 
 impl Revocations {
     pub fn new(listeners_max: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(listeners_max)), joining: Mutex::default() }
+        Self {
+            slots: Arc::new(Semaphore::new(listeners_max)),
+            told: Mutex::default(),
+            joining: Mutex::default(),
+        }
     }
 
     /// The stream of a new listener; none if there are too many.
@@ -71,6 +76,11 @@ impl Revocations {
     /// Has the task write down what happens from now on, lest the first listener know nothing of older tokens.
     pub fn begin(&self, app: &Arc<App>) {
         drop(self.teller(app));
+    }
+
+    /// How long ago listeners were told all there was to tell.
+    pub fn lag(&self) -> Option<Duration> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).map(|told| told.elapsed())
     }
 
     /// Where the task takes its listeners from. It is begun if it has not been, or is no more.
@@ -134,6 +144,7 @@ impl Teller {
         let (began, now) = (Instant::now(), app.clock.now());
         let Ok(changed) = app.store.changed_since(self.position).await else { return };
         self.hear(app, changed, now);
+        *app.revocations.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
         if began.elapsed() >= READ_MAX {
             return;
         }
