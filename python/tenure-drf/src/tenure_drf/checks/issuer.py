@@ -1,0 +1,59 @@
+"""With ``--deploy``: whether the issuer is there, is the one that is named, and lets this service listen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Caution
+
+from ..conf import Options
+from ..issuer import Answer, Credential, Issuer, UnreachableError
+from ..problems import Problem
+from .configuration import chosen
+
+
+def issuer_is_the_one(**_: Any) -> list[CheckMessage]:
+    here = chosen()
+    if here is None:
+        return []
+    issuer = Issuer(here)
+    try:
+        # Nobody is signed in who shows nothing, and the answer says who answers.
+        answer = issuer.get("/api/v1/auth/check")
+    except UnreachableError as error:
+        hint = "Is it running, and reached from here? URL may name another address than ISSUER."
+        text = f"{here.address('')} does not answer: {error}."
+        return [Caution(text, hint=hint, id="tenure.W015")]
+    name = _named(answer)
+    if name is None:
+        hint = "Is it the address of a Tenure, or of a proxy that does not pass it on?"
+        return [Error(f"What answers at {here.address('')} is no Tenure.", hint=hint, id="tenure.E010")]
+    if name != here.issuer:
+        hint = f"Set TENURE['ISSUER'] = '{name}', and URL to where it is reached. Or correct its server.public_url."
+        text = f"The Tenure at {here.address('')} calls itself {name}: each of its tokens would be refused."
+        return [Error(text, hint=hint, id="tenure.E010")]
+    return _may_listen(here, issuer) if here.freshness == "push" else []
+
+
+def _named(answer: Answer) -> str | None:
+    """The public URL of a Tenure, with which the type of its problems begins."""
+    try:
+        told = json.loads(answer.body)
+        name, _, rest = told["type"].partition("/api/docs/codes#")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return str(name) if rest else None
+
+
+def _may_listen(here: Options, issuer: Issuer) -> list[CheckMessage]:
+    try:
+        issuer.check(Credential(here.api_key, is_api_key=True), "permission:revocations.read")
+    except Problem as problem:
+        if problem.status_code in (401, 403):
+            hint = 'Make one: tenure api-key create EMAIL --name NAME --scopes "revocations.read" --reason "..."'
+            text = f"TENURE['API_KEY'] does not open the revocation feed: {problem.detail}"
+            return [Error(text, hint=hint, id="tenure.E011")]
+        return [Caution("It could not be asked whether TENURE['API_KEY'] stands.", hint="", id="tenure.W015")]
+    return []
