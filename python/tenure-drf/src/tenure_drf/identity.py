@@ -58,7 +58,7 @@ def of_headers(headers: Mapping[str, str]) -> Identity | None:
     slugs = [text for text in (identity.role, identity.plan, *identity.scopes) if text is not None]
     if any(not _SLUG.fullmatch(slug) for slug in slugs):
         return None
-    # Outside of development somebody without a session is nobody that we know of.
     is_person = None not in (identity.user, identity.session, identity.role)
-    is_program = identity.key is not None and identity.user is None
-    return identity if is_person != is_program else None
+    is_program = identity.key is not None
+    # Both at once is nobody that we know of, and so is half a person.
+    return identity if is_person != is_program and (is_person or identity.user is None) else None

@@ -51,20 +51,20 @@ class Issuer:
         self._options = options
         self._pool = urllib3.PoolManager(num_pools=2, maxsize=CONNECTIONS, retries=False)
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
         deadline = time.monotonic() + self._options.timeout
         try:
             try:
-                return self._get(path, headers, deadline)
+                return self._get(method, path, headers, deadline)
             except ProtocolError:
                 # A connection that was kept, and closed by the other side at this moment. To ask twice does no harm.
-                return self._get(path, headers, deadline)
+                return self._get(method, path, headers, deadline)
         # ValueError: what cannot be written into a request.
         except (HTTPError, OSError, ValueError) as error:
             raise UnreachableError(f"{type(error).__name__}: {error}") from error
 
-    def _get(self, path: str, headers: Mapping[str, str] | None, deadline: float) -> Answer:
-        response = self.open(path, headers, max(deadline - time.monotonic(), 0.001))
+    def _get(self, method: str, path: str, headers: Mapping[str, str] | None, deadline: float) -> Answer:
+        response = self.open(path, headers, max(deadline - time.monotonic(), 0.001), method)
         try:
             body = b""
             while piece := response.read1(BODY_MAX):
@@ -81,11 +81,13 @@ class Issuer:
         lower = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status, lower, body)
 
-    def open(self, path: str, headers: Mapping[str, str] | None, silence: float) -> urllib3.BaseHTTPResponse:
+    def open(
+        self, path: str, headers: Mapping[str, str] | None, silence: float, method: str = "GET"
+    ) -> urllib3.BaseHTTPResponse:
         """An answer whose body is still to come, and may be silent for so many seconds."""
         connect = min(self._options.timeout, silence)
         return self._pool.request(
-            "GET",
+            method,
             self._options.address(path),
             headers=headers,
             preload_content=False,

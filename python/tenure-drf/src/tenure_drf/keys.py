@@ -80,14 +80,14 @@ class Keys:
         if not self._may_fetch(now):
             return
         self.fetches += 1
-        self._tried_at = now
         try:
             held, max_age = self._fetch()
         except (UnreachableError, ValueError) as error:
-            self._has_failed = True
+            self._has_failed, self._tried_at = True, now
             logger.warning("the issuer's keys were not fetched: %s", error)
             return
-        self._held, self._good_until, self._has_failed = held, now + max_age, False
+        # The time comes last: until it is there, others wait for what is fetched here.
+        self._held, self._good_until, self._has_failed, self._tried_at = held, now + max_age, False, now
         if kid is not None and header_of(kid) not in held:
             if len(self._absent) >= ABSENT_MAX:
                 self._absent.clear()

@@ -87,7 +87,9 @@ def of_issuer(issuer: str, status: int, kind: str, text: bytes, retry_after: str
         return None
     seconds = int(retry_after) if retry_after is not None and retry_after.isdecimal() else None
     problem = Problem(str(code), str(told.get("detail", known.title)), issuer=issuer, retry_after=seconds)
-    problem.body = told
+    kind_uri = str(told.get("type", ""))
+    # Relative to the issuer, whose table of codes it names.
+    problem.body = {**told, "type": f"{issuer}{kind_uri}" if kind_uri.startswith("/") else kind_uri}
     return problem
 
 

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.core.signals import setting_changed
@@ -27,11 +28,12 @@ ANSWERS_MAX: Final = 10_000
 class Tenure:
     """By one setting. It is made when it is first asked for, in each process anew."""
 
-    def __init__(self, chosen: Options) -> None:
+    def __init__(self, chosen: Options, wall: Callable[[], float] = time.time) -> None:
         self.options = chosen
+        self.wall = wall
         self.issuer = Issuer(chosen)
         self.keys = Keys(self.issuer)
-        self.feed = Feed(self.issuer, chosen) if chosen.freshness == "push" else None
+        self.feed = Feed(self.issuer, chosen, wall) if chosen.freshness == "push" else None
         self._answers = _Answers(chosen.strict_cache) if chosen.strict_cache else None
         self._has_told_of_foreign = False
         if self.feed is not None:
@@ -49,7 +51,7 @@ class Tenure:
                 raise self._refusal(WrongTypeError())
             return self.ask(credential), True
         if self.options.freshness == "stateless":
-            return self._verified(credential.text, time.time() - self.options.leeway).identity(), False
+            return self._verified(credential.text, self.wall() - self.options.leeway).identity(), False
         identity = self._told(credential.text) if self.feed is not None else None
         return (identity, False) if identity is not None else (self.ask(credential), True)
 

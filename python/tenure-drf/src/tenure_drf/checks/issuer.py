@@ -20,31 +20,34 @@ def issuer_is_the_one(**_: Any) -> list[CheckMessage]:
         return []
     issuer = Issuer(here)
     try:
-        # Nobody is signed in who shows nothing, and the answer says who answers.
-        answer = issuer.get("/api/v1/auth/check")
+        # What its own pages send, without a session: it refuses the session if it is the one, and the page if not.
+        answer = issuer.get("/api/v1/auth/refresh", {"Origin": here.issuer}, method="POST")
     except UnreachableError as error:
         hint = "Is it running, and reached from here? URL may name another address than ISSUER."
         text = f"{here.address('')} does not answer: {error}."
         return [Caution(text, hint=hint, id="tenure.W015")]
-    name = _named(answer)
-    if name is None:
-        hint = "Is it the address of a Tenure, or of a proxy that does not pass it on?"
-        return [Error(f"What answers at {here.address('')} is no Tenure.", hint=hint, id="tenure.E010")]
-    if name != here.issuer:
-        hint = f"Set TENURE['ISSUER'] = '{name}', and URL to where it is reached. Or correct its server.public_url."
-        text = f"The Tenure at {here.address('')} calls itself {name}: each of its tokens would be refused."
-        return [Error(text, hint=hint, id="tenure.E010")]
-    return _may_listen(here, issuer) if here.freshness == "push" else []
+    match _code(answer):
+        case "no_session":
+            return _may_listen(here, issuer) if here.freshness == "push" else []
+        case "origin_not_allowed":
+            hint = "Set TENURE['ISSUER'] to its server.public_url, and URL to where it is reached from here."
+            text = f"The Tenure at {here.address('')} is not {here.issuer}: each of its tokens would be refused."
+            return [Error(text, hint=hint, id="tenure.E010")]
+        case "":
+            hint = "Is it the address of a Tenure, or of a proxy that does not pass it on?"
+            return [Error(f"What answers at {here.address('')} is no Tenure.", hint=hint, id="tenure.E010")]
+        case code:
+            text = f"The Tenure at {here.address('')} answers {code} just now."
+            return [Caution(text, hint="Try again when it serves.", id="tenure.W015")]
 
 
-def _named(answer: Answer) -> str | None:
-    """The public URL of a Tenure, with which the type of its problems begins."""
+def _code(answer: Answer) -> str:
+    """The code of a problem; empty if it is none."""
     try:
         told = json.loads(answer.body)
-        name, _, rest = told["type"].partition("/api/docs/codes#")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return str(name) if rest else None
+    except ValueError:
+        return ""
+    return str(told.get("code", "")) if isinstance(told, dict) else ""
 
 
 def _may_listen(here: Options, issuer: Issuer) -> list[CheckMessage]:
