@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -154,8 +155,14 @@ class Tenure:
         assert self._supervisor is not None
         self._supervisor.communicate()
 
-    def signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+    def hold(self) -> None:
+        """It stops where it is and keeps its connections. A signal takes a moment to reach all of its threads."""
+        os.kill(self.pid, signal.SIGSTOP)
+        stats = [path / "stat" for path in Path(f"/proc/{self.pid}/task").iterdir()]
+        wait_for(lambda: all(" T " in stat.read_text() for stat in stats), "it to stop")
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
 
     def end(self) -> None:
         self.kill()

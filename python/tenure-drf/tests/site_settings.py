@@ -5,7 +5,7 @@ import os
 
 from backends import database, shared
 
-SECRET_KEY = os.environ.get("SITE_SECRET_KEY") or "only for tests on the loopback interface, and of enough letters"
+SECRET_KEY = "only for tests on the loopback interface, and of enough letters"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
 ROOT_URLCONF = "site_urls"

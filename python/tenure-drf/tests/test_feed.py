@@ -206,16 +206,14 @@ def test_a_feed_that_was_cut_is_heard_again(own_server: Tenure, configure: Confi
 
 @pytest.mark.django_db
 def test_a_feed_that_is_silent_is_not_believed(own_server: Tenure, configure: Configure) -> None:
-    import signal
-
     own_server.settings["TENURE_REVOCATIONS__HEARTBEAT"] = "200ms"
     own_server.kill()
     own_server.start()
     here = listen(configure, own_server, SILENCE_MAX=1.0)
     assert here.feed is not None
-    own_server.signal(signal.SIGSTOP)
+    own_server.hold()
     wait_for(lambda: here.feed is not None and not here.feed.is_live(), "the silence", patience=2.0)
-    own_server.signal(signal.SIGCONT)
+    own_server.go_on()
     wait_for(here.feed.is_live, "the feed to come back")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import threading
 import time
@@ -62,11 +61,11 @@ def test_one_that_hangs_is_503_after_the_timeout(own_server: Tenure, configure: 
     bob = Browser(own_server, user(own_server))
     configure(own_server, TIMEOUT=0.5)
     assert call("/me", bob).status_code == 200
-    own_server.signal(signal.SIGSTOP)
+    own_server.hold()
     began = time.monotonic()
     problem(call("/me", bob), 503, "storage_unavailable")
     assert 0.4 < time.monotonic() - began < 2.0
-    own_server.signal(signal.SIGCONT)
+    own_server.go_on()
     wait_for(lambda: call("/me", bob).status_code == 200, "it to go on")
 
 

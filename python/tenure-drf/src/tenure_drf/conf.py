@@ -156,4 +156,7 @@ def _needs(raw: Mapping[str, Any]) -> list[Fault]:
     return found
 
 
-_DEFAULTS: Final[dict[str, object]] = {field.name.upper(): field.default for field in fields(Options)} | {"ISSUER": ""}
+#: Addresses are looked at for themselves.
+_DEFAULTS: Final[dict[str, object]] = {
+    field.name.upper(): field.default for field in fields(Options) if field.name not in ("issuer", "url")
+}
