@@ -27,7 +27,9 @@ TESTBED = os.environ.get("TESTBED_BINARY") or str(ROOT / "target/debug/tenure-te
 SERVER = os.environ.get("SERVER_BINARY") or str(ROOT / "target/debug/tenure")
 
 #: Waits until its standard input closes, and ends what it started.
-SUPERVISOR = '"$@" </dev/null & child=$!; echo "$child"; read -r _; kill -CONT "$child"; kill -KILL "$child"; wait "$child"'
+SUPERVISOR = (
+    '"$@" </dev/null & child=$!; echo "$child"; read -r _; kill -CONT "$child"; kill -KILL "$child"; wait "$child"'
+)
 
 PATIENCE = 30.0
 
@@ -171,9 +173,7 @@ class Tenure:
     def run(self, *arguments: str, text: str = "") -> str:
         """The command line, on the same files."""
         command = [SERVER, "--data", self._folder.name, *arguments, "--dev"]
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, env=self._environment(), check=False
-        )
+        done = subprocess.run(command, input=text, capture_output=True, text=True, env=self._environment(), check=False)
         assert done.returncode == 0, f"{' '.join(arguments)}: {done.stderr}{done.stdout}"
         return done.stdout
 

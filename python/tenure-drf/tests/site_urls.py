@@ -1,5 +1,6 @@
 from django.contrib import admin
 from django.urls import include, path
+
 from shop import views
 
 urlpatterns = [
@@ -13,7 +14,10 @@ urlpatterns = [
     path("sessions-alone", views.SessionsAlone.as_view()),
     path("both-kinds", views.BothKinds.as_view()),
     path("writes", views.Writes.as_view()),
-    *(path(f"requires/{name}", views.Served.as_view(permission_classes=needs)) for name, needs in views.REQUIRING.items()),
+    *(
+        path(f"requires/{name}", views.Served.as_view(permission_classes=needs))
+        for name, needs in views.REQUIRING.items()
+    ),
     path("reports/", include("reports.urls")),
     path("billing/", include("billing.urls")),
     path("admin/", admin.site.urls),

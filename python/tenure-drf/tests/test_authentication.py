@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from django.contrib.auth import get_user_model
+
 from backends import Tenure, Testbed, wait_for
 from conftest import PASSWORD, Asked, Browser, Configure, api_key, call, listen, problem, user
-from django.contrib.auth import get_user_model
 from shop.models import Person, Plain
-
 from tenure_drf import tenure as module
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +92,9 @@ def test_stateless_lets_an_ended_session_in_until_its_token_expires_as_its_page_
     assert call("/me", ada).status_code == 200
 
 
-def test_tokens_from_before_the_feed_began_are_asked_for(own_server: Tenure, configure: Configure, asked: Asked) -> None:
+def test_tokens_from_before_the_feed_began_are_asked_for(
+    own_server: Tenure, configure: Configure, asked: Asked
+) -> None:
     bob = Browser(own_server, user(own_server))
     # The feed knows what happened since its node began, and of older tokens it cannot tell.
     own_server.kill()

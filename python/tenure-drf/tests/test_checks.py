@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backends import Tenure, free_port
-from conftest import Browser, Configure, api_key, user
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from shop import middleware
 
+from backends import Tenure, free_port
+from conftest import Browser, Configure, api_key, user
+from shop import middleware
 from tenure_drf.checks.code import Search
 from tenure_drf.conf import options
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import Client
+from rest_framework.test import APIClient
+
 from backends import ROOT, Tenure, wait_for
 from conftest import Browser, Configure, api_key, call, problem, start, user
-from django.db import connection
-from rest_framework.test import APIClient
 
 FOLDER = Path(__file__).parent
 
@@ -126,7 +128,7 @@ def deliver(body: bytes, secret: str = SECRET) -> Any:
     now = int(time.time())
     tag = hmac.new(secret.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
     headers = {"stripe-signature": f"t={now},v1={tag}"}
-    return APIClient().generic("POST", "/billing/stripe", body, content_type="application/json", headers=headers)
+    return Client().generic("POST", "/billing/stripe", body, content_type="application/json", headers=headers)
 
 
 @pytest.mark.django_db

@@ -7,9 +7,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from backends import Tenure
-from conftest import Asked, Browser, Configure, call, user
 
+from backends import Tenure
+from conftest import Browser, Configure, call, user
 from tenure_drf.conf import Options
 from tenure_drf.issuer import Issuer
 from tenure_drf.keys import ABSENT, MAX_AGE, MAX_AGE_MAX, PAUSE, Keys, KeysUnknownError, _max_age, read

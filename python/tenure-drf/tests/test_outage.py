@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
 from backends import Tenure, free_port, wait_for
 from conftest import Browser, Configure, call, listen, problem, user
-
 from tenure_drf import tenure as module
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +39,9 @@ def test_while_it_is_away_it_is_503_and_afterwards_it_goes_on(
     assert bob.refresh() == 200
 
 
-def test_stateless_goes_on_while_it_is_away_and_what_is_required_is_503(own_server: Tenure, configure: Configure) -> None:
+def test_stateless_goes_on_while_it_is_away_and_what_is_required_is_503(
+    own_server: Tenure, configure: Configure
+) -> None:
     configure(own_server, FRESHNESS="stateless")
     bob, eve = (Browser(own_server, user(own_server)) for _ in range(2))
     assert call("/me", bob).status_code == 200
@@ -77,7 +79,7 @@ def impostor(respond: Respond) -> Iterator[str]:
     """Something else that answers in its place: a portal, a proxy's error page, a server that breaks off."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             respond(self)
 
         def log_message(self, *_: object) -> None:

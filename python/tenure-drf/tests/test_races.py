@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connections
+
 from backends import Tenure, Testbed
 from conftest import Asked, Browser, Configure, call, listen, user
-from django.db import connections
 from shop.models import Person
-
 from tenure_drf import tenure as module
 from tenure_drf.issuer import Credential
 

@@ -8,15 +8,16 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import jwt
 import pytest
-from backends import Tenure, Testbed
-from conftest import Asked, Browser, Configure, call, listen, problem, user
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from backends import Tenure, Testbed
+from conftest import Asked, Browser, Configure, call, listen, problem, user
 from tenure_drf import tenure as module
 from tenure_drf.issuer import Credential
 from tenure_drf.tokens import ExpiredError, ForeignIssuerError, TokenError, header_of, kid_of, verify
@@ -46,10 +47,18 @@ def forgeries(token: str, keys: Any) -> Iterator[tuple[str, str]]:
             tag = hmac.digest(secret, signed.encode(), hashlib.sha256)
             yield f"the public key as a secret, {name} {alg['typ']}", f"{signed}.{encoded(tag)}"
     mallory = Ed25519PrivateKey.generate()
-    for name, head in (("our header", header), ("her own", encoded({"alg": "EdDSA", "typ": "at+jwt", "kid": "mallory"}))):
+    for name, head in (
+        ("our header", header),
+        ("her own", encoded({"alg": "EdDSA", "typ": "at+jwt", "kid": "mallory"})),
+    ):
         yield f"signed by another, {name}", f"{head}.{promoted}.{encoded(mallory.sign(f'{head}.{promoted}'.encode()))}"
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": encoded(mallory.public_key().public_bytes_raw())}
-    for extra in ({"jwk": jwk}, {"jku": "https://mallory.example/keys"}, {"crit": ["exp"]}, {"x5u": "https://m.example"}):
+    for extra in (
+        {"jwk": jwk},
+        {"jku": "https://mallory.example/keys"},
+        {"crit": ["exp"]},
+        {"x5u": "https://m.example"},
+    ):
         head = encoded(json.dumps({"alg": "EdDSA", "kid": kid, "typ": "at+jwt", **extra}, separators=(",", ":")))
         yield f"with {next(iter(extra))}", f"{head}.{promoted}.{encoded(mallory.sign(f'{head}.{promoted}'.encode()))}"
     yield "another payload", f"{header}.{promoted}.{signature}"
@@ -113,11 +122,13 @@ def test_another_issuer_and_another_audience_are_refused_and_the_log_says_which_
 
 
 @pytest.mark.django_db
-def test_a_token_expires_by_our_clock_and_is_given_the_leeway(server: Tenure, configure: Configure, ada: Browser) -> None:
+def test_a_token_expires_by_our_clock_and_is_given_the_leeway(
+    server: Tenure, configure: Configure, ada: Browser
+) -> None:
     here = configure(server, FRESHNESS="stateless", LEEWAY=20)
     expires = jwt.decode(ada.token, options={"verify_signature": False})["exp"]
     for now, refused in ((expires - 900, False), (expires + 19.9, False), (expires + 20.1, True)):
-        here.wall = lambda now=now: now
+        here.wall = partial(float, now)
         if refused:
             told = problem(call("/me", ada), 401, "access_token_expired")
             assert "refresh" in told["detail"]
@@ -185,7 +196,11 @@ def test_a_token_says_who_it_is_and_until_when() -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        *(json.dumps({name: value for name, value in GOOD.items() if name != left}).encode() for left in GOOD if left != "jti"),
+        *(
+            json.dumps({name: value for name, value in GOOD.items() if name != left}).encode()
+            for left in GOOD
+            if left != "jti"
+        ),
         *(
             json.dumps({**GOOD, **odd}).encode()
             for odd in (

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tenure_drf.auth import auth_of
 from tenure_drf.conf import options
 from tenure_drf.permissions import HasPlan, HasTenantAccess
 
@@ -25,7 +26,9 @@ def webhook(request: HttpRequest) -> HttpResponse:
         answer = http.request("POST", address, body=request.body, headers=headers, redirect=False)
     except urllib3.exceptions.HTTPError:
         return HttpResponse(status=503, headers={"Retry-After": "1"})
-    return HttpResponse(answer.data, status=answer.status, content_type=answer.headers.get("Content-Type", "text/plain"))
+    return HttpResponse(
+        answer.data, status=answer.status, content_type=answer.headers.get("Content-Type", "text/plain")
+    )
 
 
 class Plan(APIView):
@@ -34,7 +37,7 @@ class Plan(APIView):
     permission_classes = [HasTenantAccess]
 
     def get(self, request: Request) -> Response:
-        return Response({"plan": request.auth.plan, "may_export": request.auth.allows("plan:pro")})
+        return Response({"plan": auth_of(request).plan, "may_export": auth_of(request).allows("plan:pro")})
 
 
 class Export(APIView):
@@ -43,4 +46,4 @@ class Export(APIView):
     permission_classes = [HasPlan("pro")]
 
     def get(self, request: Request) -> Response:
-        return Response({"exported_for": request.auth.account})
+        return Response({"exported_for": auth_of(request).account})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from rest_framework.request import Request
+
 from .identity import Identity
 from .issuer import Credential
 from .problems import Problem
@@ -93,6 +95,14 @@ class TenureAuth:
         problem = self.refusal(require)
         if problem is not None:
             raise problem
+
+
+def auth_of(request: Request) -> TenureAuth:
+    """``request.auth`` with its type, where Tenure let in whoever is calling."""
+    auth: object = request.auth
+    if not isinstance(auth, TenureAuth):
+        raise TypeError("another authentication class let this request in")
+    return auth
 
 
 class Permissions:
