@@ -87,6 +87,9 @@ def test_permissions_can_be_combined_with_each_other_and_with_those_of_a_project
     problem(call("/requires/pro-or-staff", ada), 402, "plan_missing")
     problem(call("/requires/pro-and-reports", ada), 402, "plan_missing")
     assert call("/requires/not-pro", ada).status_code == 200
+    # What let them pass is not what stands in the way.
+    for path in ("not-staff", "not-staff-either"):
+        assert "plan" not in problem(call(f"/requires/{path}", ada), 403, "permission_denied")["detail"]
     Person.objects.filter(tenure_id=ada.user).update(is_staff=True)
     assert call("/requires/pro-or-staff", ada).status_code == 200
     set_account(server, ada.email, "--plan", "pro")

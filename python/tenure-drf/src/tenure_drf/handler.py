@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as usual_handler
 
 from .authentication import TenureAuthentication
-from .permissions import REFUSAL
+from .permissions import why_not
 from .problems import CODES, CONTENT_TYPE, Problem
 
 
@@ -59,11 +59,12 @@ def _unauthenticated(exc: exceptions.APIException, context: dict[str, Any]) -> P
 
 
 def _denied(exc: Exception, context: dict[str, Any]) -> Problem:
-    waiting = getattr(context.get("request"), REFUSAL, None)
-    # A view may deny for reasons of its own, after another permission had let it pass.
-    of_permissions = any(frame.f_code.co_name == "check_permissions" for frame, _ in walk_tb(exc.__traceback__))
-    if isinstance(waiting, Problem) and of_permissions:
-        return waiting
+    # DRF says which permission it was only to whoever looks; a view may also deny for a reason of its own.
+    frames = (frame for frame, _ in walk_tb(exc.__traceback__) if frame.f_code.co_name == "check_permissions")
+    permission = next((frame.f_locals.get("permission") for frame in frames), None)
+    problem = why_not(permission, context["request"], context["view"]) if permission is not None else None
+    if problem is not None:
+        return problem
     detail = getattr(exc, "detail", None) or str(exc) or "You may not do this."
     return _own("permission_denied", detail if isinstance(detail, str) else CODES["permission_denied"].title)
 

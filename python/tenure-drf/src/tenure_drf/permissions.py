@@ -7,37 +7,49 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import AND, OR, BasePermission
 from rest_framework.request import Request
 
 from .auth import TenureAuth
 from .problems import Problem
-
-#: Where a refusal waits on a request until it is known whether another permission lets it pass.
-REFUSAL = "_tenure_refusal"
 
 
 class TenurePermission(BasePermission):
     """One requirement, as ``auth/check`` takes it."""
 
     require: ClassVar[str] = ""
+    #: Why it said no.
+    problem: Problem | None = None
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not (request.user and request.user.is_authenticated):
             return False
-        problem = self.refusal(request)
-        if problem is None:
-            return True
-        # For DRF, which raises what it finds here, unless this stands within `|` or `&`; and then for the handler.
-        self.message, self.code = problem.detail, problem.code
-        setattr(request, REFUSAL, problem)
-        return False
+        self.problem = self._refusal(request)
+        return self.problem is None
 
-    def refusal(self, request: Request) -> Problem | None:
+    def _refusal(self, request: Request) -> Problem | None:
         if isinstance(request.auth, TenureAuth):
             return request.auth.refusal(self.require) if self.require else None
         # Somebody whom another class let in, of whose account nobody here knows.
         return Problem("account_missing", "You are not signed in by Tenure.", issuer="")
+
+
+def why_not(permission: Any, request: Request, view: Any) -> Problem | None:
+    """Why a permission said no that may be made of others; none if it was no affair of Tenure's."""
+    if isinstance(permission, TenurePermission):
+        return permission.problem
+    if isinstance(permission, OR):
+        first, second = _parts(permission)
+        return why_not(first, request, view) or why_not(second, request, view)
+    if isinstance(permission, AND):
+        first, second = _parts(permission)
+        # What was asked for the request is known, so to ask a second time costs nothing.
+        return why_not(second if first.has_permission(request, view) else first, request, view)
+    return None
+
+
+def _parts(permission: Any) -> tuple[Any, Any]:
+    return permission.op1, permission.op2
 
 
 class IsAuthenticatedAndActive(BasePermission):

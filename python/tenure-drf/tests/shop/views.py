@@ -126,6 +126,8 @@ REQUIRING = {
     "pro-or-team": [HasPlan("pro", "team")],
     "pro-or-staff": [HasPlan("pro") | IsStaff],
     "pro-and-reports": [HasPlan("pro") & HasPermission("reports.read")],
+    "not-staff": [HasPlan("pro") | IsAuthenticated, IsStaff],
+    "not-staff-either": [(HasPlan("pro") | IsAuthenticated) & IsStaff],
     "not-pro": [IsAuthenticated & ~HasPlan("pro")],
     "reports": [HasPermission("reports.read")],
     "export": [HasFeature("export")],
