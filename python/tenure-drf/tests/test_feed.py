@@ -200,7 +200,7 @@ def test_a_feed_that_was_cut_is_heard_again(own_server: Tenure, configure: Confi
     here = listen(configure, own_server)
     assert here.feed is not None
     own_server.kill()
-    wait_for(lambda: here.feed is not None and not here.feed.is_live(), "the feed to end", patience=2.0)
+    wait_for(lambda: here.feed is not None and not here.feed.is_live(), "the feed to end", patience=10.0)
     own_server.start()
     wait_for(here.feed.is_live, "the feed to come back")
 
@@ -213,7 +213,7 @@ def test_a_feed_that_is_silent_is_not_believed(own_server: Tenure, configure: Co
     here = listen(configure, own_server, SILENCE_MAX=1.0)
     assert here.feed is not None
     own_server.hold()
-    wait_for(lambda: here.feed is not None and not here.feed.is_live(), "the silence", patience=2.0)
+    wait_for(lambda: here.feed is not None and not here.feed.is_live(), "the silence", patience=10.0)
     own_server.go_on()
     wait_for(here.feed.is_live, "the feed to come back")
 
@@ -223,4 +223,4 @@ def test_one_that_is_closed_leaves_no_thread_behind(server: Tenure, configure: C
     assert here.feed is not None
     thread = here.feed._thread
     module.forget()
-    wait_for(lambda: not thread.is_alive(), "the thread to end", patience=5.0)
+    wait_for(lambda: not thread.is_alive(), "the thread to end", patience=15.0)

@@ -29,7 +29,7 @@ def test_while_it_is_away_it_is_503_and_afterwards_it_goes_on(
     assert call("/me", bob).status_code == 200
     own_server.kill()
     if here.feed is not None:
-        wait_for(lambda: here.feed is not None and not here.feed.is_live(), "the feed to end", patience=2.0)
+        wait_for(lambda: here.feed is not None and not here.feed.is_live(), "the feed to end", patience=10.0)
     for path in ("/me", "/account", "/requires/pro"):
         told = problem(call(path, bob), 503, "storage_unavailable")
         assert told["retry_after"] == 1
@@ -61,12 +61,12 @@ def test_stateless_without_a_key_ever_is_503(own_server: Tenure, configure: Conf
 
 def test_one_that_hangs_is_503_after_the_timeout(own_server: Tenure, configure: Configure) -> None:
     bob = Browser(own_server, user(own_server))
-    configure(own_server, TIMEOUT=0.5)
+    configure(own_server, TIMEOUT=2.0)
     assert call("/me", bob).status_code == 200
     own_server.hold()
     began = time.monotonic()
     problem(call("/me", bob), 503, "storage_unavailable")
-    assert 0.4 < time.monotonic() - began < 2.0
+    assert 1.9 < time.monotonic() - began < 8.0
     own_server.go_on()
     wait_for(lambda: call("/me", bob).status_code == 200, "it to go on")
 
@@ -192,7 +192,7 @@ def test_a_listener_that_never_answers_holds_up_nobody_for_longer_than_the_timeo
         configure(server, URL=f"http://127.0.0.1:{deaf.getsockname()[1]}", TIMEOUT=0.3)
         began = time.monotonic()
         problem(call("/me", "a.b.c"), 503, "storage_unavailable")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5.0
 
 
 def test_a_database_that_does_not_answer_is_503(

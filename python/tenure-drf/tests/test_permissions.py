@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
 from rest_framework.views import exception_handler as usual_handler
 
@@ -15,6 +16,7 @@ from conftest import Asked, Browser, Configure, api_key, call, problem, user
 from shop.models import Person
 from shop.views import Served
 from tenure_drf import tenure as module
+from tenure_drf.auth import auth_of
 from tenure_drf.permissions import HasFeature, HasPermission, HasPlan, Requires
 from tenure_drf.problems import CODES
 
@@ -150,6 +152,9 @@ def test_somebody_of_another_authority_is_refused_and_not_asked_about(here: modu
     answer = client.get("/sessions-alone")
     problem(answer, 403, "account_missing")
     assert asked == []
+    request = Request(APIRequestFactory().get("/"))
+    with pytest.raises(TypeError, match="another authentication class"):
+        auth_of(request)
 
 
 def test_what_is_no_requirement_is_refused_when_it_is_written() -> None:
