@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from rest_framework.request import Request
@@ -10,6 +11,29 @@ from .identity import Identity
 from .issuer import Credential
 from .problems import Problem
 from .tenure import Tenure
+
+_SLUG: Final = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
+
+#: What ``auth/check`` takes, one at a time.
+_NEED: Final = re.compile(
+    rf"active_account|plan(?::{_SLUG}(?:\|{_SLUG})*)?|feature:{_SLUG}|limit:{_SLUG}=[0-9]{{1,19}}|permission:{_SLUG}"
+)
+
+
+#: Most that Tenure takes in one question.
+NEEDS_MAX: Final = 16
+
+
+def requirement(*needs: str) -> str:
+    """All of these at once. What cannot be required is a mistake in the code, and is said where it was made."""
+    if len(needs) > NEEDS_MAX:
+        raise ValueError(f"at most {NEEDS_MAX} things can be required at once")
+    for need in needs:
+        if not _NEED.fullmatch(need):
+            raise ValueError(
+                f"`{need}` is none of active_account, plan:NAME, feature:NAME, limit:NAME=NUMBER, permission:NAME"
+            )
+    return ",".join(needs)
 
 
 class TenureAuth:
@@ -72,11 +96,12 @@ class TenureAuth:
         return self._identity
 
     def refusal(self, require: str) -> Problem | None:
-        """What stands in the way of a requirement, as ``auth/check`` has it; none if it is met.
+        """What stands in the way of needs with commas between, as ``auth/check`` takes them; none if they are met.
 
         That nobody knows, or that the token does not stand any more, is raised.
         """
         if require not in self._decided:
+            requirement(*require.split(","))
             try:
                 self._identity = self._tenure.issuer.check(self._credential, require)
                 self._was_asked = True

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from rest_framework.permissions import AND, OR, BasePermission
 from rest_framework.request import Request
 
-from .auth import TenureAuth
+from .auth import TenureAuth, requirement
 from .problems import Problem
 
 
@@ -25,7 +25,11 @@ class TenurePermission(BasePermission):
         if not (request.user and request.user.is_authenticated):
             return False
         self.problem = self._refusal(request)
-        return self.problem is None
+        if self.problem is None:
+            return True
+        # What DRF says where the handler is not ours; the status is then 403.
+        self.message = self.problem.detail
+        return False
 
     def _refusal(self, request: Request) -> Problem | None:
         if isinstance(request.auth, TenureAuth):
@@ -68,10 +72,7 @@ class HasTenantAccess(TenurePermission):
 
 def Requires(*needs: str) -> type[TenurePermission]:  # noqa: N802
     """All of these at once, in one question: ``Requires("plan:pro", "limit:seats=6")``."""
-    for need in needs:
-        if not need or "," in need:
-            raise ValueError(f"`{need}` is no single requirement")
-    return type("Requires", (TenurePermission,), {"require": ",".join(needs)})
+    return type("Requires", (TenurePermission,), {"require": requirement(*needs)})
 
 
 def HasPlan(*plans: str) -> type[TenurePermission]:  # noqa: N802
