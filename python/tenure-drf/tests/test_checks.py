@@ -134,6 +134,7 @@ def test_a_field_that_is_too_short_is_named(settings: Fixture) -> None:
         ("ByAnImportWithin", "shop.middleware:"),
         ("ByAHelper", "shop.accounts:"),
         ("ByTheSession", "shop.middleware:"),
+        ("ByTheSessionsOtherName", "shop.middleware:"),
         ("Inherited", "shop.middleware:"),
         ("by_a_function", "shop.middleware:"),
     ],
@@ -146,7 +147,7 @@ def test_middleware_that_signs_out_is_named_with_the_line(settings: Fixture, nam
     assert where in found["tenure.W001"].msg
     line = int(found["tenure.W001"].msg.rstrip(".").rsplit(":", 1)[1])
     source = (FOLDER / where.replace(".", "/").replace(":", ".py")).read_text().splitlines()[line - 1]
-    assert any(word in source for word in ("logout(", "sign_out(", "flush("))
+    assert any(word in source for word in ("logout(", "sign_out(", "flush(", "clear("))
 
 
 def test_middleware_that_signs_nobody_out_is_not_named(settings: Fixture) -> None:

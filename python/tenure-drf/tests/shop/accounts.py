@@ -2,6 +2,11 @@ from django.contrib.auth import logout
 from django.http import HttpRequest
 
 
+class Database:
+    def flush(self) -> None:
+        """Of another kind of session."""
+
+
 def validate(request: HttpRequest) -> None:
     if not look(request):
         _refuse(request)

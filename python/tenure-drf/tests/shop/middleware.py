@@ -58,6 +58,13 @@ class ByTheSession(Plain):
         return self.get_response(request)
 
 
+class ByTheSessionsOtherName(Plain):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        kept = request.session
+        kept.clear()
+        return self.get_response(request)
+
+
 class Inherited(ByItself):
     pass
 
@@ -76,6 +83,8 @@ class Harmless(Plain):
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.session.get("logout")
         self.logout(request)
+        session = accounts.Database()
+        session.flush()
         accounts.look(request)
         return self.get_response(request)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import importlib.util
 import inspect
 import sys
@@ -90,11 +89,12 @@ class Search:
 
     def _in(self, tree: ast.AST, module: ModuleType, depth: int) -> Iterator[str]:
         names = vars(module) | _imported(tree, module)
+        sessions = _sessions(tree)
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):
                 continue
             called = _resolve(node.func, names)
-            if called in (auth.logout, auth.alogout) or _empties_session(node.func):
+            if called in (auth.logout, auth.alogout) or _empties_session(node.func, sessions):
                 yield f"{module.__name__}:{node.lineno}"
             elif isinstance(called, FunctionType) and called.__module__.split(".")[0] not in NOT_FOLLOWED:
                 yield from self.of(called, depth + 1)
@@ -139,14 +139,25 @@ def _resolve(node: ast.expr, names: dict[str, Any]) -> Any:
     return None
 
 
-def _empties_session(node: ast.expr) -> bool:
-    """``request.session.flush()``, or ``session.flush()``."""
+def _sessions(tree: ast.AST) -> set[str]:
+    """Names that stand for a request's session; others may be a database's."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and _is_session(node.value):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _is_session(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "session"
+
+
+def _empties_session(node: ast.expr, sessions: set[str]) -> bool:
+    """``request.session.flush()``, or the same by another name."""
     if not (isinstance(node, ast.Attribute) and node.attr in EMPTIES):
         return False
     owner = node.value
-    return (isinstance(owner, ast.Attribute) and owner.attr == "session") or (
-        isinstance(owner, ast.Name) and owner.id == "session"
-    )
+    return _is_session(owner) or (isinstance(owner, ast.Name) and owner.id in sessions)
 
 
 def secret_key_stays(**_: Any) -> list[CheckMessage]:
