@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::node_clock::NodeClock;
 use crate::pages::{DevUser, Find, Pages};
 use crate::revocations::Revocations;
+use crate::tab_feed::TabFeed;
 
 /// Everything an [`App`] is made of that differs between production and tests.
 pub struct Parts {
@@ -69,6 +70,7 @@ pub struct App {
     pub pages: Pages,
     pub metrics: Metrics,
     pub revocations: Revocations,
+    pub tab_feed: TabFeed,
     pub node_clock: NodeClock,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
@@ -110,6 +112,7 @@ impl App {
             stripe_secrets,
             stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
             revocations: Revocations::new(settled.config.revocations.listeners_max),
+            tab_feed: TabFeed::new(settled.config.events.listeners_max(&settled.config.server)),
             node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),

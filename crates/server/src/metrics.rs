@@ -102,6 +102,8 @@ pub struct Metrics {
     pub panics: Counter,
     pub log_lines_dropped: Counter,
     pub revocation_listeners: Gauge,
+    pub event_listeners: Gauge,
+    pub events_told: Family<Outcome, Counter>,
     pub storage_up: Gauge,
     pub sessions_active: Gauge,
     pub signing_key_age: Gauge<f64, AtomicU64>,
@@ -166,6 +168,8 @@ impl Default for Metrics {
             panics: Counter::default(),
             log_lines_dropped: Counter::default(),
             revocation_listeners: Gauge::default(),
+            event_listeners: Gauge::default(),
+            events_told: Family::default(),
             storage_up: Gauge::default(),
             sessions_active: Gauge::default(),
             signing_key_age: Gauge::default(),
@@ -251,6 +255,16 @@ impl Metrics {
             "tenure_revocation_listeners",
             "Services that listen to the revocation feed of this node",
             self.revocation_listeners.clone(),
+        );
+        registry.register(
+            "tenure_event_listeners",
+            "Browser profiles that listen to the feed for tabs on this node",
+            self.event_listeners.clone(),
+        );
+        registry.register(
+            "tenure_events_told",
+            "What the feed for tabs has told: that a session ended, or that something changed",
+            self.events_told.clone(),
         );
         registry.register("storage_up", "Whether the store answered last time", self.storage_up.clone());
         registry.register(
