@@ -115,8 +115,16 @@ export function createClient(options: ClientOptions = {}): Client {
   if (options.start ?? typeof window !== "undefined") {
     unregister = registerClient(client);
     engine.start();
+    if (options.events ?? true) hear(engine).catch(() => {});
   }
   return client;
+}
+
+/** What is only a hint is loaded last, and is done without where it cannot be loaded. */
+async function hear(engine: Engine): Promise<void> {
+  await engine.until(() => !!engine.tab.grant);
+  const { listen } = await import("./feed.js");
+  listen(engine);
 }
 
 const person = ({ user, session }: Grant): SignedIn => ({ user, session });
