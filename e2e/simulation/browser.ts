@@ -166,7 +166,6 @@ export class Tab {
         };
       },
       onStorage: (changed) => listen(this.#onStorage, changed),
-      onPresence: () => () => {},
       onWake: (wake) => listen(this.#onWake, wake),
     };
   }

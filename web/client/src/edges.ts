@@ -18,6 +18,9 @@ export interface KeyValueStore {
   removeItem(key: string): void;
 }
 
+/** Whether somebody sees the page; `gone` is what is left, and may come back from the browser's cache. */
+export type Presence = "seen" | "hidden" | "gone";
+
 export interface Edges {
   fetch(input: string | Request, init?: RequestInit): Promise<Response>;
   /** This device's wall clock, Unix milliseconds; the person may set it at any time. */
@@ -40,7 +43,7 @@ export interface Edges {
   /** Hears when the network or the page comes back, and waiting makes no more sense. Returns how to stop. */
   onWake(wake: () => void): () => void;
   /** Tells at once whether the page is seen, and then when that changes; `gone` if it is left. Returns how to stop. */
-  onPresence(heard: (presence: "seen" | "hidden" | "gone") => void): () => void;
+  onPresence?(heard: (presence: Presence) => void): () => void;
 }
 
 /** What the browser offers; a part that is missing or throws is left out. */
@@ -66,18 +69,10 @@ export function browserEdges(): Edges {
     onWake: (wake) =>
       listen(["online", "pageshow", "visibilitychange", "resume"], ({ type }) => {
         // One of them also tells that the page goes away.
-        if (type !== "visibilitychange" || isSeen()) wake();
+        if (type !== "visibilitychange" || globalThis.document.visibilityState === "visible") wake();
       }),
-    onPresence: (heard) => {
-      const look = (event?: globalThis.Event) =>
-        heard(event?.type === "pagehide" ? "gone" : isSeen() ? "seen" : "hidden");
-      look();
-      return listen(["pagehide", "pageshow", "visibilitychange"], look);
-    },
   };
 }
-
-const isSeen = (): boolean => globalThis.document?.visibilityState === "visible";
 
 /** At the window and in the capture phase, where events of the document are heard as well. */
 function listen(names: readonly string[], heard: (event: globalThis.Event) => void): () => void {

@@ -5,13 +5,14 @@
  *
  * One tab of a browser listens for all, the one that holds a lock: browsers have six connections to a server. It asks, and
  * tells the others what came of it as it always does. Without locks no tab listens.
+ *
+ * It imports types alone, so that nobody's bundler takes the rest apart for it.
  */
 
-import { authorization } from "./bearer.js";
+import type { Presence } from "./edges.js";
 import type { Engine } from "./engine.js";
-import { isRecord, type ProblemError, problemIn } from "./problem.js";
+import type { ProblemError, problemIn } from "./problem.js";
 import type { Grant } from "./session.js";
-import { isTime } from "./wire.js";
 
 const PATH = "/api/v1/auth/events";
 const PROBLEM = "application/problem+json";
@@ -36,8 +37,15 @@ const ASK_AGAIN_MS = 10_000;
 const TEXT_MAX = 65_536;
 
 /** Listens until the client is disposed of. */
-export function listen(engine: Engine): void {
-  if (engine.edges.locks) new Feed(engine);
+export function listen(engine: Engine, readProblem: typeof problemIn): void {
+  if (engine.edges.locks) new Feed(engine, readProblem);
+}
+
+/** What the server sends with an event. */
+interface Told {
+  readonly server_time?: unknown;
+  readonly heartbeat?: unknown;
+  readonly state?: unknown;
 }
 
 class Feed {
@@ -60,10 +68,13 @@ class Feed {
   #state: string | undefined;
   #stateOf: string | undefined;
 
-  constructor(private readonly engine: Engine) {
+  constructor(
+    private readonly engine: Engine,
+    private readonly readProblem: typeof problemIn,
+  ) {
     const { edges } = engine;
     const stops = [
-      edges.onPresence((presence) => this.#present(presence)),
+      (edges.onPresence ?? onPresence)((presence) => this.#present(presence)),
       edges.onWake(() => this.#wake()),
       engine.subscribe(() => this.#follow()),
     ];
@@ -77,7 +88,7 @@ class Feed {
       });
   }
 
-  #present(presence: "seen" | "hidden" | "gone"): void {
+  #present(presence: Presence): void {
     const { edges } = this.engine;
     edges.clearTimeout(this.#hiddenTimer);
     if (presence === "gone") this.#leave();
@@ -140,7 +151,7 @@ class Feed {
     heard();
     try {
       const response = await edges.fetch(transport.baseUrl + PATH, {
-        headers: authorization(grant),
+        headers: { Authorization: `Bearer ${grant.token.value}` },
         credentials: "include",
         cache: "no-store",
         redirect: "error",
@@ -171,7 +182,7 @@ class Feed {
 
   async #refused(response: Response, type: string | null, grant: Grant): Promise<ProblemError | undefined> {
     const body = type?.startsWith(PROBLEM) ? await response.json() : undefined;
-    const problem = problemIn(response.status, type, body);
+    const problem = this.readProblem(response.status, type, body);
     // As any API's refusal of a token: a refresh tells whether anything is over.
     if (problem?.problemClass === "authentication")
       this.engine.dispatch({ is: "discard", token: grant.token.value, force: false });
@@ -180,10 +191,11 @@ class Feed {
 
   #told(event: string, grant: Grant): void {
     const [, name, data] = /^event: (\w+)\ndata: (.*)$/.exec(event) ?? [];
-    const told = data && parse(data);
-    if (!isRecord(told)) return;
+    const told = parse(data);
+    if (!told) return;
     if (name === "begin") {
-      if (isTime(told.heartbeat)) this.#silenceMaxMs = Math.max(BEGIN_WITHIN_MS, told.heartbeat * PATIENCE);
+      if (typeof told.heartbeat === "number")
+        this.#silenceMaxMs = Math.max(BEGIN_WITHIN_MS, told.heartbeat * PATIENCE);
       // Something has changed while nobody listened.
       const missed = this.#stateOf === grant.session.id && this.#state !== told.state;
       if (missed) this.#ask(told.server_time);
@@ -191,7 +203,7 @@ class Feed {
       if (typeof told.state !== "string") this.#spent = grant.token.value;
       this.#ask(told.server_time);
     } else if (name === "ended") {
-      const error = problemIn(401, PROBLEM, told);
+      const error = this.readProblem(401, PROBLEM, told);
       if (error) this.engine.dispatch({ is: "hint", error });
     }
     if (typeof told.state === "string") {
@@ -209,7 +221,7 @@ class Feed {
     this.#askTimer = edges.setTimeout(
       () => {
         const token = engine.tab.grant?.token;
-        if (!token || (isTime(since) && token.receivedAt > since)) return;
+        if (!token || (typeof since === "number" && token.receivedAt > since)) return;
         this.#askedAt = edges.monotonicNow();
         engine.dispatch({ is: "discard", token: token.value, force: true });
       },
@@ -252,10 +264,23 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function parse(text: string): unknown {
+function parse(text: string | undefined): Told | undefined {
   try {
-    return JSON.parse(text);
+    const told: unknown = text && JSON.parse(text);
+    return typeof told === "object" && told !== null ? told : undefined;
   } catch {
     return undefined;
   }
+}
+
+function onPresence(heard: (presence: Presence) => void): () => void {
+  const look = (event?: globalThis.Event) =>
+    heard(event?.type === "pagehide" ? "gone" : document.visibilityState === "visible" ? "seen" : "hidden");
+  const names = ["pagehide", "pageshow", "visibilitychange"];
+  // At the window and in the capture phase, where events of the document are heard as well.
+  for (const name of names) window.addEventListener(name, look, true);
+  look();
+  return () => {
+    for (const name of names) window.removeEventListener(name, look, true);
+  };
 }

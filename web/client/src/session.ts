@@ -295,8 +295,7 @@ function refused(tab: Tab, error: ProblemError, now: Moment): Step {
 /** Asked again at once, by a request that began after it: one under way may have been answered before the end. */
 function hint(tab: Tab, error: ProblemError): Step {
   if (tab.out || !saysSignedOut(error) || error.details.sessionId !== known(tab)) return [tab, []];
-  const effects: Effect[] = tab.refreshing ? [{ do: "abort" }] : [];
-  return [{ ...tab, doubt: error, refreshing: true }, [...effects, { do: "refresh" }]];
+  return [{ ...tab, doubt: error, refreshing: true }, [{ do: "abort" }, { do: "refresh" }]];
 }
 
 function troubled(tab: Tab, error: ProblemError, now: Moment): Step {

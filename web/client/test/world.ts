@@ -4,7 +4,7 @@
  */
 
 import { createClient } from "../src/client.js";
-import type { Edges, KeyValueStore } from "../src/edges.js";
+import type { Edges, KeyValueStore, Presence } from "../src/edges.js";
 import type { AuthEvent, AuthState, Client, ClientOptions } from "../src/types.js";
 import { type Answer, type Asked, json, Server } from "./world-server.js";
 import { type Owner, seeded, settle, Time } from "./world-time.js";
@@ -129,8 +129,6 @@ function received(answer: Answer | Response, jar: Map<string, string>): Response
 }
 
 export type StorageKind = "works" | "missing" | "throws" | "full" | "forgets";
-
-type Presence = "seen" | "hidden" | "gone";
 
 export interface BrowserOptions {
   readonly locks?: "works" | "missing" | "rejects" | "throws" | "never";
