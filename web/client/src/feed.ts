@@ -116,11 +116,12 @@ class Feed {
   /** For as long as this tab has its turn. */
   async #listen(turn: AbortSignal): Promise<void> {
     const { engine } = this;
+    const left = aborted(turn);
     while (!turn.aborted) {
       // While there is doubt about the session, somebody asks already.
       const isReady = () =>
         engine.isUsable && !engine.tab.doubt && engine.tab.grant?.token.value !== this.#spent;
-      await Promise.race([engine.until(() => turn.aborted || isReady()), aborted(turn)]);
+      await Promise.race([engine.until(() => turn.aborted || isReady()), left]);
       const { grant } = engine.tab;
       if (turn.aborted || !grant || !isReady()) continue;
       const began = engine.edges.monotonicNow();

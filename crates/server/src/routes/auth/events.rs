@@ -19,7 +19,7 @@ use tenure_domain::revocation::event;
 use tenure_domain::session;
 use tenure_domain::time::Timestamp;
 use tenure_store::{Caller, Membership, Person, StoreError};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout_at};
 
 use super::profile::ProfileAnswer;
 use crate::App;
@@ -73,7 +73,7 @@ pub async fn get(
     let mut place = app.tab_feed.listen(interest).ok_or_else(full)?;
     // Looked up anew by the stream: something may have changed before there was a bell to ring.
     place.ring_in(Duration::ZERO);
-    let telling = Telling { app, arrival, claims, place, state: None };
+    let telling = Telling { app, arrival, claims, place, beat_at: Instant::now(), state: None };
     let told = stream::unfold(Some(telling), async |telling| telling?.next().await);
     let as_it_comes = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -88,6 +88,8 @@ struct Telling {
     arrival: Arc<Arrival>,
     claims: Arc<AccessClaims>,
     place: Place,
+    /// Whatever is told in between, a beat comes in time, and with it the end of the token.
+    beat_at: Instant,
     /// What was told last; none before the beginning.
     state: Option<Fingerprint>,
 }
@@ -105,14 +107,16 @@ type Told = Option<(Result<Bytes, std::convert::Infallible>, Option<Telling>)>;
 
 impl Telling {
     async fn next(mut self) -> Told {
-        let heartbeat = self.app.settled.config.events.heartbeat.0;
         loop {
-            match timeout(heartbeat, self.place.rung()).await {
+            match timeout_at(self.beat_at, self.place.rung()).await {
                 // It listens by a token that is no more: it comes back with the next.
                 Err(_) if self.app.clock.now().as_ms() >= self.claims.exp.saturating_mul(1000) => {
                     return None;
                 }
-                Err(_) => return Some((Ok(BEAT), Some(self))),
+                Err(_) => {
+                    self.beat_at = Instant::now() + self.app.settled.config.events.heartbeat.0;
+                    return Some((Ok(BEAT), Some(self)));
+                }
                 Ok(Rung::HangUp) => return None,
                 Ok(Rung::Look) => match self.look().await {
                     Ok(Seen::Nothing) => {}
