@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::node_clock::NodeClock;
 use crate::pages::{DevUser, Find, Pages};
 use crate::revocations::Revocations;
+use crate::tab_feed::TabFeed;
 use crate::telemetry::Telemetry;
 
 /// Everything an [`App`] is made of that differs between production and tests.
@@ -74,6 +75,7 @@ pub struct App {
     pub telemetry: Option<Arc<Telemetry>>,
     pub revocations: Revocations,
     pub events: Events,
+    pub tab_feed: TabFeed,
     pub node_clock: NodeClock,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
@@ -126,6 +128,7 @@ impl App {
             stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
             revocations: Revocations::new(settled.config.revocations.listeners_max),
             events: Events::new(secret.audit_key()),
+            tab_feed: TabFeed::new(settled.config.events.listeners_max(&settled.config.server)),
             node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),

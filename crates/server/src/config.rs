@@ -6,6 +6,7 @@
 
 mod console;
 mod entitlement;
+mod events;
 mod limits;
 mod proxy;
 mod revocations;
@@ -27,6 +28,7 @@ use tenure_domain::time::TimeRules;
 
 pub use console::ConsoleSection;
 pub use entitlement::{EntitlementSection, Registration};
+pub use events::EventsSection;
 pub use limits::Limits;
 pub use proxy::TrustedProxy;
 pub use revocations::RevocationsSection;
@@ -70,6 +72,7 @@ pub struct Config {
     pub registration: Registration,
     pub entitlement: EntitlementSection,
     pub revocations: RevocationsSection,
+    pub events: EventsSection,
     pub console: ConsoleSection,
     pub stripe: StripeSection,
     pub password: PasswordSection,
@@ -245,6 +248,7 @@ impl Config {
         unsafe_lines.extend(self.server.trusted_proxies.iter().filter_map(|proxy| proxy.fault(development)));
         unsafe_lines.extend(self.registration.fault());
         unsafe_lines.extend(self.revocations.fault());
+        unsafe_lines.extend(self.events.fault());
         unsafe_lines.extend(self.stripe.faults());
         unsafe_lines.extend(self.telemetry.faults(development));
         unsafe_lines.extend(self.store_faults(development));

@@ -77,6 +77,8 @@ pub struct Metrics {
     pub deliveries: Family<Delivery, Counter>,
     pub revocation_listeners: Gauge,
     revocation_lag: Gauge<f64, AtomicU64>,
+    pub tab_feed_listeners: Gauge,
+    pub tab_feed_told: Family<Outcome, Counter>,
     pub storage_up: Gauge,
     sessions_active: Family<Remembered, Gauge>,
     pub signing_key_age: Gauge<f64, AtomicU64>,
@@ -148,6 +150,8 @@ impl Default for Metrics {
             deliveries: Family::default(),
             revocation_listeners: Gauge::default(),
             revocation_lag: Gauge::default(),
+            tab_feed_listeners: Gauge::default(),
+            tab_feed_told: Family::default(),
             storage_up: Gauge::default(),
             sessions_active: Family::default(),
             signing_key_age: Gauge::default(),
@@ -271,6 +275,16 @@ impl Metrics {
             "revocation_push_lag_seconds",
             "How long ago this node last told the listeners of its revocation feed all there was to tell",
             &self.revocation_lag,
+        );
+        page.add(
+            "tenure_tab_feed_listeners",
+            "Browser profiles that listen to the feed for tabs on this node",
+            &self.tab_feed_listeners,
+        );
+        page.add(
+            "tenure_tab_feed_told",
+            "What the feed for tabs has told: that a session ended, or that something changed",
+            &self.tab_feed_told,
         );
         page.add("storage_up", "Whether the store answered last time", &self.storage_up);
         page.add(

@@ -5,6 +5,8 @@
 //!
 //! A beat says that the store was read a moment ago. While it cannot be, there is none, and listeners go by nothing that
 //! they were told.
+//!
+//! The same reading rings for the tabs that listen (`tab_feed`).
 
 mod book;
 
@@ -108,9 +110,11 @@ async fn tell(app: Weak<App>, mut joining: mpsc::Receiver<Listener>) {
         tokio::select! {
             // To the end: whoever gives up a reading in the middle costs the store a connection.
             () = teller.turn(&app, &mut joining) => {}
-            () = drains(&app) => return,
+            () = drains(&app) => return app.tab_feed.close(),
         }
-        app.metrics.revocation_listeners.set(i64::try_from(teller.listeners.len()).unwrap_or(i64::MAX));
+        let count = |listeners| i64::try_from(listeners).unwrap_or(i64::MAX);
+        app.metrics.revocation_listeners.set(count(teller.listeners.len()));
+        app.metrics.tab_feed_listeners.set(count(app.tab_feed.listeners()));
     }
 }
 
@@ -143,6 +147,7 @@ impl Teller {
         self.listeners.retain(|listener| !listener.pieces.is_closed());
         let (began, now) = (Instant::now(), app.clock.now());
         let Ok(changed) = app.store.changed_since(self.position).await else { return };
+        app.tab_feed.ring(&changed);
         self.hear(app, changed, now);
         *app.revocations.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
         if began.elapsed() >= READ_MAX {
@@ -171,7 +176,7 @@ impl Teller {
                 self.begin(app, now);
                 upto
             }
-            Changed::Named { upto, mut sessions, users } => {
+            Changed::Named { upto, mut sessions, users, .. } => {
                 let oldest = now - oldest_of_interest(app);
                 sessions.retain(|(id, is)| *is != SessionNow::Ended || id.made_at() >= oldest);
                 match &mut self.book {

@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod check;
 pub mod device;
 pub mod entitlements;
+pub mod events;
 pub mod login;
 pub mod logout;
 pub mod logout_event;

@@ -33,7 +33,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 47] = [
+pub const TABLE: [Row; 48] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -53,6 +53,7 @@ pub const TABLE: [Row; 47] = [
     row("GET", "/api/v1/auth/check", Needs::TokenOrKey),
     row("GET", "/api/v1/auth/entitlements", Needs::Token),
     row("GET", "/api/v1/auth/revocations", Needs::TokenOrKey),
+    row("GET", "/api/v1/auth/events", Needs::Token),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
     row("POST", "/api/v1/admin/session", Needs::Nothing),
