@@ -22,7 +22,12 @@ fn setup() -> Setup {
 
 fn order() -> EndOrder {
     let note = Some("she asked at the desk".to_owned());
-    EndOrder { reason: EndReason::AdminRevoked, actor: Actor::Admin("root".into()), note }
+    EndOrder {
+        reason: EndReason::AdminRevoked,
+        actor: Actor::Admin("root".into()),
+        note,
+        whence: Default::default(),
+    }
 }
 
 async fn end(app: &TestApp, user: &User, session: &str) {
