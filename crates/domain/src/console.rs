@@ -25,8 +25,7 @@ pub enum Right {
 }
 
 impl Right {
-    pub const ALL: [Right; 5] =
-        [Right::Read, Right::Accounts, Right::Plans, Right::Users, Right::Keys];
+    pub const ALL: [Right; 5] = [Right::Read, Right::Accounts, Right::Plans, Right::Users, Right::Keys];
 
     pub const fn as_str(self) -> &'static str {
         match self {

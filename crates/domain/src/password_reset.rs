@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn no_bit_of_a_link_can_be_changed_and_it_has_one_spelling() {
-        let facts = ResetFacts { user_id: UserId::from_bytes([7; 16]), token_version: 0, password_hash: None };
+        let facts =
+            ResetFacts { user_id: UserId::from_bytes([7; 16]), token_version: 0, password_hash: None };
         let token = mint(&key(1), &facts, NOW + RESET_LIFETIME);
         let bytes = URL_SAFE_NO_PAD.decode(token.expose()).unwrap();
         assert_eq!(bytes.len(), BYTES);

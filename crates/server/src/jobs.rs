@@ -8,7 +8,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::StoreError;
 use tokio::time::MissedTickBehavior;
 
-use crate::{App, node_clock};
+use crate::{App, node_clock, tally};
 
 /// Between two looks at the rate-limit buckets. A bucket is full again, and worth nothing, seconds after its
 /// last use; kept for a minute they would be most of this process's memory.
@@ -66,6 +66,8 @@ async fn chores(app: &App) -> Result<(), StoreError> {
     if let Some(key) = signer {
         app.metrics.signing_key_age.set(now.since(key.activates_at).as_secs_f64());
     }
+    app.tally.feed(app, now).await?;
+    app.store.tally_expire(now - tally::KEPT).await?;
     let before = now - app.settled.config.store.retention.0;
     let swept = app.store.sweep(before, SWEEP_STEP).await?;
     if swept > 0 {

@@ -24,6 +24,7 @@ pub mod readiness;
 pub mod revocations;
 pub mod routes;
 pub mod serve;
+pub mod tally;
 
 pub use app::App;
 pub use clock::Clock;

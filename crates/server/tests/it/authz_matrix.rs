@@ -86,6 +86,7 @@ impl Who {
                 "admin.accounts",
                 "admin.plans",
                 "admin.users",
+                "admin.keys",
                 "api_keys.manage",
                 "revocations.read"
             ])),
@@ -211,7 +212,7 @@ impl Row {
     }
 
     fn names_something(&self) -> bool {
-        self.path.contains("{id}")
+        self.path.contains("{id}") || self.path.contains("{kid}")
     }
 }
 

@@ -19,6 +19,7 @@ mod refresh;
 mod row;
 mod session;
 mod stamp;
+mod tally;
 mod user;
 mod writer;
 

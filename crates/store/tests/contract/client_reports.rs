@@ -6,7 +6,9 @@ use std::time::Duration;
 use tenure_domain::client_report::ReportKind;
 use tenure_domain::time::Timestamp;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
-use tenure_store::{ClientReport, REPORT_GROUPS_MAX, ReportClaims, ReportNumber, Store, StoreError};
+use tenure_store::{
+    ClientReport, REPORT_GROUPS_MAX, ReportClaims, ReportFilter, ReportNumber, Store, StoreError,
+};
 use tokio::task::JoinSet;
 
 use crate::backend::Sqlite;
@@ -44,7 +46,7 @@ fn claiming(received_at: Timestamp, change: impl FnOnce(&mut ReportClaims)) -> C
 }
 
 async fn list(world: &World, since: Timestamp, after: ReportNumber) -> Vec<ClientReport> {
-    let listed = world.store.client_report_list(since, after, 1_000).await.unwrap();
+    let listed = world.store.client_report_list(since.into(), after, 1_000).await.unwrap();
     listed.into_iter().map(|(_, report)| report).collect()
 }
 
@@ -93,8 +95,8 @@ async fn reports_are_listed_in_order_from_where_and_when_one_asks() {
         for minute in 0..10 {
             world.store.client_report_add(bare(T0 + minute * MINUTE)).await.unwrap();
         }
-        let page = async |since, after, limit| {
-            let listed = world.store.client_report_list(since, after, limit).await.unwrap();
+        let page = async |since: Timestamp, after, limit| {
+            let listed = world.store.client_report_list(since.into(), after, limit).await.unwrap();
             listed.into_iter().map(|(number, report)| (number, report.received_at)).collect::<Vec<_>>()
         };
         let all = page(T0, START, 100).await;
@@ -187,7 +189,7 @@ async fn old_reports_and_those_beyond_the_bound_are_deleted_oldest_first() {
         };
         let numbers = world.backend.number(given);
         world.store.client_report_add(bare(T0)).await.unwrap();
-        let listed = world.store.client_report_list(T0, START, 9).await.unwrap();
+        let listed = world.store.client_report_list(T0.into(), START, 9).await.unwrap();
         assert!(listed[0].0 > ReportNumber(numbers as u64));
     }
 }
@@ -256,4 +258,29 @@ async fn a_report_gives_way_to_refreshes_that_wait() {
     assert!(refreshes.join_all().await.into_iter().all(|name| name == "served"));
     world.store.client_report_add(bare(T0)).await.unwrap();
     assert_eq!(list(&world, T0, START).await.len(), 1);
+}
+
+#[tokio::test]
+async fn reports_are_found_by_their_kind_and_by_the_session_that_they_are_about() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let (one, other) = (world.sign_in(&ada).await.id, world.sign_in(&ada).await.id);
+        let verified = ClientReport { verified: Some((one, ada.id)), ..bare(T0) };
+        let claimed = claiming(T0, |claims| claims.session = Some(one));
+        let another = claiming(T0, |claims| {
+            (claims.session, claims.kind) = (Some(other), ReportKind::UserAction);
+        });
+        for report in [&verified, &claimed, &another, &bare(T0)] {
+            world.store.client_report_add(report.clone()).await.unwrap();
+        }
+        let find = async |kind, session| {
+            let filter = ReportFilter { since: T0, kind, session };
+            let found = world.store.client_report_list(filter, START, 9).await.unwrap();
+            found.into_iter().map(|(_, report)| report).collect::<Vec<_>>()
+        };
+        assert_eq!(find(None, Some(one)).await, [verified, claimed]);
+        assert_eq!(find(Some(ReportKind::UserAction), None).await, std::slice::from_ref(&another));
+        assert_eq!(find(Some(ReportKind::UserAction), Some(other)).await, [another]);
+        assert!(find(Some(ReportKind::UserAction), Some(one)).await.is_empty());
+    }
 }

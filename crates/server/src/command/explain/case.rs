@@ -182,7 +182,7 @@ pub async fn reports_since(
 ) -> Result<Vec<(ReportNumber, ClientReport)>, StoreError> {
     let (mut found, mut seen) = (Vec::new(), ReportNumber::default());
     loop {
-        let page = store.client_report_list(since, seen, PAGE).await?;
+        let page = store.client_report_list(since.into(), seen, PAGE).await?;
         // Not by its length: a report that cannot be read is left out of its page.
         let Some((last, _)) = page.last() else { return Ok(found) };
         seen = *last;
