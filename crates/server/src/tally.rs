@@ -56,8 +56,10 @@ fn count(page: &str) -> Counts {
             rest.split_once('"').map(|(value, _)| value)
         };
         let name = match metric {
-            "session_refreshes_total" => label("outcome").map(|outcome| format!("refresh.{outcome}")),
+            "session_refresh_total" => label("outcome").map(|outcome| format!("refresh.{outcome}")),
             "session_ends_total" => label("reason").map(|reason| format!("end.{reason}")),
+            // Whoever types their password again at the console has signed in before.
+            "sign_in_attempts_total" if label("method") == Some("console_confirm") => None,
             "sign_in_attempts_total" => label("outcome").map(|outcome| match outcome {
                 "ok" => "sign_in.ok".to_owned(),
                 "rate_limited" => "sign_in.throttled".to_owned(),
@@ -89,6 +91,7 @@ mod tests {
             ("password", "rate_limited", 2),
             ("password", "invalid_credentials", 5),
             ("password", "permission_denied", 1),
+            ("console_confirm", "ok", 9),
         ] {
             metrics.sign_ins.get_or_create(&SignIn { method, outcome }).inc_by(times);
         }

@@ -125,7 +125,9 @@ pub async fn confirm(
     let result = credentials::identify(&app, &arrival, &at_console.user.email, &request.password).await;
     credentials::note_attempt(&app, "console_confirm", &result);
     // Whoever has taken over the address since is somebody else.
-    result?.id.eq(&at_console.user.id).then_some(()).ok_or_else(credentials::wrong)?;
+    if result?.id != at_console.user.id {
+        return Err(credentials::wrong());
+    }
     Ok(answer(&app, &at_console.confirm(&app, &arrival).await?))
 }
 
