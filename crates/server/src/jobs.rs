@@ -26,7 +26,7 @@ const CLIENT_REPORTS_KEPT: u64 = 100_000;
 /// How long events of Stripe's are remembered, which can be sent again for thirty days.
 const STRIPE_EVENTS_KEPT: Duration = Duration::from_secs(60 * 86_400);
 
-/// Forgets idle rate-limit buckets, brings gauges up to date, holds this machine's clock against the database's,
+/// Forgets idle rate-limit buckets, brings gauges up to date, writes down what was counted, holds this machine's clock against the database's,
 /// and sweeps a few long-ended rows, until the server drains.
 pub async fn run(app: Arc<App>) {
     let mut tidy = tokio::time::interval(TIDY);
@@ -66,8 +66,6 @@ async fn chores(app: &App) -> Result<(), StoreError> {
     if let Some(key) = signer {
         app.metrics.signing_key_age.set(now.since(key.activates_at).as_secs_f64());
     }
-    app.tally.feed(app, now).await?;
-    app.store.tally_expire(now - tally::KEPT).await?;
     let before = now - app.settled.config.store.retention.0;
     let swept = app.store.sweep(before, SWEEP_STEP).await?;
     if swept > 0 {
@@ -76,6 +74,11 @@ async fn chores(app: &App) -> Result<(), StoreError> {
     expire_client_reports(app, now).await?;
     while app.store.billing_expire(now - STRIPE_EVENTS_KEPT, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
     while app.store.console_session_expire(now, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
+    app.store.tally_expire(now - tally::KEPT).await?;
+    // It gives way to everything else, and is caught up on the next time.
+    if let Err(error) = app.tally.feed(app, now).await {
+        tracing::debug!(%error, "what was counted is written later");
+    }
     Ok(())
 }
 

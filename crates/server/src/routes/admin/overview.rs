@@ -38,24 +38,24 @@ pub struct Overview {
     /// Sign-outs of these hours that nothing explains. There should be none.
     unexplained_ends: u64,
     /// Oldest first, those in which nothing happened among them. What happened in the last minute may not be in them.
-    hours: Vec<Hour>,
+    hours: Vec<OverviewHour>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Hour {
+pub struct OverviewHour {
     /// When it began.
     #[schema(value_type = i64)]
     at: Timestamp,
     /// Refreshes by their outcome.
     refresh: BTreeMap<String, u64>,
-    sign_ins: SignIns,
+    sign_ins: OverviewSignIns,
     /// Ends of sessions by their reason.
     ends: BTreeMap<String, u64>,
     unexplained: u64,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct SignIns {
+pub struct OverviewSignIns {
     ok: u64,
     failed: u64,
     throttled: u64,
@@ -76,7 +76,8 @@ pub async fn get(
     let latest = hour_of(arrival.now);
     let mut counted = app.store.tally_list(latest - HOUR * (wanted - 1)).await?;
     let begins = (0..wanted).rev().map(|ago| latest - HOUR * ago);
-    let hours: Vec<_> = begins.map(|at| Hour::of(at, counted.remove(&at).unwrap_or_default())).collect();
+    let hours: Vec<_> =
+        begins.map(|at| OverviewHour::of(at, counted.remove(&at).unwrap_or_default())).collect();
     Ok(Json(Overview {
         now: arrival.now,
         sessions_active: app.store.session_count(arrival.now).await?,
@@ -87,7 +88,7 @@ pub async fn get(
     .into_response())
 }
 
-impl Hour {
+impl OverviewHour {
     fn of(at: Timestamp, counts: Counts) -> Self {
         let one = |name: &str| counts.get(name).copied().unwrap_or(0);
         let group = |prefix: &str| {
@@ -98,7 +99,7 @@ impl Hour {
         Self {
             at,
             refresh: group("refresh."),
-            sign_ins: SignIns {
+            sign_ins: OverviewSignIns {
                 ok: one("sign_in.ok"),
                 failed: one("sign_in.failed"),
                 throttled: one("sign_in.throttled"),

@@ -22,7 +22,7 @@ use crate::routes::auth::count_ends;
 use crate::routes::auth::device::label;
 
 #[derive(Serialize, ToSchema)]
-pub struct SessionAnswers {
+pub struct AdminSessions {
     /// Newest first.
     sessions: Vec<AdminSession>,
     /// What `after` is for the next page; null where nothing was left.
@@ -51,11 +51,11 @@ pub struct AdminSession {
     /// Browser and system in words; null where nothing was said.
     browser: Option<String>,
     /// Null while it has not ended. One that has expired may not have been noticed yet.
-    end: Option<SessionEnd>,
+    end: Option<AdminSessionEnd>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct SessionEnd {
+pub struct AdminSessionEnd {
     #[schema(schema_with = end_reason)]
     reason: EndReason,
     /// `user`, `policy`, `clock`, or `admin:` and who it was.
@@ -82,7 +82,7 @@ pub struct Listed {
 /// Sessions, page by page.
 #[utoipa::path(get, path = "/api/v1/admin/sessions", tag = "admin", params(Listed),
     security(("access_token" = []), ("api_key" = [])),
-    responses((status = 200, description = "Newest first", body = SessionAnswers)))]
+    responses((status = 200, description = "Newest first", body = AdminSessions)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     _: Administrator<right::Read>,
@@ -102,7 +102,7 @@ pub async fn list(
     let records = app.store.session_search(filter, after, page(listed.limit), arrival.now).await?;
     let next = records.last().map(|record| record.session.id);
     let sessions = records.into_iter().map(AdminSession::from).collect();
-    Ok(Json(SessionAnswers { sessions, next }).into_response())
+    Ok(Json(AdminSessions { sessions, next }).into_response())
 }
 
 /// One session.
@@ -163,12 +163,12 @@ impl From<SessionRecord> for AdminSession {
             refresh_count,
             address: device.address,
             browser: device.user_agent.map(|agent| label(Some(&agent))),
-            end: session.ended.map(SessionEnd::from),
+            end: session.ended.map(AdminSessionEnd::from),
         }
     }
 }
 
-impl From<End> for SessionEnd {
+impl From<End> for AdminSessionEnd {
     fn from(end: End) -> Self {
         let End { at, reason, actor, note, receipt } = end;
         Self { reason, actor: actor.to_string(), at, note, receipt }

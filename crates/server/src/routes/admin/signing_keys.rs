@@ -40,7 +40,7 @@ pub struct SigningKeyRecord {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rotation {
+pub struct SigningKeyRotation {
     /// Sign with it at once: services that have not fetched it yet will refuse for a while.
     #[serde(default)]
     now: bool,
@@ -64,14 +64,14 @@ pub async fn list(
 }
 
 /// Add a key. It is published at once, and signs after `token.publish_ahead`.
-#[utoipa::path(post, path = "/api/v1/admin/signing-keys/rotate", tag = "admin", request_body = Rotation,
+#[utoipa::path(post, path = "/api/v1/admin/signing-keys/rotate", tag = "admin", request_body = SigningKeyRotation,
     security(("access_token" = []), ("api_key" = [])),
     responses((status = 200, description = "The new key", body = SigningKeyRecord)))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Confirmed(administrator): Confirmed<right::Keys>,
     At(arrival): At,
-    Json(wish): Json<Rotation>,
+    Json(wish): Json<SigningKeyRotation>,
 ) -> Result<Response, Problem> {
     let decree = administrator.decree(read_reason(&wish.reason)?);
     let config = &app.settled.config;

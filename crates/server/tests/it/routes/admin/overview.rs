@@ -1,11 +1,13 @@
 //! `/api/v1/admin/overview`
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tenure_domain::user::Role;
 use tenure_store::{Counts, StoreError};
 
 use super::{call, get, ruled, somebody};
-use crate::world::{Fault, HOUR, MINUTE, TestApp};
+use crate::world::{DAY, Fault, HOUR, MINUTE, TestApp, eventually};
 
 /// What a node does once a minute.
 async fn feed(app: &TestApp) -> Result<(), StoreError> {
@@ -81,4 +83,19 @@ async fn what_could_not_be_written_is_written_the_next_time() {
     app.clock.advance(MINUTE);
     feed(&app).await.unwrap();
     assert_eq!(last(&get(&root, "/overview").await)["sign_ins"]["ok"], 1);
+}
+
+#[tokio::test]
+async fn the_chores_write_down_what_was_counted_and_forget_what_is_old() {
+    let (app, _, root) = ruled().await;
+    let old = tenure::tally::hour_of(app.clock.get()) - 33 * DAY;
+    app.store().tally_add(old, Counts::from([("end.signed_out".to_owned(), 1)])).await.unwrap();
+    let chores = tokio::spawn(tenure::jobs::run(Arc::clone(&app.app)));
+    eventually("it is written down", async || last(&get(&root, "/overview").await)["sign_ins"]["ok"] == 1)
+        .await;
+    eventually("the old hour is gone", async || {
+        !app.store().tally_list(old).await.unwrap().contains_key(&old)
+    })
+    .await;
+    chores.abort();
 }
