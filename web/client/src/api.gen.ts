@@ -102,7 +102,7 @@ export interface AdminSession {
   /** Browser and system in words; null where nothing was said. */
   browser?: string | null;
   created_at: number;
-  end?: SessionEnd | null;
+  end?: AdminSessionEnd | null;
   expires_at: number;
   id: string;
   /** Last refresh, accurate to a minute and a half. */
@@ -111,6 +111,22 @@ export interface AdminSession {
   refresh_count: number;
   remembered: boolean;
   user: string;
+}
+
+export interface AdminSessionEnd {
+  /** `user`, `policy`, `clock`, or `admin:` and who it was. */
+  actor: string;
+  at: number;
+  note?: string | null;
+  reason: EndReason;
+  receipt: string;
+}
+
+export interface AdminSessions {
+  /** What `after` is for the next page; null where nothing was left. */
+  next?: string | null;
+  /** Newest first. */
+  sessions: AdminSession[];
 }
 
 export interface ApiKeyAnswer {
@@ -349,17 +365,6 @@ export interface FieldError {
   message: string;
 }
 
-export interface Hour {
-  /** When it began. */
-  at: number;
-  /** Ends of sessions by their reason. */
-  ends: Record<string, number>;
-  /** Refreshes by their outcome. */
-  refresh: Record<string, number>;
-  sign_ins: SignIns;
-  unexplained: number;
-}
-
 export interface IndustriesAnswer {
   industries: string[];
 }
@@ -419,7 +424,7 @@ export type LogoutScope = "this" | "others" | "everywhere";
 
 export interface Overview {
   /** Oldest first, those in which nothing happened among them. What happened in the last minute may not be in them. */
-  hours: Hour[];
+  hours: OverviewHour[];
   /** The server's clock, Unix milliseconds. */
   now: number;
   /** Sessions neither ended nor expired; estimated where there are more than a hundred thousand. */
@@ -428,6 +433,23 @@ export interface Overview {
   sessions_remembered: number;
   /** Sign-outs of these hours that nothing explains. There should be none. */
   unexplained_ends: number;
+}
+
+export interface OverviewHour {
+  /** When it began. */
+  at: number;
+  /** Ends of sessions by their reason. */
+  ends: Record<string, number>;
+  /** Refreshes by their outcome. */
+  refresh: Record<string, number>;
+  sign_ins: OverviewSignIns;
+  unexplained: number;
+}
+
+export interface OverviewSignIns {
+  failed: number;
+  ok: number;
+  throttled: number;
 }
 
 export interface PasswordChange {
@@ -622,13 +644,6 @@ export interface RotateRequest {
   grace?: number | null;
 }
 
-export interface Rotation {
-  /** Sign with it at once: services that have not fetched it yet will refuse for a while. */
-  now?: boolean;
-  /** Why, for whoever asks later: 1 to 500 characters. */
-  reason: string;
-}
-
 export interface SessionAnswer {
   /** When the sign-in was, Unix milliseconds. */
   created_at: number;
@@ -637,22 +652,6 @@ export interface SessionAnswer {
   id: string;
   /** Whether "remember me" was ticked. */
   remembered: boolean;
-}
-
-export interface SessionAnswers {
-  /** What `after` is for the next page; null where nothing was left. */
-  next?: string | null;
-  /** Newest first. */
-  sessions: AdminSession[];
-}
-
-export interface SessionEnd {
-  /** `user`, `policy`, `clock`, or `admin:` and who it was. */
-  actor: string;
-  at: number;
-  note?: string | null;
-  reason: EndReason;
-  receipt: string;
 }
 
 export interface SessionEntry {
@@ -696,12 +695,6 @@ export interface SettingRecords {
   settings: SettingRecord[];
 }
 
-export interface SignIns {
-  failed: number;
-  ok: number;
-  throttled: number;
-}
-
 /**
  * What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
  * cookie alone.
@@ -720,6 +713,13 @@ export interface SigningKeyRecord {
   retires_at?: number | null;
   /** signs, published (known, and not yet in use), verifies (signs no more) or retired. */
   state: string;
+}
+
+export interface SigningKeyRotation {
+  /** Sign with it at once: services that have not fetched it yet will refuse for a while. */
+  now?: boolean;
+  /** Why, for whoever asks later: 1 to 500 characters. */
+  reason: string;
 }
 
 export interface SigningKeys {

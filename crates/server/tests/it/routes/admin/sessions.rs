@@ -25,10 +25,10 @@ async fn anybodys_sessions_are_listed_newest_first_page_by_page() {
     let first = get(&root, "/sessions?limit=1").await;
     assert_eq!((ids(&first), &first["next"]), (vec![ended.session.clone()], &json!(ended.session)));
     let rest = get(&root, &format!("/sessions?after={}&limit=1", ended.session)).await;
-    assert_eq!(ids(&rest), [ada.session.clone()]);
+    assert_eq!(ids(&rest), [ada.session.as_str()]);
     let of_ada = format!("/sessions?user={}", ada_user.id);
-    assert_eq!(ids(&get(&root, &format!("{of_ada}&state=live")).await), [ada.session.clone()]);
-    assert_eq!(ids(&get(&root, &format!("{of_ada}&state=ended")).await), [ended.session.clone()]);
+    assert_eq!(ids(&get(&root, &format!("{of_ada}&state=live")).await), [ada.session.as_str()]);
+    assert_eq!(ids(&get(&root, &format!("{of_ada}&state=ended")).await), [ended.session.as_str()]);
     assert_eq!(ids(&get(&root, &format!("{of_ada}&state=all")).await).len(), 2);
     assert_eq!(
         get(&root, &format!("/sessions?after={}", root.session)).await,
