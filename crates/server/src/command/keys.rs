@@ -32,6 +32,7 @@ pub enum KeysVerb {
 
 pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
     let store = global.open_store().await?;
+    let decree = Decree { actor: global.actor(), reason: None };
     match verb {
         KeysVerb::List => {
             let keys = store.key_list().await?;
@@ -51,33 +52,23 @@ pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
             // Refuses a secret that does not open the keys there are, before it seals another with it.
             keys.current().await?;
             let ahead = if at_once { std::time::Duration::ZERO } else { config.token.publish_ahead.0 };
-            let key = keys
-                .rotate(
-                    Decree { actor: global.actor(), reason: None },
-                    now(),
-                    ahead,
-                    config.session.access_lifetime.0,
-                )
-                .await?;
+            let key = keys.rotate(decree, now(), ahead, config.session.access_lifetime.0).await?;
             let listed = store.key_list().await?;
             let signer = StoredKey::signer(&listed, now());
             print(global, &json!(SigningKeyRecord::of(&key, signer, now())), || {
                 println!("{}", line(&key, signer, now()))
             });
         }
-        KeysVerb::Retire { kid } => {
-            let decree = Decree { actor: global.actor(), reason: None };
-            match store.key_retire(&kid, decree, now()).await? {
-                KeyRetired::Retired => {
-                    print(global, &json!({ "retired": kid }), || println!("retired {kid}"));
-                }
-                KeyRetired::Gone => return Err(Failure::Finding(format!("there is no key {kid}"))),
-                KeyRetired::LastSigner => {
-                    let hint = "`tenure keys rotate --now` first";
-                    return Err(Failure::Finding(format!("without {kid} no key would sign; {hint}")));
-                }
+        KeysVerb::Retire { kid } => match store.key_retire(&kid, decree, now()).await? {
+            KeyRetired::Retired => {
+                print(global, &json!({ "retired": kid }), || println!("retired {kid}"));
             }
-        }
+            KeyRetired::Gone => return Err(Failure::Finding(format!("there is no key {kid}"))),
+            KeyRetired::LastSigner => {
+                let hint = "`tenure keys rotate --now` first";
+                return Err(Failure::Finding(format!("without {kid} no key would sign; {hint}")));
+            }
+        },
     }
     Ok(())
 }

@@ -68,8 +68,8 @@ pub(super) fn all(sources: &Sources, figment: &Figment) -> Result<Vec<Setting>, 
                 let path = metadata.and_then(|metadata| metadata.source.as_ref()?.file_path());
                 path.map(Path::to_owned).map_or(Origin::Default, Origin::File)
             };
-            let (value, is_secret) = shown(&key, value);
             let is_set = value.as_str() != Some("");
+            let (value, is_secret) = shown(&key, value);
             settings.push(Setting { key, value, origin, is_secret, is_set });
         }
     }
@@ -78,9 +78,10 @@ pub(super) fn all(sources: &Sources, figment: &Figment) -> Result<Vec<Setting>, 
 
 /// A value as TOML has it, without what is secret in it, and whether it is of the kind that has such.
 fn shown(key: &str, value: &figment::value::Value) -> (serde_json::Value, bool) {
-    match value.as_str() {
-        Some(text) if shared::SECRET_URLS.contains(&key) => (SecretUrl::from(text).to_string().into(), true),
-        Some(text) if stripe::SECRETS.contains(&key) => (SecretWords::from(text).to_string().into(), true),
+    let text = value.as_str().unwrap_or_default();
+    match key {
+        url if shared::SECRET_URLS.contains(&url) => (SecretUrl::from(text).to_string().into(), true),
+        words if stripe::SECRETS.contains(&words) => (SecretWords::from(text).to_string().into(), true),
         _ => (serde_json::to_value(value).unwrap_or_default(), false),
     }
 }
