@@ -41,6 +41,8 @@ impl KeyState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRetired {
     Retired,
+    /// It was already, and nothing has changed.
+    Before,
     Gone,
     /// Without it no key would sign, so it stays.
     LastSigner,
@@ -66,8 +68,9 @@ impl StoredKey {
 
     /// What retiring one of these keys would come to.
     pub(crate) fn would_retire(keys: &[StoredKey], kid: &str, now: Timestamp) -> KeyRetired {
-        if !keys.iter().any(|key| key.kid == kid) {
-            return KeyRetired::Gone;
+        let Some(key) = keys.iter().find(|key| key.kid == kid) else { return KeyRetired::Gone };
+        if key.retires_at.is_some_and(|at| at <= now) {
+            return KeyRetired::Before;
         }
         match StoredKey::signer(keys.iter().filter(|key| key.kid != kid), now) {
             Some(_) => KeyRetired::Retired,

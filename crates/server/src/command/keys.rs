@@ -60,7 +60,7 @@ pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
             });
         }
         KeysVerb::Retire { kid } => match store.key_retire(&kid, decree, now()).await? {
-            KeyRetired::Retired => {
+            KeyRetired::Retired | KeyRetired::Before => {
                 print(global, &json!({ "retired": kid }), || println!("retired {kid}"));
             }
             KeyRetired::Gone => return Err(Failure::Finding(format!("there is no key {kid}"))),

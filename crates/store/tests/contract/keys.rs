@@ -82,6 +82,8 @@ async fn what_is_done_to_a_key_by_decree_is_an_act_and_what_is_not_done_is_none(
         world.store.key_add(key("b", T0), Some(T0 + MINUTE), false, Some(decree())).await.unwrap();
         world.store.key_retire("a", decree(), T0 + SECOND).await.unwrap();
         assert_eq!(acts("a").await.len(), 2);
+        let again = world.store.key_retire("a", decree(), T0 + 2 * SECOND).await.unwrap();
+        assert_eq!((again, acts("a").await.len()), (KeyRetired::Before, 2));
         assert_eq!("key:a".parse(), Ok(Subject::Key("a".into())));
     }
 }

@@ -94,7 +94,7 @@ pub async fn retire(
 ) -> Result<Response, Problem> {
     let decree = administrator.decree(read_reason(&wish.reason)?);
     match app.store.key_retire(&kid, decree, arrival.now).await? {
-        KeyRetired::Retired => show(&app, &kid, arrival.now).await,
+        KeyRetired::Retired | KeyRetired::Before => show(&app, &kid, arrival.now).await,
         KeyRetired::Gone => Err(Problem::not_found()),
         KeyRetired::LastSigner => {
             Err(fault("kid", "last_signer", "without it no key would sign; rotate with `now` first"))
