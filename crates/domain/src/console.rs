@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::secret::SecretText;
 use crate::time::Timestamp;
 
-/// What a route of the administration needs, as a permission. Superusers have all four; the configuration may grant
+/// What a route of the administration needs, as a permission. Superusers have all of them; the configuration may grant
 /// them to other roles, and a key may have them as scopes. Whoever has one of them may sign in to the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
@@ -20,10 +20,12 @@ pub enum Right {
     Accounts,
     Plans,
     Users,
+    /// Signing keys, with which every access token stands or falls.
+    Keys,
 }
 
 impl Right {
-    pub const ALL: [Right; 4] = [Right::Read, Right::Accounts, Right::Plans, Right::Users];
+    pub const ALL: [Right; 5] = [Right::Read, Right::Accounts, Right::Plans, Right::Users, Right::Keys];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,9 +33,13 @@ impl Right {
             Right::Accounts => "admin.accounts",
             Right::Plans => "admin.plans",
             Right::Users => "admin.users",
+            Right::Keys => "admin.keys",
         }
     }
 }
+
+/// How long a password that was typed is fresh: what cannot be undone wants one that is.
+const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// Of a console that was used, the expiry is written anew once it would move by this part of the idle time.
 const RENEWED_BY: u32 = 30;
@@ -83,6 +89,11 @@ impl ConsoleRules {
     /// When it is over if nobody uses it after `now`.
     pub fn expires_at(&self, created_at: Timestamp, now: Timestamp) -> Timestamp {
         self.ends_at(created_at).min(now + self.idle)
+    }
+
+    /// Until when whoever typed their password then may do what wants a fresh one.
+    pub fn fresh_until(&self, confirmed_at: Timestamp) -> Timestamp {
+        confirmed_at + FRESH
     }
 
     /// The expiry to write, if using it now moves the one that is written far enough to be worth it.

@@ -22,6 +22,7 @@ pub mod explain;
 pub mod id;
 pub mod limit;
 pub mod password;
+pub mod password_reset;
 pub mod problem;
 pub mod refresh_token;
 pub mod revocation;

@@ -66,6 +66,7 @@ pub enum Code {
     AccessTokenRevoked,
     WrongTokenType,
     PermissionDenied,
+    FreshPasswordRequired,
     AccountMissing,
     AccountSuspended,
     AccountCancelled,
@@ -77,6 +78,7 @@ pub enum Code {
     MalformedRequest,
     ValidationFailed,
     InvalidCredentials,
+    ResetLinkInvalid,
     EmailTaken,
     RegistrationClosed,
     NotFound,
@@ -94,7 +96,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 38] = [
+    pub const ALL: [Code; 40] = [
         Code::SessionExpired,
         Code::SessionRevoked,
         Code::SessionNotFound,
@@ -108,6 +110,7 @@ impl Code {
         Code::AccessTokenRevoked,
         Code::WrongTokenType,
         Code::PermissionDenied,
+        Code::FreshPasswordRequired,
         Code::AccountMissing,
         Code::AccountSuspended,
         Code::AccountCancelled,
@@ -119,6 +122,7 @@ impl Code {
         Code::MalformedRequest,
         Code::ValidationFailed,
         Code::InvalidCredentials,
+        Code::ResetLinkInvalid,
         Code::EmailTaken,
         Code::RegistrationClosed,
         Code::NotFound,
@@ -146,6 +150,7 @@ impl Code {
         const ASK_AGAIN: &str = "Wait 1 to 2 s and refresh again with what the jar holds by then.";
         const SET_CLOCK: &str = "Correct the clock offset by `server_time` and send again.";
         const REFRESH_ONCE: &str = "Refresh once, repeat the call once, then hand the answer on. Never sign out.";
+        const CONFIRM: &str = "Ask for the password, confirm it, and send again. Never sign out.";
         const HAND_ON: &str = "Hand to the caller. Never sign out.";
         const WAIT: &str = "Wait (`Retry-After` where given), try again. Never sign out.";
         match self {
@@ -162,6 +167,7 @@ impl Code {
             AccessTokenRevoked => entry("access_token_revoked", 401, Authentication, "The access token was revoked", REFRESH_ONCE),
             WrongTokenType => entry("wrong_token_type", 401, Authentication, "That is not an access token", REFRESH_ONCE),
             PermissionDenied => entry("permission_denied", 403, Authorization, "You may not do this", HAND_ON),
+            FreshPasswordRequired => entry("fresh_password_required", 403, Authorization, "Type your password again", CONFIRM),
             AccountMissing => entry("account_missing", 403, Authorization, "You belong to no account", HAND_ON),
             AccountSuspended => entry("account_suspended", 403, Authorization, "The account is suspended", HAND_ON),
             AccountCancelled => entry("account_cancelled", 403, Authorization, "The account is cancelled", HAND_ON),
@@ -173,6 +179,7 @@ impl Code {
             MalformedRequest => entry("malformed_request", 400, Request, "The request could not be read", HAND_ON),
             ValidationFailed => entry("validation_failed", 422, Request, "Something in the request is not acceptable", HAND_ON),
             InvalidCredentials => entry("invalid_credentials", 401, Request, "E-mail or password is wrong", HAND_ON),
+            ResetLinkInvalid => entry("reset_link_invalid", 403, Request, "The link is not good, or not any more", HAND_ON),
             EmailTaken => entry("email_taken", 409, Request, "That e-mail address is already registered", HAND_ON),
             RegistrationClosed => entry("registration_closed", 403, Request, "Registration is not open here", HAND_ON),
             NotFound => entry("not_found", 404, Request, "There is nothing here", HAND_ON),

@@ -118,6 +118,14 @@ impl MasterSecret {
         audit
     }
 
+    /// The key whose tags make links to a new password ours.
+    pub fn reset_key(&self) -> ResetKey {
+        let mut key: [u8; 32] = self.derive("password reset v1");
+        let reset_key = ResetKey(hmac::Key::new(hmac::HMAC_SHA256, &key));
+        key.zeroize();
+        reset_key
+    }
+
     /// A key for making pseudonyms of addresses and e-mails in rate-limit buckets and logs.
     pub fn pseudonym_key(&self) -> PseudonymKey {
         let mut key: [u8; 32] = self.derive("pseudonym v1");
@@ -135,6 +143,9 @@ pub struct RefreshKey {
 
 /// Chains events, so that edits show (see [`crate::event`]).
 pub struct AuditKey(pub(crate) hmac::Key);
+
+/// The server key of links to a new password.
+pub struct ResetKey(pub(crate) hmac::Key);
 
 /// Seals signing keys at rest with AES-256-GCM.
 pub struct SealingKey(Option<aead::LessSafeKey>);

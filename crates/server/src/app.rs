@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tenure_domain::refresh_token::RefreshKeyRing;
 use tenure_domain::rotation::RotationRules;
-use tenure_domain::secret::{MasterSecret, PseudonymKey};
+use tenure_domain::secret::{MasterSecret, PseudonymKey, ResetKey};
 use tenure_domain::session::RefreshRules;
 use tenure_domain::stripe::StatusRules;
 use tenure_domain::stripe::signature::SigningSecrets;
@@ -27,6 +27,7 @@ use crate::node_clock::NodeClock;
 use crate::pages::{DevUser, Find, Pages};
 use crate::revocations::Revocations;
 use crate::tab_feed::TabFeed;
+use crate::tally::Tally;
 use crate::telemetry::Telemetry;
 
 /// Everything an [`App`] is made of that differs between production and tests.
@@ -62,6 +63,8 @@ pub struct App {
     pub keys: Keys,
     pub refresh_rules: Arc<RefreshRules>,
     pub pseudonyms: PseudonymKey,
+    /// The first one makes links to a new password; those after it, of earlier master secrets, only check.
+    pub reset_keys: Vec<ResetKey>,
     /// None of them: there is no webhook.
     pub stripe_secrets: SigningSecrets,
     pub stripe_rules: Arc<StatusRules>,
@@ -76,6 +79,7 @@ pub struct App {
     pub revocations: Revocations,
     pub events: Events,
     pub tab_feed: TabFeed,
+    pub tally: Tally,
     pub node_clock: NodeClock,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
@@ -124,11 +128,16 @@ impl App {
             cookies: CookieShape::new(&settled.public_url),
             refresh_rules: Arc::new(rules),
             pseudonyms: secret.pseudonym_key(),
+            reset_keys: std::iter::once(&secret)
+                .chain(&previous_secrets)
+                .map(MasterSecret::reset_key)
+                .collect(),
             stripe_secrets,
             stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
             revocations: Revocations::new(settled.config.revocations.listeners_max),
             events: Events::new(secret.audit_key()),
             tab_feed: TabFeed::new(settled.config.events.listeners_max(&settled.config.server)),
+            tally: Tally::default(),
             node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),

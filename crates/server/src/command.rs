@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod act;
+pub mod admin;
 pub mod api_key;
 pub mod audit;
 pub mod config;
@@ -59,6 +60,9 @@ enum Verb {
     /// Look at or apply database migrations.
     #[command(subcommand)]
     Migrate(migrate::MigrateVerb),
+    /// Create the first administrator.
+    #[command(subcommand)]
+    Admin(admin::AdminVerb),
     /// Create, show and change users.
     #[command(subcommand)]
     User(user::UserVerb),
@@ -174,6 +178,7 @@ fn run(cli: Cli) -> Outcome {
     runtime.block_on(async {
         match verb {
             Verb::Serve(args) => serve::run(&global, args).await,
+            Verb::Admin(verb) => admin::run(&global, verb).await,
             Verb::User(verb) => user::run(&global, verb).await,
             Verb::Account(verb) => account::run(&global, verb).await,
             Verb::Plan(verb) => plan::run(&global, verb).await,

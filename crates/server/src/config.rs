@@ -10,6 +10,7 @@ mod events;
 mod limits;
 mod proxy;
 mod revocations;
+mod setting;
 mod shared;
 mod sources;
 mod stripe;
@@ -32,6 +33,7 @@ pub use events::EventsSection;
 pub use limits::Limits;
 pub use proxy::TrustedProxy;
 pub use revocations::RevocationsSection;
+pub use setting::{Origin, Setting};
 pub use shared::{PostgresSection, RedisSection, SecretUrl};
 pub use sources::Sources;
 pub use stripe::{SecretWords, StripeSection};
@@ -79,6 +81,9 @@ pub struct Config {
     pub limits: Limits,
     pub log: Log,
     pub telemetry: TelemetrySection,
+    /// All of it again, for whoever wants to read it.
+    #[serde(skip)]
+    pub settings: Vec<Setting>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -197,38 +202,9 @@ pub struct Settled {
 
 impl Config {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        sources.figment()?.extract().map_err(|error| ConfigError::Unreadable(explain(&error)))
-    }
-
-    /// Every setting with the value in force and where it came from, for `config print`.
-    pub fn print(sources: &Sources) -> Result<Vec<(String, String, String)>, ConfigError> {
-        // A key that nothing reads is not in force.
-        Self::load(sources)?;
         let figment = sources.figment()?;
-        let dict = figment
-            .extract::<figment::value::Dict>()
-            .map_err(|error| ConfigError::Unreadable(explain(&error)))?;
-        let mut rows = vec![];
-        for (section, value) in &dict {
-            for name in value.as_dict().into_iter().flat_map(|section| section.keys()) {
-                let key = format!("{section}.{name}");
-                let shown = figment.find_value(&key).map(|value| shown(&key, &value)).unwrap_or_default();
-                let environment = sources.settings_from_environment()?.iter().any(|(set, _)| *set == key);
-                let origin = if sources.flags.iter().any(|(flag, _)| *flag == key) {
-                    "flag".to_owned()
-                } else if environment {
-                    "environment".to_owned()
-                } else {
-                    figment
-                        .find_metadata(&key)
-                        .and_then(|metadata| metadata.source.as_ref())
-                        .and_then(|source| source.file_path())
-                        .map_or_else(|| "default".to_owned(), |path| path.display().to_string())
-                };
-                rows.push((key, shown, origin));
-            }
-        }
-        Ok(rows)
+        let config = figment.extract().map_err(|error| ConfigError::Unreadable(explain(&error)))?;
+        Ok(Self { settings: setting::all(sources, &figment)?, ..config })
     }
 
     /// Checks everything that can be known before a socket or the store is opened.
@@ -355,16 +331,6 @@ impl PasswordSection {
     pub fn cost(&self) -> Cost {
         Cost { memory_kib: self.memory_kib, passes: self.passes, lanes: self.lanes }
     }
-}
-
-/// A value as TOML has it, without what is secret in it.
-fn shown(key: &str, value: &figment::value::Value) -> String {
-    let json = match value.as_str() {
-        Some(text) if shared::SECRET_URLS.contains(&key) => SecretUrl::from(text).to_string().into(),
-        Some(text) if SECRETS.contains(&key) => SecretWords::from(text).to_string().into(),
-        _ => serde_json::to_value(value).unwrap_or_default(),
-    };
-    json.to_string()
 }
 
 /// One line per fault, with the nearest known name where a key is unknown.

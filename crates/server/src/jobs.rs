@@ -8,7 +8,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::StoreError;
 use tokio::time::MissedTickBehavior;
 
-use crate::{App, events, node_clock};
+use crate::{App, events, node_clock, tally};
 
 /// Between two looks at the rate-limit buckets. A bucket is full again, and worth nothing, seconds after its
 /// last use; kept for a minute they would be most of this process's memory.
@@ -32,7 +32,7 @@ const UNSEALED_MAX: Duration = Duration::from_secs(60);
 /// How long events of Stripe's are remembered, which can be sent again for thirty days.
 const STRIPE_EVENTS_KEPT: Duration = Duration::from_secs(60 * 86_400);
 
-/// Forgets idle rate-limit buckets, brings gauges up to date, holds this machine's clock against the database's,
+/// Forgets idle rate-limit buckets, brings gauges up to date, writes down what was counted, holds this machine's clock against the database's,
 /// and sweeps a few long-ended rows, until the server drains.
 pub async fn run(app: Arc<App>) {
     let mut tidy = tokio::time::interval(TIDY);
@@ -91,6 +91,11 @@ async fn chores(app: &App) -> Result<(), StoreError> {
     app.tell_chain().await?;
     while app.store.billing_expire(now - STRIPE_EVENTS_KEPT, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
     while app.store.console_session_expire(now, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
+    app.store.tally_expire(now - tally::KEPT).await?;
+    // It gives way to everything else, and is caught up on the next time.
+    if let Err(error) = app.tally.feed(app, now).await {
+        tracing::debug!(%error, "what was counted is written later");
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 use tenure_domain::access_token::{AccessClaims, AccessTokenError, KeySet, SigningKey};
 use tenure_domain::secret::{MasterSecret, SealingKey, UnsealError};
 use tenure_domain::time::Timestamp;
-use tenure_store::{Entropy, Store, StoreError, StoredKey};
+use tenure_store::{Decree, Entropy, Store, StoreError, StoredKey};
 
 /// Verified tokens remembered, so that the signature of one token is checked once, not once per request.
 /// About a kilobyte each.
@@ -66,7 +66,7 @@ impl Keys {
     /// Makes the first key if there is none, and reads those there are.
     pub async fn prepare(&self, now: Timestamp) -> Result<(), KeyError> {
         let first = self.new_key(now, now)?;
-        self.store.key_add(first, None, true).await?;
+        self.store.key_add(first, None, true, None).await?;
         self.current().await.map(|_| ())
     }
 
@@ -143,6 +143,7 @@ impl Keys {
     /// they could have signed has expired.
     pub async fn rotate(
         &self,
+        decree: Decree,
         now: Timestamp,
         publish_ahead: Duration,
         access_lifetime: Duration,
@@ -151,7 +152,7 @@ impl Keys {
         let key = self.new_key(now, activates_at)?;
         // The expired but authentic token of a late sign-out should still be known: an hour of margin.
         let others_retire_at = activates_at + access_lifetime + Duration::from_secs(3600);
-        self.store.key_add(key.clone(), Some(others_retire_at), false).await?;
+        self.store.key_add(key.clone(), Some(others_retire_at), false, Some(decree)).await?;
         Ok(key)
     }
 

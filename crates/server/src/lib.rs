@@ -27,6 +27,7 @@ pub mod revocations;
 pub mod routes;
 pub mod serve;
 pub mod tab_feed;
+pub mod tally;
 pub mod telemetry;
 
 pub use app::App;

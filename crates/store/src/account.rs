@@ -139,6 +139,8 @@ pub enum Subject {
     Account(AccountId),
     User(UserId),
     Plan(Slug),
+    /// A signing key, by its id.
+    Key(String),
 }
 
 impl std::fmt::Display for Subject {
@@ -147,13 +149,14 @@ impl std::fmt::Display for Subject {
             Subject::Account(id) => id.fmt(f),
             Subject::User(id) => id.fmt(f),
             Subject::Plan(slug) => write!(f, "plan:{slug}"),
+            Subject::Key(kid) => write!(f, "key:{kid}"),
         }
     }
 }
 
 /// Text that names nothing an act could concern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected acc_..., usr_... or plan:NAME")]
+#[error("expected acc_..., usr_..., plan:NAME or key:ID")]
 pub struct SubjectError;
 
 /// As its `Display` writes it.
@@ -164,7 +167,9 @@ impl std::str::FromStr for Subject {
         let account = text.parse().map(Subject::Account).ok();
         let user = || text.parse().map(Subject::User).ok();
         let plan = || text.strip_prefix("plan:").and_then(|slug| slug.parse().ok()).map(Subject::Plan);
-        account.or_else(user).or_else(plan).ok_or(SubjectError)
+        let is_id = |kid: &&str| (1..=100).contains(&kid.len());
+        let key = || text.strip_prefix("key:").filter(is_id).map(|kid| Subject::Key(kid.to_owned()));
+        account.or_else(user).or_else(plan).or_else(key).ok_or(SubjectError)
     }
 }
 

@@ -123,6 +123,14 @@ pub trait ApiKeys: Send + Sync {
     /// ones are among the first `KEYS_PER_ACCOUNT_MAX`.
     async fn api_key_list(&self, account_id: AccountId, limit: usize, now: Timestamp) -> Result<Vec<ApiKey>>;
 
+    /// Keys of one account or of all, newest first, after `after`, at most `limit`.
+    async fn api_key_search(
+        &self,
+        account: Option<AccountId>,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>>;
+
     /// A key and its account as they are now: each call reads them.
     async fn api_key_find(&self, id: ApiKeyId) -> Result<Option<KeyHolder>>;
 

@@ -7,7 +7,7 @@ use tenure_domain::client_report::{IdleBucket, ReportKind};
 use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::time::Timestamp;
 
-use crate::Result;
+use crate::{ReportFilter, Result};
 
 /// Groups that [`ClientReports::client_report_stats`] tells apart, by what clients may choose freely.
 pub const REPORT_GROUPS_MAX: usize = 20;
@@ -76,11 +76,10 @@ pub trait ClientReports: Send + Sync {
     /// is refused (`Overloaded`), and whoever gets an error forgets the report.
     async fn client_report_add(&self, report: ClientReport) -> Result<()>;
 
-    /// Reports received at `since` or later with a number beyond `after`, in the order of their numbers, at
-    /// most `limit`.
+    /// Reports with a number beyond `after`, in the order of their numbers, at most `limit`.
     async fn client_report_list(
         &self,
-        since: Timestamp,
+        filter: ReportFilter,
         after: ReportNumber,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>>;

@@ -57,12 +57,13 @@ pub trait ConsoleSessions: Send + Sync {
     /// None if it was deleted, has expired at `now`, or never was.
     async fn console_session_find(&self, key: ConsoleKey, now: Timestamp) -> Result<Option<ConsoleSession>>;
 
-    /// Moves the expiry of one that is alive at `now`; false if none is. It brings none back, so it may race with
-    /// a deletion.
+    /// Moves the expiry of one that is alive at `now`, and gives it another payload if there is one; false if none is.
+    /// It brings none back, so it may race with a deletion.
     async fn console_session_renew(
         &self,
         key: ConsoleKey,
         expires_at: Timestamp,
+        payload: Option<ConsolePayload>,
         now: Timestamp,
     ) -> Result<bool>;
 

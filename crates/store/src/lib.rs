@@ -20,12 +20,15 @@ mod console_session;
 pub mod copy;
 pub mod ephemeral;
 mod event;
+mod key;
 mod migration;
 mod newcomer;
 pub mod postgres;
 mod recent;
 mod row;
+mod search;
 pub mod sqlite;
+mod tally;
 mod trail;
 mod view;
 
@@ -55,7 +58,10 @@ pub use client_report::{
 };
 pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
 pub use event::{EVENTS_LISTED_MAX, EventFilter, Events};
+pub use key::{KeyRetired, KeyState, Keys, StoredKey};
 pub use migration::Migration;
+pub use search::{ReportFilter, SessionFilter, SessionState, UserFilter};
+pub use tally::{Counts, Tallies};
 pub use trail::{Changed, SessionNow, UserNow};
 
 /// Where ids, salts and receipts get their randomness. Injected, so that tests are reproducible.
@@ -139,16 +145,6 @@ pub struct SessionRecord {
     pub last_used_at: Timestamp,
     /// How many refreshes wrote to the row.
     pub refresh_count: u64,
-}
-
-/// A signing key as it is kept: the seed is sealed under the master secret, which the store never sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredKey {
-    pub kid: String,
-    pub sealed_seed: Vec<u8>,
-    pub created_at: Timestamp,
-    pub activates_at: Timestamp,
-    pub retires_at: Option<Timestamp>,
 }
 
 // === What verbs take and give ===
@@ -247,14 +243,6 @@ impl SessionCount {
     pub fn total(self) -> u64 {
         self.remembered + self.short
     }
-
-    /// A sample of so many, in the same parts. Never fewer than were counted.
-    pub(crate) fn scaled_to(self, total: u64) -> Self {
-        let (counted, total) = (self.total(), total.max(self.total()));
-        let remembered = u128::from(self.remembered) * u128::from(total) / u128::from(counted.max(1));
-        let remembered = u64::try_from(remembered).unwrap_or(total);
-        Self { remembered, short: total - remembered }
-    }
 }
 
 /// An order to end sessions: who, why, and in whose words.
@@ -290,13 +278,33 @@ pub struct Ended {
     pub newly: bool,
 }
 
+/// How a user has to be still for a new password to be set.
+pub enum Expected {
+    /// However they are.
+    Anyhow,
+    /// With the hash that the current password was checked against.
+    Hash(PasswordHash),
+    /// With this `token_version`: whatever changes a password or keeps somebody out has moved it.
+    Version(u32),
+}
+
+impl Expected {
+    pub(crate) fn fits(&self, user: &User) -> bool {
+        match self {
+            Expected::Anyhow => true,
+            Expected::Hash(hash) => user.password_hash.as_ref() == Some(hash),
+            Expected::Version(version) => user.token_version == *version,
+        }
+    }
+}
+
 pub enum PasswordChanged {
     /// With the user's new `token_version` inside, and the sessions that ended.
     Changed {
         person: Person,
         ended: Vec<Ended>,
     },
-    /// The stored hash is no longer the one that the current password was checked against.
+    /// The user is no longer as was expected.
     Conflict,
     UserGone,
 }
@@ -411,6 +419,15 @@ pub trait Sessions: Send + Sync {
     /// `caller`: what was answered before the call (on PostgreSQL, [`postgres::STALENESS`] earlier) is in it.
     async fn changed_since(&self, position: Option<u64>) -> Result<Changed>;
 
+    /// Sessions of anybody, newest first, after `after`, at most `limit`.
+    async fn session_search(
+        &self,
+        filter: SessionFilter,
+        after: Option<SessionId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>>;
+
     /// How many sessions are neither ended nor expired. On PostgreSQL an estimate where there are more than a
     /// hundred thousand.
     async fn session_count(&self, now: Timestamp) -> Result<SessionCount>;
@@ -432,17 +449,17 @@ pub trait Users: Send + Sync {
     async fn user_find_by_email(&self, email_key: &str) -> Result<Option<User>>;
 
     /// Users by age, oldest first, after `after`, at most `limit`.
-    async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>>;
+    async fn user_list(&self, filter: UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>>;
 
     /// Sets the display name. None if there is no such user.
     async fn user_rename(&self, id: UserId, name: String, now: Timestamp) -> Result<Option<Person>>;
 
-    /// Sets a new password if the stored hash is still `expected` (none: whatever it is), bumps
+    /// Sets a new password if the user is still as `expected`, bumps
     /// `token_version` and ends the user's sessions but `keep`, all in one durable step. An act, if somebody else does it.
     async fn user_set_password(
         &self,
         id: UserId,
-        expected: Option<PasswordHash>,
+        expected: Expected,
         new: PasswordHash,
         keep: Option<SessionId>,
         order: EndOrder,
@@ -465,32 +482,10 @@ pub trait Users: Send + Sync {
     async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>>;
 }
 
-/// Signing keys.
-#[async_trait]
-pub trait Keys: Send + Sync {
-    /// Adds a key and, in the same step, sets when the keys before it retire (those without a time yet).
-    /// With `only_if_none` it is a no-op, false, if any key exists: several nodes may start at once.
-    async fn key_add(
-        &self,
-        key: StoredKey,
-        others_retire_at: Option<Timestamp>,
-        only_if_none: bool,
-    ) -> Result<bool>;
-
-    /// All keys, newest first, retired ones too.
-    async fn key_list(&self) -> Result<Vec<StoredKey>>;
-
-    /// Retires a key as of `now`. False if there is no such key.
-    async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool>;
-
-    /// A number that changes whenever keys change, by whichever process; as cheap as `caller`.
-    async fn key_epoch(&self) -> Result<u64>;
-}
-
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
 pub trait Store:
-    Sessions + Users + Accounts + ApiKeys + Billing + Keys + ClientReports + ConsoleSessions + Events
+    Sessions + Users + Accounts + ApiKeys + Billing + Keys + ClientReports + ConsoleSessions + Events + Tallies
 {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;

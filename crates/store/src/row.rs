@@ -1,6 +1,7 @@
 //! Rows into values, the same for every database. A column's type keeps its type, not the sense of what is in
 //! it: a row may have been damaged or edited by hand, so everything is checked and nothing here can panic.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tenure_domain::stripe::{LastTold, Subscription};
 use tenure_domain::time::Timestamp;
 
 use crate::{
-    Account, Act, ApiKey, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Decree, Device,
+    Account, Act, ApiKey, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Counts, Decree, Device,
     KeyHolder, Membership, Person, Plan, ReportClaims, ReportNumber, Result, SessionRecord, StoreError,
     StoredKey, User, UserNow,
 };
@@ -491,4 +492,18 @@ pub(crate) fn console_session(columns: &mut impl Columns) -> Result<ConsoleSessi
         created_at: columns.time(WHAT)?,
         expires_at: columns.time(WHAT)?,
     })
+}
+
+/// A count of an hour.
+pub(crate) fn tally(columns: &mut impl Columns) -> Result<(Timestamp, String, u64)> {
+    const WHAT: &str = "tally";
+    Ok((columns.time(WHAT)?, columns.text(WHAT)?, columns.number(WHAT)?))
+}
+
+pub(crate) fn by_hour(rows: Vec<(Timestamp, String, u64)>) -> BTreeMap<Timestamp, Counts> {
+    let mut hours: BTreeMap<Timestamp, Counts> = BTreeMap::new();
+    for (hour, name, count) in rows {
+        hours.entry(hour).or_default().insert(name, count);
+    }
+    hours
 }

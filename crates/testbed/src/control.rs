@@ -30,7 +30,7 @@ use tenure::metrics::Reason;
 use tenure_domain::email::Email;
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::{SessionId, UserId};
-use tenure_store::{EndOrder, Scope};
+use tenure_store::{Decree, EndOrder, Scope};
 use tokio::net::TcpListener;
 
 use crate::faults::Fault;
@@ -172,10 +172,9 @@ async fn restart(State(world): TheWorld, Json(order): Json<Restart>) -> Answer {
 async fn rotate_keys(State(world): TheWorld) -> Answer {
     let app = world.app().await;
     let config = &app.settled.config;
-    let key = app
-        .keys
-        .rotate(world.clock.now(), config.token.publish_ahead.0, config.session.access_lifetime.0)
-        .await?;
+    let decree = Decree { actor: Actor::Admin("testbed".into()), reason: None };
+    let (ahead, lifetime) = (config.token.publish_ahead.0, config.session.access_lifetime.0);
+    let key = app.keys.rotate(decree, world.clock.now(), ahead, lifetime).await?;
     Ok(Json(json!({ "kid": key.kid, "activates_at": key.activates_at.as_ms() })))
 }
 

@@ -96,6 +96,39 @@ export interface ActRecords {
   acts: ActRecord[];
 }
 
+export interface AdminSession {
+  /** Where the sign-in came from. */
+  address?: string | null;
+  /** Browser and system in words; null where nothing was said. */
+  browser?: string | null;
+  created_at: number;
+  end?: AdminSessionEnd | null;
+  expires_at: number;
+  id: string;
+  /** Last refresh, accurate to a minute and a half. */
+  last_used_at: number;
+  /** How many refreshes wrote to it. */
+  refresh_count: number;
+  remembered: boolean;
+  user: string;
+}
+
+export interface AdminSessionEnd {
+  /** `user`, `policy`, `clock`, or `admin:` and who it was. */
+  actor: string;
+  at: number;
+  note?: string | null;
+  reason: EndReason;
+  receipt: string;
+}
+
+export interface AdminSessions {
+  /** What `after` is for the next page; null where nothing was left. */
+  next?: string | null;
+  /** Newest first. */
+  sessions: AdminSession[];
+}
+
 export interface ApiKeyAnswer {
   created_at: number;
   expires_at?: number | null;
@@ -119,6 +152,27 @@ export interface ApiKeyMade {
   secret: string;
 }
 
+export interface ApiKeyRecord {
+  account: string;
+  created_at: number;
+  expires_at?: number | null;
+  id: string;
+  /** Accurate to five minutes. */
+  last_used_at?: number | null;
+  name: string;
+  /** Until when it still stands beside its successor. */
+  retires_at?: number | null;
+  revoked_at?: number | null;
+  scopes: string[];
+}
+
+export interface ApiKeyRecords {
+  /** Newest first, those that open nothing any more among them. */
+  api_keys: ApiKeyRecord[];
+  /** What `after` is for the next page; null where nothing was left. */
+  next?: string | null;
+}
+
 export interface ApiKeyWish {
   /** Unix milliseconds; left out, it never expires. */
   expires_at?: number | null;
@@ -130,6 +184,8 @@ export interface ApiKeyWish {
 
 /** Who is signed in to the console, until when, and what they may do there. */
 export interface ConsoleAnswer {
+  /** When they typed their password last, Unix milliseconds. */
+  confirmed_at: number;
   /** When the sign-in was, Unix milliseconds. */
   created_at: number;
   /** When it is over whatever is done, Unix milliseconds. */
@@ -139,9 +195,15 @@ export interface ConsoleAnswer {
    * idle time.
    */
   expires_at: number;
+  /** Until when they may do what wants a password typed lately, Unix milliseconds. */
+  fresh_until: number;
   /** Those of the admin API that they have. */
   permissions: string[];
   user: UserAnswer;
+}
+
+export interface ConsoleConfirmation {
+  password: string;
 }
 
 export interface ConsoleSignIn {
@@ -211,6 +273,7 @@ export const ERROR_CODES = [
   "access_token_revoked",
   "wrong_token_type",
   "permission_denied",
+  "fresh_password_required",
   "account_missing",
   "account_suspended",
   "account_cancelled",
@@ -222,6 +285,7 @@ export const ERROR_CODES = [
   "malformed_request",
   "validation_failed",
   "invalid_credentials",
+  "reset_link_invalid",
   "email_taken",
   "registration_closed",
   "not_found",
@@ -262,6 +326,7 @@ export const ERROR_CLASS = {
   access_token_revoked: "authentication",
   wrong_token_type: "authentication",
   permission_denied: "authorization",
+  fresh_password_required: "authorization",
   account_missing: "authorization",
   account_suspended: "authorization",
   account_cancelled: "authorization",
@@ -273,6 +338,7 @@ export const ERROR_CLASS = {
   malformed_request: "request",
   validation_failed: "request",
   invalid_credentials: "request",
+  reset_link_invalid: "request",
   email_taken: "request",
   registration_closed: "request",
   not_found: "request",
@@ -409,6 +475,13 @@ export interface PasswordChangeAnswer extends AccessToken {
   ended_sessions: number;
 }
 
+export interface PasswordReset {
+  /** 8 to 256 characters, no composition rules, not on lists of common passwords. */
+  new_password: string;
+  /** What follows `#token=` in the link. */
+  token: string;
+}
+
 export interface PasswordWish {
   /** 8 to 256 characters, no composition rules, not on lists of common passwords. */
   password: string;
@@ -520,6 +593,64 @@ export interface RegisterRequest {
   password: string;
 }
 
+/** The largest groups first, at most twenty. */
+export interface ReportGroup {
+  count: number;
+  /** Null: it was not said. */
+  name?: string | null;
+}
+
+/** What a browser said of a sign-out, and what we know of it. Of what it said nothing is proof. */
+export interface ReportRecord {
+  address: string;
+  browser: string;
+  claimed_at?: number | null;
+  claimed_session?: string | null;
+  client?: string | null;
+  has_refresh_token?: boolean | null;
+  has_token?: boolean | null;
+  idle_ms?: number | null;
+  is_authenticated?: boolean | null;
+  location?: string | null;
+  message?: string | null;
+  number: number;
+  reason?: string | null;
+  receipt?: string | null;
+  received_at: number;
+  release?: string | null;
+  type: string;
+  type_said?: string | null;
+  user_agent?: string | null;
+  /** Whose access token came with it. */
+  verified_session?: string | null;
+  verified_user?: string | null;
+}
+
+export interface ReportRecords {
+  /** What `after` is for the next page; null where nothing was left. */
+  next?: number | null;
+  /** In the order in which they came. */
+  reports: ReportRecord[];
+}
+
+export interface ReportStats {
+  by_browser: ReportGroup[];
+  /** By how long somebody had been idle, shortest first. */
+  by_idle: ReportGroup[];
+  by_reason: ReportGroup[];
+  by_release: ReportGroup[];
+  by_type: ReportGroup[];
+  since: number;
+  total: number;
+}
+
+export interface ResetLink {
+  /** Until when it is good, Unix milliseconds. */
+  expires_at: number;
+  /** Shown this once: whoever has it can choose the user's password. It is good once. */
+  link: string;
+}
+
 export interface RotateRequest {
   /** Seconds for which the old key still stands, at most 30 days; a day if left out. */
   grace?: number | null;
@@ -561,6 +692,21 @@ export interface SessionsEnded {
   ended_sessions: number;
 }
 
+export interface SettingRecord {
+  /** Section and name, as in `session.settle`. */
+  key: string;
+  /** default, file, environment or flag. */
+  origin: string;
+  secret: boolean;
+  /** Text as it is, everything else as JSON has it. Of a secret only whether it is `set` or `not set`. */
+  value: string;
+}
+
+export interface SettingRecords {
+  /** By their keys. */
+  settings: SettingRecord[];
+}
+
 /**
  * What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
  * cookie alone.
@@ -568,6 +714,29 @@ export interface SessionsEnded {
 export interface SignedInAnswer extends AccessToken {
   session: SessionAnswer;
   user: UserAnswer;
+}
+
+export interface SigningKeyRecord {
+  /** From when on it may sign. */
+  activates_at: number;
+  created_at: number;
+  kid: string;
+  /** From when on its tokens are refused. */
+  retires_at?: number | null;
+  /** signs, published (known, and not yet in use), verifies (signs no more) or retired. */
+  state: string;
+}
+
+export interface SigningKeyRotation {
+  /** Sign with it at once: services that have not fetched it yet will refuse for a while. */
+  now?: boolean;
+  /** Why, for whoever asks later: 1 to 500 characters. */
+  reason: string;
+}
+
+export interface SigningKeys {
+  /** Newest first. */
+  keys: SigningKeyRecord[];
 }
 
 export interface Status {

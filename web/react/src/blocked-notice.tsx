@@ -96,7 +96,7 @@ function Ways({ refusal, upgradeHref, onUpgrade, supportHref }: WaysProps): Reac
       );
     return upgradeHref && <Way href={upgradeHref}>{words.seePlans}</Way>;
   }
-  const isAboutAccount = refusal.code !== "permission_denied";
+  const isAboutAccount = refusal.code.startsWith("account_");
   return isAboutAccount && supportHref && <Way href={supportHref}>{words.contactSupport}</Way>;
 }
 

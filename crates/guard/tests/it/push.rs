@@ -8,7 +8,7 @@ use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
 use tenure_guard::{BuildError, Freshness, Guard};
-use tenure_store::{Scope, UserChange};
+use tenure_store::{Expected, Scope, UserChange};
 
 use crate::world::{Ada, CHECK, FEED, Issuer, Trick, Way, ask, ask_with, decree, eventually, order};
 
@@ -148,7 +148,7 @@ async fn what_concerns_all_of_a_user_is_refused_and_what_they_sign_in_to_afterwa
                 let hash = store.user_find(id).await.unwrap().unwrap().password_hash.unwrap();
                 let kept = PasswordHash::from_stored(hash.as_str().to_owned());
                 let session = ask_with(&guard, &token).await.passed().session;
-                store.user_set_password(id, None, kept, session, order(), now).await.unwrap();
+                store.user_set_password(id, Expected::Anyhow, kept, session, order(), now).await.unwrap();
             }
             _ => {
                 store.user_disable(id, order(), now).await.unwrap();

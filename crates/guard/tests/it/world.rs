@@ -247,7 +247,7 @@ impl Issuer {
     pub async fn rotate(&self) {
         self.clock.advance(Duration::from_secs(1));
         let lifetime = Duration::from_secs(900);
-        self.app.keys.rotate(self.clock.now(), Duration::ZERO, lifetime).await.unwrap();
+        self.app.keys.rotate(decree(), self.clock.now(), Duration::ZERO, lifetime).await.unwrap();
     }
 }
 

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Failure, Global, Outcome, place, print};
-use crate::config::{Config, DEFAULTS};
+use crate::config::{Config, DEFAULTS, Setting};
 use crate::metrics::Metrics;
 
 #[derive(Subcommand)]
@@ -27,13 +27,13 @@ pub fn run(global: &Global, verb: ConfigVerb) -> Outcome {
     match verb {
         ConfigVerb::Check => check(global),
         ConfigVerb::Print => {
-            let rows = Config::print(&global.sources())?;
-            let settings: Vec<_> = rows
-                .iter()
-                .map(|(key, value, origin)| json!({ "key": key, "value": value, "origin": origin }))
-                .collect();
-            print(global, &json!(settings), || {
-                for (key, value, origin) in &rows {
+            let settings = Config::load(&global.sources())?.settings;
+            let row = |setting: &Setting| {
+                let (value, origin) = (setting.value.to_string(), setting.origin.to_string());
+                json!({ "key": setting.key, "value": value, "origin": origin })
+            };
+            print(global, &settings.iter().map(row).collect(), || {
+                for Setting { key, value, origin, .. } in &settings {
                     println!("{key} = {value}   # {origin}");
                 }
             });

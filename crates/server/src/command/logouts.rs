@@ -10,6 +10,7 @@ use tenure_store::{ClientReport, ClientReportStats, REPORT_GROUPS_MAX, ReportNum
 
 use super::place::now;
 use super::{Global, Outcome, print};
+use crate::routes::admin::client_reports::ReportRecord;
 
 /// Reports read at once.
 const PAGE: usize = 500;
@@ -48,7 +49,7 @@ async fn tail(global: &Global, span: Duration, follow: bool) -> Outcome {
     let since = now() - span;
     let mut seen = ReportNumber::default();
     loop {
-        let page = store.client_report_list(since, seen, PAGE).await?;
+        let page = store.client_report_list(since.into(), seen, PAGE).await?;
         for (number, report) in &page {
             let text = if global.json { row(*number, report).to_string() } else { line(report) };
             if !say(&text) {
@@ -130,17 +131,7 @@ fn stats_row(stats: &ClientReportStats, since: Timestamp) -> Value {
 }
 
 pub fn row(number: ReportNumber, report: &ClientReport) -> Value {
-    let ClientReport { received_at, address, user_agent, browser, verified, claims } = report;
-    json!({
-        "number": number.0, "received_at": received_at, "address": address, "user_agent": user_agent,
-        "browser": browser, "verified_session": verified.map(|(session, _)| session),
-        "verified_user": verified.map(|(_, user)| user), "type": claims.kind.as_str(),
-        "type_said": claims.kind_said, "claimed_at": claims.at, "claimed_session": claims.session,
-        "reason": claims.reason, "receipt": claims.receipt, "message": claims.message,
-        "location": claims.location, "idle_ms": claims.idle.map(|idle| idle.as_millis() as u64),
-        "has_token": claims.has_token, "has_refresh_token": claims.has_refresh_token,
-        "is_authenticated": claims.is_authenticated, "release": claims.release, "client": claims.client,
-    })
+    json!(ReportRecord::of(number, report))
 }
 
 /// One line, whatever a stranger has put into it.

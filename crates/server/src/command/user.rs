@@ -11,8 +11,8 @@ use tenure_domain::password::{Password, PasswordHash, Scratch};
 use tenure_domain::secret::SecretText;
 use tenure_domain::user::{DisplayName, Role};
 use tenure_store::{
-    Decree, EndOrder, Entropy as _, Home, NewUser, PasswordChanged, Store, User, UserChange, UserChanged,
-    UserCreated,
+    Decree, EndOrder, Entropy as _, Expected, Home, NewUser, PasswordChanged, Store, User, UserChange,
+    UserChanged, UserCreated, UserFilter,
 };
 
 use super::place::{now, user_id};
@@ -122,7 +122,7 @@ pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
             Ok(())
         }
         UserVerb::List { after } => {
-            let users = store.user_list(after, PAGE).await?;
+            let users = store.user_list(UserFilter::default(), after, PAGE).await?;
             print(global, &json!(users.iter().map(row).collect::<Vec<_>>()), || {
                 users.iter().for_each(|user| println!("{}", line(user)));
             });
@@ -142,7 +142,7 @@ pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
     }
 }
 
-fn newcomer(global: &Global, email: &str, name: &str, no_password: bool) -> Result<NewUser, Failure> {
+pub fn newcomer(global: &Global, email: &str, name: &str, no_password: bool) -> Result<NewUser, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let email = Email::parse(email).map_err(|error| usage(&error))?;
     let name = DisplayName::parse(name).map_err(|error| usage(&error))?;
@@ -150,7 +150,7 @@ fn newcomer(global: &Global, email: &str, name: &str, no_password: bool) -> Resu
     Ok(NewUser { password_hash, ..NewUser::named(&email, name.as_str()) })
 }
 
-async fn create(global: &Global, store: &dyn Store, new: NewUser) -> Outcome {
+pub async fn create(global: &Global, store: &dyn Store, new: NewUser) -> Outcome {
     let email = new.email.clone();
     match store.user_create(new, None, now()).await? {
         UserCreated::Created { user, .. } => {
@@ -222,7 +222,7 @@ async fn end(global: &Global, store: &dyn Store, args: EndingArgs, ending: Endin
         Ending::SetPassword => {
             let email = Email::parse(&user.email).map_err(|error| Failure::Finding(error.to_string()))?;
             let hash = read_password(global, &email)?;
-            match store.user_set_password(user.id, None, hash, None, order, now()).await? {
+            match store.user_set_password(user.id, Expected::Anyhow, hash, None, order, now()).await? {
                 PasswordChanged::Changed { ended, .. } => Some(ended),
                 PasswordChanged::Conflict | PasswordChanged::UserGone => None,
             }

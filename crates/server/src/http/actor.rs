@@ -16,12 +16,13 @@ use http::request::Parts;
 use tenure_domain::access_token::{AccessClaims, AccessTokenError};
 use tenure_domain::entitlement::Authority;
 use tenure_domain::id::SessionId;
+use tenure_domain::time::Timestamp;
 use tenure_store::{KeyHolder, Membership, Person, StoreError, User};
 
 use crate::App;
 use crate::http::admission::throttle;
 use crate::http::arrival::{Arrival, At};
-use crate::http::console;
+use crate::http::console::{self, AtConsole};
 use crate::http::problem::Problem;
 use crate::limits::CallerId;
 
@@ -52,6 +53,8 @@ pub struct Identified {
     pub membership: Membership,
     /// The session that the credential belongs to, if it belongs to one.
     pub session: Option<SessionId>,
+    /// When they typed their password, of somebody at the console.
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// Whoever may call the admin API as far as credentials go: a [`Caller`], or somebody at the console. What they may
@@ -71,6 +74,14 @@ impl Caller {
         match self {
             Caller::Person(Identified { person, .. }) => Authority::Person(person.role),
             Caller::Key(KeyHolder { key, .. }) => Authority::Key(&key.scopes),
+        }
+    }
+
+    /// When they typed their password, of somebody at the console. Nobody else has to have done so lately.
+    pub fn confirmed_at(&self) -> Option<Timestamp> {
+        match self {
+            Caller::Person(identified) => identified.confirmed_at,
+            Caller::Key(_) => None,
         }
     }
 
@@ -98,6 +109,7 @@ impl From<&SignedIn> for Caller {
             person: Arc::clone(person),
             membership: membership.clone(),
             session: Some(claims.sid),
+            confirmed_at: None,
         })
     }
 }
@@ -194,10 +206,13 @@ async fn identify(parts: &Parts, app: &Arc<App>, arrival: &Arrival, area: Area) 
     if area == Area::Admin
         && let Some(at_console) = console::stand(app, arrival, headers).await?
     {
-        return person(at_console.user, app).await;
+        let AtConsole { user, confirmed_at, .. } = at_console;
+        return person(user, Some(confirmed_at), app).await;
     }
     match shown {
-        Some(Authorization::Basic(encoded)) => person(basic::stand(encoded, app, arrival).await?, app).await,
+        Some(Authorization::Basic(encoded)) => {
+            person(basic::stand(encoded, app, arrival).await?, None, app).await
+        }
         _ => Err(access_token::missing()),
     }
 }
@@ -211,7 +226,7 @@ async fn signed_in(parts: &Parts, app: &App, arrival: &Arrival) -> Result<Signed
 }
 
 /// Somebody whose row was read just now, with the account that they act in.
-async fn person(user: User, app: &App) -> Result<Caller, Problem> {
+async fn person(user: User, confirmed_at: Option<Timestamp>, app: &App) -> Result<Caller, Problem> {
     let membership = match user.account_id {
         None => Membership::None,
         Some(id) => match app.store.account_find(id).await {
@@ -221,5 +236,6 @@ async fn person(user: User, app: &App) -> Result<Caller, Problem> {
             Err(error) => return Err(error.into()),
         },
     };
-    Ok(Caller::Person(Identified { person: Arc::new(Person::from(&user)), membership, session: None }))
+    let person = Arc::new(Person::from(&user));
+    Ok(Caller::Person(Identified { person, membership, session: None, confirmed_at }))
 }

@@ -61,6 +61,17 @@ impl ConsoleCookie {
 #[derive(Serialize, Deserialize)]
 struct SignedInAs {
     token_version: u32,
+    /// When they typed their password last; none before they did so again, in what an earlier version wrote.
+    confirmed_at: Option<Timestamp>,
+}
+
+impl SignedInAs {
+    fn payload(user: &User, confirmed_at: Timestamp) -> Result<ConsolePayload, Problem> {
+        let signed_in_as = Self { token_version: user.token_version, confirmed_at: Some(confirmed_at) };
+        let payload = serde_json::to_vec(&signed_in_as).unwrap_or_default();
+        ConsolePayload::new(payload)
+            .ok_or_else(|| Problem::new(Code::InternalError, "The console's session is too large."))
+    }
 }
 
 /// Somebody who is signed in to the console, by its cookie.
@@ -69,12 +80,25 @@ pub struct AtConsole {
     pub created_at: Timestamp,
     /// When it is over if nothing more is done in it.
     pub expires_at: Timestamp,
+    /// When they typed their password last.
+    pub confirmed_at: Timestamp,
     key: ConsoleKey,
 }
 
 impl AtConsole {
     pub fn person(&self) -> Person {
         Person::from(&self.user)
+    }
+
+    /// Notes that they have just typed their password again.
+    pub async fn confirm(self, app: &App, arrival: &Arrival) -> Result<Self, Problem> {
+        let payload = SignedInAs::payload(&self.user, arrival.now)?;
+        let expires_at = rules(app).expires_at(self.created_at, arrival.now);
+        let renewed = app.consoles.console_session_renew(self.key, expires_at, Some(payload), arrival.now);
+        match renewed.await? {
+            true => Ok(Self { confirmed_at: arrival.now, expires_at, ..self }),
+            false => Err(over()),
+        }
     }
 
     /// Ends it. Ending what is over is no error.
@@ -88,12 +112,13 @@ pub async fn begin(app: &App, arrival: &Arrival, user: User) -> Result<(AtConsol
     let token = ConsoleToken::from_entropy(app.draw());
     let key = ConsoleKey(token.hash());
     let (created_at, expires_at) = (arrival.now, rules(app).expires_at(arrival.now, arrival.now));
-    let payload = serde_json::to_vec(&SignedInAs { token_version: user.token_version }).unwrap_or_default();
-    let payload = ConsolePayload::new(payload)
-        .ok_or_else(|| Problem::new(Code::InternalError, "The console's session is too large."))?;
+    let payload = SignedInAs::payload(&user, created_at)?;
     let session = ConsoleSession { key, user_id: user.id, payload, created_at, expires_at };
     app.consoles.console_session_put(session).await?;
-    Ok((AtConsole { user, created_at, expires_at, key }, app.console_cookie.set(&token)))
+    Ok((
+        AtConsole { user, created_at, expires_at, confirmed_at: created_at, key },
+        app.console_cookie.set(&token),
+    ))
 }
 
 /// Holds the console's cookie against its session, and its session against who the person is now; None without a
@@ -110,7 +135,7 @@ pub async fn stand(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<
     let was: Option<SignedInAs> = serde_json::from_slice(payload.as_bytes()).ok();
     let user = app.store.user_find(user_id).await?.filter(|user| {
         user.disabled_at.is_none()
-            && was.is_some_and(|was| was.token_version == user.token_version)
+            && was.as_ref().is_some_and(|was| was.token_version == user.token_version)
             && app.settled.policy.opens_console(user.role)
     });
     let Some(user) = user else {
@@ -120,7 +145,8 @@ pub async fn stand(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<
     };
     arrival.note_user(user.id);
     let expires_at = renew(app, arrival, key, created_at, expires_at).await;
-    Ok(Some(AtConsole { user, created_at, expires_at, key }))
+    let confirmed_at = was.and_then(|was| was.confirmed_at).unwrap_or(created_at);
+    Ok(Some(AtConsole { user, created_at, expires_at, confirmed_at, key }))
 }
 
 /// Moves the expiry, as far as it is worth writing. Should that fail, this request is served all the same.
@@ -132,7 +158,7 @@ async fn renew(
     written: Timestamp,
 ) -> Timestamp {
     let Some(expires_at) = rules(app).renewed(created_at, written, arrival.now) else { return written };
-    match app.consoles.console_session_renew(key, expires_at, arrival.now).await {
+    match app.consoles.console_session_renew(key, expires_at, None, arrival.now).await {
         Ok(_) => expires_at,
         Err(error) => {
             tracing::warn!(%error, "the expiry of a console's session was not moved");

@@ -34,6 +34,7 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         auth::plans::plans,
         auth::plans::industries,
         auth::password::change,
+        auth::password::reset,
         auth::revocations::get,
         auth::events::get,
         auth::sessions::list,
@@ -42,6 +43,8 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         admin::session::post,
         admin::session::get,
         admin::session::delete,
+        admin::session::confirm,
+        admin::overview::get,
         admin::accounts::list,
         admin::accounts::create,
         admin::accounts::show,
@@ -57,6 +60,18 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         admin::users::enable,
         admin::users::endings::sign_out,
         admin::users::endings::set_password,
+        admin::users::reset::create,
+        admin::sessions::list,
+        admin::sessions::show,
+        admin::sessions::end,
+        admin::api_keys::list,
+        admin::api_keys::revoke,
+        admin::signing_keys::list,
+        admin::signing_keys::rotate,
+        admin::signing_keys::retire,
+        admin::client_reports::list,
+        admin::client_reports::stats,
+        admin::settings::list,
         admin::acts::list,
         admin::events::list,
         admin::events::export,
@@ -77,6 +92,10 @@ pub fn account_status() -> Ref {
 
 pub fn user_role() -> Ref {
     Ref::from_schema_name("UserRole")
+}
+
+pub fn end_reason() -> Ref {
+    Ref::from_schema_name("EndReason")
 }
 
 /// The document, as committed in `api/openapi.json`.
@@ -161,7 +180,7 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     if path.ends_with("/auth/refresh") && method == "post" {
         statuses.extend(["400", "401", "409", "429"]);
     }
-    if ["/login", "/register", "/password/change"].iter().any(|end| path.ends_with(end)) {
+    if ["/login", "/register", "/password/change", "/password/reset"].iter().any(|end| path.ends_with(end)) {
         statuses.push("429");
     }
     if path.ends_with("/auth/api-keys") {

@@ -5,9 +5,15 @@
 
 pub mod accounts;
 pub mod acts;
+pub mod api_keys;
+pub mod client_reports;
 pub mod events;
+pub mod overview;
 pub mod plans;
 pub mod session;
+pub mod sessions;
+pub mod settings;
+pub mod signing_keys;
 pub mod users;
 
 use std::marker::PhantomData;
@@ -24,7 +30,7 @@ use tenure_domain::entitlement::Authority;
 use tenure_domain::id::AccountId;
 use tenure_domain::problem::Code;
 use tenure_domain::user::Role;
-use tenure_store::Decree;
+use tenure_store::{Decree, User};
 
 use crate::App;
 use crate::http::actor::{Admin, Caller};
@@ -45,8 +51,12 @@ pub struct Administrator<R> {
     right: PhantomData<R>,
 }
 
+/// Somebody who has a right and, if they are at the console, typed their password a little while ago: for what harms if
+/// it is done at a screen that was left alone. Keys and access tokens are in no screen.
+pub struct Confirmed<R>(pub Administrator<R>);
+
 /// A right as a type.
-pub trait Needed {
+pub trait Needed: Send {
     const RIGHT: Right;
 }
 
@@ -68,6 +78,7 @@ pub mod right {
     right!(Accounts);
     right!(Plans);
     right!(Users);
+    right!(Keys);
 }
 
 impl<R: Needed> FromRequestParts<Arc<App>> for Administrator<R> {
@@ -81,6 +92,24 @@ impl<R: Needed> FromRequestParts<Arc<App>> for Administrator<R> {
         })?;
         demand(app, &arrival, &caller, &[permission])?;
         Ok(Self { caller, right: PhantomData })
+    }
+}
+
+impl<R: Needed> FromRequestParts<Arc<App>> for Confirmed<R> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let administrator = Administrator::<R>::from_request_parts(parts, app).await?;
+        let At(arrival) = At::from_request_parts(parts, app).await?;
+        let rules = app.settled.config.console.rules();
+        let is_fresh = |at| arrival.now < rules.fresh_until(at);
+        match administrator.caller.confirmed_at().is_none_or(is_fresh) {
+            true => Ok(Self(administrator)),
+            false => Err(Problem::new(
+                Code::FreshPasswordRequired,
+                "You typed your password too long ago for this; confirm it and try again.",
+            )),
+        }
     }
 }
 
@@ -108,6 +137,12 @@ impl<R> Administrator<R> {
                 "The operator's own accounts are the superusers' affair.",
             )),
         }
+    }
+
+    /// Refuses to handle a user who may do more than this administrator, or is in an account of the operator's own.
+    async fn govern_user(&self, app: &App, user: &User) -> Result<(), Problem> {
+        self.govern(app, &[user.role])?;
+        self.govern_account(app, user.account_id).await
     }
 
     /// Refuses to handle a user who may do more than this administrator, or to make one.

@@ -33,7 +33,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 48] = [
+pub const TABLE: [Row; 63] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -43,6 +43,7 @@ pub const TABLE: [Row; 48] = [
     row("GET", "/api/v1/auth/profile", Needs::Token),
     row("PATCH", "/api/v1/auth/profile", Needs::Token),
     row("POST", "/api/v1/auth/password/change", Needs::Token),
+    row("POST", "/api/v1/auth/password/reset", Needs::Nothing),
     row("GET", "/api/v1/auth/sessions", Needs::Token),
     row("DELETE", "/api/v1/auth/sessions/{id}", Needs::Token),
     row("GET", "/api/v1/auth/sessions/{id}/timeline", Needs::TokenOrKey),
@@ -59,6 +60,8 @@ pub const TABLE: [Row; 48] = [
     row("POST", "/api/v1/admin/session", Needs::Nothing),
     row("GET", "/api/v1/admin/session", Needs::Console),
     row("DELETE", "/api/v1/admin/session", Needs::Nothing),
+    row("POST", "/api/v1/admin/session/confirm", Needs::Console),
+    row("GET", "/api/v1/admin/overview", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/accounts", Needs::TokenOrKey),
     row("POST", "/api/v1/admin/accounts", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/accounts/{id}", Needs::TokenOrKey),
@@ -74,6 +77,18 @@ pub const TABLE: [Row; 48] = [
     row("POST", "/api/v1/admin/users/{id}/enable", Needs::TokenOrKey),
     row("POST", "/api/v1/admin/users/{id}/sign-out", Needs::TokenOrKey),
     row("POST", "/api/v1/admin/users/{id}/password", Needs::TokenOrKey),
+    row("POST", "/api/v1/admin/users/{id}/password-reset", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/sessions", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/sessions/{id}", Needs::TokenOrKey),
+    row("POST", "/api/v1/admin/sessions/{id}/end", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/api-keys", Needs::TokenOrKey),
+    row("POST", "/api/v1/admin/api-keys/{id}/revoke", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/signing-keys", Needs::TokenOrKey),
+    row("POST", "/api/v1/admin/signing-keys/rotate", Needs::TokenOrKey),
+    row("POST", "/api/v1/admin/signing-keys/{kid}/retire", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/client-reports", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/client-reports/stats", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/settings", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/acts", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/events", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/events/export", Needs::TokenOrKey),
@@ -101,10 +116,27 @@ pub const PAGES: [Row; 10] = [
 /// What a development server has besides.
 pub const DEVELOPMENT: [Row; 1] = [row("POST", "/api/v1/dev/account", Needs::Token)];
 
+/// How the paths of what an administrator does end whose body is a reason and nothing else.
+const ADMIN_ACTS: [&str; 8] = [
+    "/disable",
+    "/enable",
+    "/sign-out",
+    "/password-reset",
+    "/{id}/end",
+    "/{id}/revoke",
+    "/signing-keys/rotate",
+    "/{kid}/retire",
+];
+
 impl Row {
     /// A request with a body that would do, for the thing `id` where the path names one.
     pub fn call(&self, client: &Client, id: &str) -> Call {
-        let path = self.path.replace("{id}", id).replace("{slug}", "pro").replace("{file}", "app-Ab12_x.js");
+        let path = self
+            .path
+            .replace("{id}", id)
+            .replace("{slug}", "pro")
+            .replace("{kid}", "no-such-key")
+            .replace("{file}", "app-Ab12_x.js");
         let path = if self.wants_a_reason_in_its_query() { path + "?reason=asked" } else { path };
         let call = client.call(self.method, &path);
         if self.method == "POST" && matches!(self.path, "/sign-in" | "/sign-up") {
@@ -139,7 +171,11 @@ impl Row {
             "/api/v1/admin/users/{id}/password" => {
                 json!({ "password": "a long new password", "reason": "asked" })
             }
-            path if path.starts_with("/api/v1/admin/users/{id}/") => json!({ "reason": "asked" }),
+            "/api/v1/auth/password/reset" => {
+                json!({ "token": "made up", "new_password": "a long new password" })
+            }
+            "/api/v1/admin/session/confirm" => json!({ "password": crate::world::PASSWORD }),
+            path if ADMIN_ACTS.iter().any(|end| path.ends_with(end)) => json!({ "reason": "asked" }),
             _ => return call,
         };
         call.json(&body)

@@ -84,7 +84,11 @@ async fn a_previous_master_secret_is_still_accepted_and_its_tokens_are_replaced(
     let renewed = answer.set_cookies()[0].split(';').next().unwrap().to_owned();
     assert_ne!(renewed[18..26], old[18..26], "under the new key");
     // Once a key sealed under the new secret signs, the old secret can go.
-    app.app.keys.rotate(app.clock.get(), std::time::Duration::ZERO, crate::world::HOUR).await.unwrap();
+    app.app
+        .keys
+        .rotate(crate::world::decree(), app.clock.get(), std::time::Duration::ZERO, crate::world::HOUR)
+        .await
+        .unwrap();
     let app = app.restart(Setup::default().secret(2)).await;
     app.client.refresh_with(&renewed).await.expect(200);
 }

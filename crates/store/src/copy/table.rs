@@ -42,7 +42,7 @@ pub(crate) struct Table {
 }
 
 /// In an order in which each row finds those that it names. Left out are `change`, which only those who run now
-/// have read, and what a database says of itself.
+/// have read, `tally`, whose counts begin anew, and what a database says of itself.
 pub(crate) static TABLES: [Table; 13] = [
     PLAN,
     ACCOUNT,

@@ -27,7 +27,8 @@ static PUT: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// KEYS: the session. ARGV: expires, now, milliseconds that it lasts, what the names of users' sets begin with.
+/// KEYS: the session. ARGV: expires, now, milliseconds that it lasts, what the names of users' sets begin with, and the
+/// payload if it is another.
 static RENEW: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -36,6 +37,9 @@ static RENEW: LazyLock<Script> = LazyLock::new(|| {
             return 0
         end
         redis.call('HSET', KEYS[1], 'expires', ARGV[1])
+        if ARGV[5] then
+            redis.call('HSET', KEYS[1], 'payload', ARGV[5])
+        end
         redis.call('PEXPIRE', KEYS[1], ARGV[3])
         local set = ARGV[4] .. found[2]
         if redis.call('PTTL', set) < tonumber(ARGV[3]) then
@@ -130,6 +134,7 @@ impl ConsoleSessions for Redis {
         &self,
         key: ConsoleKey,
         expires_at: Timestamp,
+        payload: Option<ConsolePayload>,
         now: Timestamp,
     ) -> Result<bool> {
         let renew = async |mut connection, life| -> RedisResult<bool> {
@@ -137,6 +142,9 @@ impl ConsoleSessions for Redis {
             let mut renew = RENEW.prepare_invoke();
             renew.key(names.session(key));
             renew.arg(expires_at.as_ms()).arg(now.as_ms()).arg(lasts(now, expires_at)).arg(names.users());
+            if let Some(payload) = &payload {
+                renew.arg(payload.as_bytes());
+            }
             renew.invoke_async(&mut connection).await
         };
         self.link().call_in_life(renew).await.ok_or_else(away)

@@ -99,6 +99,26 @@ impl ApiKeys for PostgresStore {
         Ok(row::readable(&rows, |columns| crate::row::api_key(columns)))
     }
 
+    async fn api_key_search(
+        &self,
+        account: Option<AccountId>,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        let of_account = if account.is_some() { "k.account_id = $1" } else { "$1 IS NULL" };
+        let sql = format!(
+            "SELECT {API_KEY} FROM api_key k WHERE {of_account} AND k.id < $2 ORDER BY k.id DESC LIMIT $3"
+        );
+        let after = after.map_or([0xff; 16], |id| *id.as_bytes());
+        let params: super::connect::Params<'_> = &[
+            (&account.map(|id| uuid(id.as_bytes())), Type::UUID),
+            (&uuid(&after), Type::UUID),
+            (&integer(limit), Type::INT8),
+        ];
+        let rows = self.db.get().await?.rows(&sql, params).await?;
+        Ok(row::readable(&rows, |columns| crate::row::api_key(columns)))
+    }
+
     async fn api_key_find(&self, id: ApiKeyId) -> Result<Option<KeyHolder>> {
         let row = self.db.get().await?.row(&HOLDER, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
         row.map(|row| crate::row::key_holder(&mut Fields::of(&row))).transpose()

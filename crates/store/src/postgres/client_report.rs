@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tenure_domain::client_report::IdleBucket;
+use tenure_domain::client_report::{IdleBucket, ReportKind};
 use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
@@ -13,7 +13,8 @@ use super::row::{self, Fields, uuid};
 use super::{PostgresStore, alone};
 use crate::row::{Columns as _, integer};
 use crate::{
-    ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportNumber, ReportTally, Result,
+    ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportFilter, ReportNumber,
+    ReportTally, Result,
 };
 
 /// Not worth waiting for the disk.
@@ -26,7 +27,8 @@ const INSERT: &str = "INSERT INTO client_report (received_at, address, user_agen
 const LIST: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
      location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
-     FROM client_report WHERE received_at >= $1 AND id > $2 ORDER BY id LIMIT $3";
+     FROM client_report WHERE received_at >= $1 AND id > $2 AND ($4 IS NULL OR kind = $4) \
+     AND ($5 IS NULL OR verified_session = $5 OR claimed_session = $5) ORDER BY id LIMIT $3";
 
 const LIST_OF: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
@@ -55,12 +57,18 @@ impl ClientReports for PostgresStore {
 
     async fn client_report_list(
         &self,
-        since: Timestamp,
+        filter: ReportFilter,
         after: ReportNumber,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>> {
-        let params: super::connect::Params<'_> =
-            &[(&since.as_ms(), Type::INT8), (&integer(after.0), Type::INT8), (&integer(limit), Type::INT8)];
+        let ReportFilter { since, kind, session } = filter;
+        let params: super::connect::Params<'_> = &[
+            (&since.as_ms(), Type::INT8),
+            (&integer(after.0), Type::INT8),
+            (&integer(limit), Type::INT8),
+            (&kind.map(ReportKind::as_str), Type::TEXT),
+            (&session.map(|id| uuid(id.as_bytes())), Type::UUID),
+        ];
         let rows = self.db.get().await?.rows(LIST, params).await?;
         Ok(row::readable(&rows, |columns| crate::row::client_report(columns)))
     }

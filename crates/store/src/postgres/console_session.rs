@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use super::PostgresStore;
 use super::row::{Fields, uuid};
 use crate::row::{CONSOLE_SESSION, console_session, integer};
-use crate::{ConsoleKey, ConsoleSession, ConsoleSessions, Result};
+use crate::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions, Result};
 
 const PUT: &str = "INSERT INTO console_session (key, user_id, payload, created_at, expires_at) \
      VALUES ($1, $2, $3, $4, $5) \
@@ -20,7 +20,8 @@ static FIND: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {CONSOLE_SESSION} FROM console_session WHERE key = $1 AND expires_at > $2")
 });
 
-const RENEW: &str = "UPDATE console_session SET expires_at = $2 WHERE key = $1 AND expires_at > $3";
+const RENEW: &str = "UPDATE console_session SET expires_at = $2, payload = coalesce($4, payload) \
+     WHERE key = $1 AND expires_at > $3";
 
 const DELETE: &str = "DELETE FROM console_session WHERE key = $1";
 const DELETE_OF: &str = "DELETE FROM console_session WHERE user_id = $1";
@@ -55,12 +56,14 @@ impl ConsoleSessions for PostgresStore {
         &self,
         key: ConsoleKey,
         expires_at: Timestamp,
+        payload: Option<ConsolePayload>,
         now: Timestamp,
     ) -> Result<bool> {
         let params: super::connect::Params<'_> = &[
             (&key.0.as_slice(), Type::BYTEA),
             (&expires_at.as_ms(), Type::INT8),
             (&now.as_ms(), Type::INT8),
+            (&payload.as_ref().map(ConsolePayload::as_bytes), Type::BYTEA),
         ];
         Ok(self.db.get().await?.execute(RENEW, params).await? == 1)
     }

@@ -7,7 +7,8 @@ use tokio_postgres::types::Type;
 
 use super::connect::Conn;
 use super::{PostgresStore, event, row};
-use crate::{Keys, Result, StoredKey};
+use crate::key::state;
+use crate::{Decree, KeyRetired, Keys, Result, StoredKey, Subject};
 
 /// Of nodes that start at once, one makes the first key.
 const ALONE: &str = "LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE";
@@ -30,6 +31,7 @@ impl Keys for PostgresStore {
         key: StoredKey,
         others_retire_at: Option<Timestamp>,
         only_if_none: bool,
+        decree: Option<Decree>,
     ) -> Result<bool> {
         let any = "SELECT 1 FROM signing_key LIMIT 1";
         let mut conn = self.db.get().await?;
@@ -46,34 +48,59 @@ impl Keys for PostgresStore {
         add(&mut conn, &key, others_retire_at).await?;
         let added = crate::event::key(EventKind::SigningKeyAdded, &key.kid, key.created_at);
         event::write(&mut conn, &*self.entropy, added).await?;
+        if let Some(decree) = decree {
+            self.record_key(&mut conn, &key.kid, "added", &decree, key.created_at).await?;
+        }
         conn.commit().await?;
         self.feed.tell().await;
         Ok(true)
     }
 
     async fn key_list(&self) -> Result<Vec<StoredKey>> {
-        // A key that cannot be read must not keep the server from signing with the others.
-        let rows = self.db.get().await?.rows(LIST, &[]).await?;
-        Ok(row::readable(&rows, |columns| crate::row::signing_key(columns)))
+        list(&mut self.db.get().await?).await
     }
 
-    async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool> {
-        let params = [(&kid as _, Type::TEXT), (&now.as_ms() as _, Type::INT8)];
+    async fn key_retire(&self, kid: &str, decree: Decree, now: Timestamp) -> Result<KeyRetired> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let found = conn.execute(RETIRE, &params).await? == 1;
-        if found {
-            let retired = crate::event::key(EventKind::SigningKeyRetired, kid, now);
-            event::write(&mut conn, &*self.entropy, retired).await?;
+        // Of two keys that are retired at once, one stays.
+        conn.batch(ALONE).await?;
+        let retired = StoredKey::would_retire(&list(&mut conn).await?, kid, now);
+        if retired != KeyRetired::Retired {
+            conn.roll_back().await?;
+            return Ok(retired);
         }
+        conn.execute(RETIRE, &[(&kid, Type::TEXT), (&now.as_ms(), Type::INT8)]).await?;
+        let event = crate::event::key(EventKind::SigningKeyRetired, kid, now);
+        event::write(&mut conn, &*self.entropy, event).await?;
+        self.record_key(&mut conn, kid, "retired", &decree, now).await?;
         conn.commit().await?;
         self.feed.tell().await;
-        Ok(found)
+        Ok(retired)
     }
 
     async fn key_epoch(&self) -> Result<u64> {
         self.feed.key_epoch().await
     }
+}
+
+impl PostgresStore {
+    async fn record_key(
+        &self,
+        conn: &mut Conn,
+        kid: &str,
+        became: &str,
+        decree: &Decree,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.record(conn, &Subject::Key(kid.to_owned()), &[state(became)], decree, now).await
+    }
+}
+
+/// A key that cannot be read must not keep the server from signing with the others.
+async fn list(conn: &mut Conn) -> Result<Vec<StoredKey>> {
+    let rows = conn.rows(LIST, &[]).await?;
+    Ok(row::readable(&rows, |columns| crate::row::signing_key(columns)))
 }
 
 async fn add(conn: &mut Conn, key: &StoredKey, others_retire_at: Option<Timestamp>) -> Result<()> {

@@ -24,6 +24,7 @@ mod moment;
 mod refresh;
 mod row;
 mod session;
+mod tally;
 mod user;
 
 use std::path::PathBuf;

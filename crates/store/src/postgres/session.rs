@@ -18,7 +18,7 @@ use super::{PostgresStore, event, user};
 use crate::row::{Columns as _, RECORD, SESSION, integer};
 use crate::{
     Caller, Changed, EndOrder, Ended, Entropy, NewSession, RefreshRequest, Refreshed, Result, Scope,
-    SessionCount, SessionCreated, SessionRecord, Sessions, StoreError,
+    SessionCount, SessionCreated, SessionFilter, SessionRecord, SessionState, Sessions,
 };
 
 const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
@@ -36,12 +36,6 @@ const SWEEP_EXPIRED: &str = "DELETE FROM session WHERE id IN (SELECT id FROM ses
 
 /// Beyond this many sessions they are estimated: counting ten million would take seconds, every minute.
 const COUNTED_MAX: u64 = 100_000;
-
-const COUNT: &str = "SELECT count(*) FILTER (WHERE remembered), count(*) FILTER (WHERE NOT remembered) FROM \
-     (SELECT remembered FROM session WHERE ended_at IS NULL AND expires_at > $1 LIMIT $2) counted";
-
-/// What the last VACUUM or ANALYZE found in the index of those that have not ended.
-const ESTIMATE: &str = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'session_live'::regclass";
 
 static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = $1"));
 
@@ -166,28 +160,67 @@ impl Sessions for PostgresStore {
         changed::since(&self.db, self.feed.changed_since(position).await?).await
     }
 
+    async fn session_search(
+        &self,
+        filter: SessionFilter,
+        after: Option<SessionId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>> {
+        let after = after.map_or([0xff; 16], |id| *id.as_bytes());
+        let params: super::connect::Params<'_> = &[
+            (&filter.user.map(|id| uuid(id.as_bytes())), Type::UUID),
+            (&uuid(&after), Type::UUID),
+            (&dead_by(now), Type::INT8),
+            (&integer(limit), Type::INT8),
+        ];
+        let rows = self.db.get().await?.rows(&search(&filter), params).await?;
+        Ok(row::readable(&rows, |columns| crate::row::session_record(columns)))
+    }
+
     async fn session_count(&self, now: Timestamp) -> Result<SessionCount> {
-        let mut conn = self.db.get().await?;
-        let of_live = [(&dead_by(now) as _, Type::INT8), (&(integer(COUNTED_MAX) + 1) as _, Type::INT8)];
-        let counted = conn.row(COUNT, &of_live).await?.map(|row| {
-            let columns = &mut Fields::of(&row);
-            Ok::<_, StoreError>(SessionCount {
-                remembered: columns.number("remembered")?,
-                short: columns.number("short")?,
-            })
-        });
-        let counted = counted.transpose()?.unwrap_or_default();
-        if counted.total() <= COUNTED_MAX {
-            return Ok(counted);
-        }
-        let estimate = conn.row(ESTIMATE, &[]).await?.map(|row| Fields::of(&row).number::<i64>("count"));
-        // An index that was never looked at has the estimate -1.
-        let estimate = estimate.transpose()?.and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
-        Ok(counted.scaled_to(estimate))
+        let all = self.count("session_live", "", now).await?;
+        let remembered = self.count("session_remembered", "AND remembered", now).await?;
+        Ok(SessionCount { remembered, short: all.saturating_sub(remembered) })
     }
 }
 
+/// The one number that a row has. An index that was never looked at has the estimate -1.
+fn number(row: Option<tokio_postgres::Row>) -> Result<u64> {
+    let number: Option<i64> = row.map(|row| Fields::of(&row).number("count")).transpose()?;
+    Ok(number.and_then(|number| number.try_into().ok()).unwrap_or(0))
+}
+
+/// A filter as SQL. Each has its own, so that each finds its rows by the index that suits it.
+fn search(filter: &SessionFilter) -> String {
+    let of_user = if filter.user.is_some() { "s.user_id = $1" } else { "$1 IS NULL" };
+    let is_live = "s.ended_at IS NULL AND s.expires_at > $3";
+    let in_state = match filter.state {
+        SessionState::All => "$3 IS NOT NULL".to_owned(),
+        SessionState::Live => is_live.to_owned(),
+        SessionState::Ended => format!("NOT ({is_live})"),
+    };
+    record(&format!("{of_user} AND {in_state} AND s.id < $2 ORDER BY s.id DESC LIMIT $4"))
+}
+
 impl PostgresStore {
+    /// Counts live sessions in an index that holds nothing else, or says how many it held when it was last looked at.
+    async fn count(&self, index: &'static str, condition: &'static str, now: Timestamp) -> Result<u64> {
+        let mut conn = self.db.get().await?;
+        let of_live = [(&dead_by(now) as _, Type::INT8), (&(integer(COUNTED_MAX) + 1) as _, Type::INT8)];
+        let count = format!(
+            "SELECT count(*) FROM (SELECT FROM session WHERE ended_at IS NULL {condition} \
+             AND expires_at > $1 LIMIT $2) counted"
+        );
+        let counted = number(conn.row(&count, &of_live).await?)?;
+        if counted <= COUNTED_MAX {
+            return Ok(counted);
+        }
+        // What the last VACUUM or ANALYZE found.
+        let estimate = format!("SELECT reltuples::bigint FROM pg_class WHERE oid = '{index}'::regclass");
+        Ok(number(conn.row(&estimate, &[]).await?)?.max(counted))
+    }
+
     /// Lets the view, here and elsewhere, know of what has just ended.
     pub(super) async fn tell_of(&self, ended: &[Ended]) {
         if ended.iter().any(|ended| ended.newly) {

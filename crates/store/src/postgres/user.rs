@@ -7,6 +7,7 @@ use tenure_domain::ends::Actor;
 use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
+use tenure_domain::user::Role;
 use tokio_postgres::types::Type;
 
 use super::connect::Conn;
@@ -15,8 +16,8 @@ use super::{PostgresStore, account, end, event, session};
 use crate::account::{Difference, password_set, state};
 use crate::row::{Columns as _, PERSON as PERSON_COLUMNS, USER, integer};
 use crate::{
-    Decree, EndOrder, Ended, Home, NewSession, NewUser, PasswordChanged, Person, Result, Scope, Subject,
-    User, UserCreated, Users,
+    Decree, EndOrder, Ended, Expected, Home, NewSession, NewUser, PasswordChanged, Person, Result, Scope,
+    Subject, User, UserCreated, UserFilter, Users,
 };
 
 /// Of registrations that race for an address, the second waits for the first and then inserts nothing.
@@ -44,8 +45,14 @@ static LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} FOR NO KEY UPDATE
 static FIND: LazyLock<String> = LazyLock::new(|| format!("SELECT {USER} FROM \"user\" u WHERE u.id = $1"));
 static FIND_BY_EMAIL: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {USER} FROM \"user\" u WHERE u.email_key = $1"));
-static LIST: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {USER} FROM \"user\" u WHERE u.id > $1 ORDER BY u.id LIMIT $2"));
+static LIST: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {USER} FROM \"user\" u WHERE u.id > $1 AND {WANTED} ORDER BY u.id LIMIT $2")
+});
+
+/// As [`UserFilter`] has it. Which letters have small ones must not depend on the database's language.
+const WANTED: &str = "($3 IS NULL OR strpos(u.email_key, $3) > 0 OR strpos(lower(u.name COLLATE \"C\"), $4) > 0) \
+     AND ($5 IS NULL OR u.role = $5) AND ($6 IS NULL OR (u.disabled_at IS NOT NULL) = $6) \
+     AND ($7 IS NULL OR u.account_id = $7)";
 
 #[async_trait]
 impl Users for PostgresStore {
@@ -74,10 +81,19 @@ impl Users for PostgresStore {
         row.map(|row| crate::row::user(&mut Fields::of(&row))).transpose()
     }
 
-    async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+    async fn user_list(&self, filter: UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
         let after = after.map_or([0; 16], |id| *id.as_bytes());
-        let params = [(&uuid(&after) as _, Type::UUID), (&integer(limit) as _, Type::INT8)];
-        let rows = self.db.get().await?.rows(&LIST, &params).await?;
+        let [key, name] = filter.texts().map_or([None, None], |texts| texts.map(Some));
+        let params: super::connect::Params<'_> = &[
+            (&uuid(&after), Type::UUID),
+            (&integer(limit), Type::INT8),
+            (&key, Type::TEXT),
+            (&name, Type::TEXT),
+            (&filter.role.map(Role::as_str), Type::TEXT),
+            (&filter.is_disabled, Type::BOOL),
+            (&filter.account.map(|id| uuid(id.as_bytes())), Type::UUID),
+        ];
+        let rows = self.db.get().await?.rows(&LIST, params).await?;
         Ok(row::readable(&rows, |columns| crate::row::user(columns)))
     }
 
@@ -94,7 +110,7 @@ impl Users for PostgresStore {
     async fn user_set_password(
         &self,
         id: UserId,
-        expected: Option<PasswordHash>,
+        expected: Expected,
         new: PasswordHash,
         keep: Option<SessionId>,
         order: EndOrder,
@@ -106,10 +122,7 @@ impl Users for PostgresStore {
         let stored = find(&mut conn, id).await?;
         let conflict = match &stored {
             None => Some(PasswordChanged::UserGone),
-            Some(user) if expected.is_some() && expected != user.password_hash => {
-                Some(PasswordChanged::Conflict)
-            }
-            Some(_) => None,
+            Some(user) => (!expected.fits(user)).then_some(PasswordChanged::Conflict),
         };
         if let Some(conflict) = conflict {
             conn.roll_back().await?;

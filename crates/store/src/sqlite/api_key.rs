@@ -123,6 +123,27 @@ impl ApiKeys for SqliteStore {
             .await
     }
 
+    async fn api_key_search(
+        &self,
+        account: Option<AccountId>,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        self.readers
+            .read(move |conn| {
+                let of_account = if account.is_some() { "k.account_id = ?1" } else { "?1 IS NULL" };
+                let sql = format!(
+                    "SELECT {} FROM api_key k WHERE {of_account} AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3",
+                    row::API_KEY
+                );
+                let account = account.as_ref().map(AccountId::as_bytes);
+                let after = after.map_or([0xff; 16], |id| *id.as_bytes());
+                let params = params![account, after, row::integer(limit)];
+                row::readable(conn, &sql, params, |columns| row::api_key(columns))
+            })
+            .await
+    }
+
     async fn api_key_find(&self, id: ApiKeyId) -> Result<Option<KeyHolder>> {
         self.readers
             .read(move |conn| row::one(conn, &HOLDER, [id.as_bytes()], |columns| row::key_holder(columns)))

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, named_params, params};
-use tenure_domain::client_report::IdleBucket;
+use tenure_domain::client_report::{IdleBucket, ReportKind};
 use tenure_domain::id::{ReceiptId, SessionId};
 use tenure_domain::time::Timestamp;
 
 use super::{SqliteStore, row};
 use crate::row::Columns as _;
 use crate::{
-    ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportNumber, ReportTally, Result,
+    ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportFilter, ReportNumber,
+    ReportTally, Result,
 };
 
 const INSERT: &str = "INSERT INTO client_report (received_at, address, user_agent, browser, \
@@ -24,7 +25,8 @@ const INSERT: &str = "INSERT INTO client_report (received_at, address, user_agen
 const LIST: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
      location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
-     FROM client_report WHERE received_at >= ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+     FROM client_report WHERE received_at >= ?1 AND id > ?2 AND (?4 IS NULL OR kind = ?4) \
+     AND (?5 IS NULL OR verified_session = ?5 OR claimed_session = ?5) ORDER BY id LIMIT ?3";
 
 const LIST_OF: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
@@ -52,13 +54,19 @@ impl ClientReports for SqliteStore {
 
     async fn client_report_list(
         &self,
-        since: Timestamp,
+        filter: ReportFilter,
         after: ReportNumber,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>> {
-        let params: [i64; 3] = [since.as_ms(), row::integer(after.0), row::integer(limit)];
         self.readers
-            .read(move |conn| row::readable(conn, LIST, params, |columns| row::client_report(columns)))
+            .read(move |conn| {
+                let ReportFilter { since, kind, session } = filter;
+                let (after, limit) = (row::integer(after.0), row::integer(limit));
+                let (kind, session) =
+                    (kind.map(ReportKind::as_str), session.as_ref().map(|id| id.as_bytes()));
+                let params = params![since.as_ms(), after, limit, kind, session];
+                row::readable(conn, LIST, params, |columns| row::client_report(columns))
+            })
             .await
     }
 

@@ -8,7 +8,7 @@ use tenure_domain::id::UserId;
 use tenure_domain::time::Timestamp;
 
 use super::{SqliteStore, row};
-use crate::{ConsoleKey, ConsoleSession, ConsoleSessions, Result};
+use crate::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions, Result};
 
 const PUT: &str = "INSERT OR REPLACE INTO console_session (key, user_id, payload, created_at, expires_at) \
      VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -17,7 +17,8 @@ static FIND: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {} FROM console_session WHERE key = ?1 AND expires_at > ?2", row::CONSOLE_SESSION)
 });
 
-const RENEW: &str = "UPDATE console_session SET expires_at = ?2 WHERE key = ?1 AND expires_at > ?3";
+const RENEW: &str = "UPDATE console_session SET expires_at = ?2, payload = coalesce(?4, payload) \
+     WHERE key = ?1 AND expires_at > ?3";
 
 const DELETE: &str = "DELETE FROM console_session WHERE key = ?1";
 const DELETE_OF: &str = "DELETE FROM console_session WHERE user_id = ?1";
@@ -49,10 +50,12 @@ impl ConsoleSessions for SqliteStore {
         &self,
         key: ConsoleKey,
         expires_at: Timestamp,
+        payload: Option<ConsolePayload>,
         now: Timestamp,
     ) -> Result<bool> {
         let renew = move |tx: &super::writer::Tx<'_>| {
-            let params = params![key.0, expires_at.as_ms(), now.as_ms()];
+            let payload = payload.as_ref().map(ConsolePayload::as_bytes);
+            let params = params![key.0, expires_at.as_ms(), now.as_ms(), payload];
             Ok(tx.conn.prepare_cached(RENEW)?.execute(params)? == 1)
         };
         self.writer.write(renew).await

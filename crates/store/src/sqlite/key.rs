@@ -1,13 +1,14 @@
 //! Signing keys, sealed.
 
 use async_trait::async_trait;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use tenure_domain::event::EventKind;
 use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
-use super::{SqliteStore, event, row};
-use crate::{Keys, Result, StoredKey};
+use super::{SqliteStore, account, event, row};
+use crate::key::state;
+use crate::{Decree, KeyRetired, Keys, Result, StoredKey, Subject};
 
 const INSERT: &str = "INSERT INTO signing_key (kid, sealed_seed, created_at, activates_at, retires_at) \
      VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -27,24 +28,34 @@ impl Keys for SqliteStore {
         key: StoredKey,
         others_retire_at: Option<Timestamp>,
         only_if_none: bool,
+        decree: Option<Decree>,
     ) -> Result<bool> {
-        self.writer.write_composed(move |tx| add(tx, &key, others_retire_at, only_if_none)).await
+        self.writer
+            .write_composed(move |tx| {
+                let is_added = add(tx, &key, others_retire_at, only_if_none)?;
+                if let Some(decree) = decree.filter(|_| is_added) {
+                    record(tx, &key.kid, "added", &decree, key.created_at)?;
+                }
+                Ok(is_added)
+            })
+            .await
     }
 
     async fn key_list(&self) -> Result<Vec<StoredKey>> {
-        // A key that cannot be read must not keep the server from signing with the others.
-        self.readers.read(|conn| row::readable(conn, LIST, (), |columns| row::signing_key(columns))).await
+        self.readers.read(list).await
     }
 
-    async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool> {
+    async fn key_retire(&self, kid: &str, decree: Decree, now: Timestamp) -> Result<KeyRetired> {
         let kid = kid.to_owned();
         self.writer
             .write_composed(move |tx| {
-                let found = tx.conn.prepare_cached(RETIRE)?.execute(params![kid, now.as_ms()])? == 1;
-                if found {
+                let retired = StoredKey::would_retire(&list(tx.conn)?, &kid, now);
+                if retired == KeyRetired::Retired {
+                    tx.conn.prepare_cached(RETIRE)?.execute(params![kid, now.as_ms()])?;
                     event::write(tx, crate::event::key(EventKind::SigningKeyRetired, &kid, now))?;
+                    record(tx, &kid, "retired", &decree, now)?;
                 }
-                Ok(found)
+                Ok(retired)
             })
             .await
     }
@@ -52,6 +63,15 @@ impl Keys for SqliteStore {
     async fn key_epoch(&self) -> Result<u64> {
         self.feed.key_epoch()
     }
+}
+
+/// A key that cannot be read must not keep the server from signing with the others.
+fn list(conn: &Connection) -> Result<Vec<StoredKey>> {
+    row::readable(conn, LIST, (), |columns| row::signing_key(columns))
+}
+
+fn record(tx: &Tx<'_>, kid: &str, became: &str, decree: &Decree, now: Timestamp) -> Result<()> {
+    account::record(tx, &Subject::Key(kid.to_owned()), &[state(became)], decree, now)
 }
 
 fn add(

@@ -58,6 +58,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0008_events.sql"),
     },
+    Step {
+        number: 9,
+        name: "overview",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0009_overview.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

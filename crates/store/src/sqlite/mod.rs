@@ -20,6 +20,7 @@ mod refresh;
 mod row;
 mod session;
 mod stamp;
+mod tally;
 mod user;
 mod writer;
 

@@ -16,7 +16,7 @@ use super::{SqliteStore, event, refresh, row, user};
 use crate::row::Columns as _;
 use crate::{
     Caller, Changed, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCount,
-    SessionCreated, SessionRecord, Sessions,
+    SessionCreated, SessionFilter, SessionRecord, SessionState, Sessions,
 };
 
 const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
@@ -32,8 +32,10 @@ const ENDED_BEFORE: &str = "SELECT id FROM session WHERE ended_at < ?1 ORDER BY 
 const EXPIRED_BY: &str = "SELECT id FROM session \
      WHERE ended_at IS NULL AND expires_at BETWEEN 0 AND ?1 ORDER BY expires_at LIMIT ?2";
 
-const COUNT: &str = "SELECT count(*) FILTER (WHERE remembered), count(*) FILTER (WHERE NOT remembered) \
-     FROM session WHERE ended_at IS NULL AND expires_at > ?1";
+const COUNT: &str = "SELECT count(*) FROM session WHERE ended_at IS NULL AND expires_at > ?1";
+
+const COUNT_REMEMBERED: &str =
+    "SELECT count(*) FROM session WHERE ended_at IS NULL AND remembered = 1 AND expires_at > ?1";
 
 static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = :id"));
 
@@ -148,14 +150,48 @@ impl Sessions for SqliteStore {
         self.feed.changed_since(position, &self.readers).await
     }
 
-    async fn session_count(&self, now: Timestamp) -> Result<SessionCount> {
-        let count = self.readers.read(move |conn| {
-            row::one(conn, COUNT, [dead_by(now)], |c| {
-                Ok(SessionCount { remembered: c.number("remembered")?, short: c.number("short")? })
+    async fn session_search(
+        &self,
+        filter: SessionFilter,
+        after: Option<SessionId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>> {
+        self.readers
+            .read(move |conn| {
+                let user = filter.user.as_ref().map(UserId::as_bytes);
+                let after = after.map_or([0xff; 16], |id| *id.as_bytes());
+                let (dead_by, limit) = (dead_by(now), row::integer(limit));
+                let params =
+                    named_params! {":user": user, ":after": after, ":dead_by": dead_by, ":limit": limit};
+                row::readable(conn, &search(&filter), params, |columns| row::session_record(columns))
             })
-        });
-        Ok(count.await?.unwrap_or_default())
+            .await
     }
+
+    async fn session_count(&self, now: Timestamp) -> Result<SessionCount> {
+        let (all, remembered) = (self.count(COUNT, now).await?, self.count(COUNT_REMEMBERED, now).await?);
+        Ok(SessionCount { remembered, short: all.saturating_sub(remembered) })
+    }
+}
+
+impl SqliteStore {
+    async fn count(&self, sql: &'static str, now: Timestamp) -> Result<u64> {
+        let count = self.readers.read(move |conn| row::one(conn, sql, [dead_by(now)], |c| c.number("count")));
+        Ok(count.await?.unwrap_or(0))
+    }
+}
+
+/// A filter as SQL. Each has its own, so that each finds its rows by the index that suits it.
+fn search(filter: &SessionFilter) -> String {
+    let of_user = if filter.user.is_some() { "s.user_id = :user" } else { ":user IS NULL" };
+    let is_live = "s.ended_at IS NULL AND s.expires_at > :dead_by";
+    let in_state = match filter.state {
+        SessionState::All => ":dead_by IS NOT NULL".to_owned(),
+        SessionState::Live => is_live.to_owned(),
+        SessionState::Ended => format!("NOT ({is_live})"),
+    };
+    record(&format!("{of_user} AND {in_state} AND s.id < :after ORDER BY s.id DESC LIMIT :limit"))
 }
 
 fn create(

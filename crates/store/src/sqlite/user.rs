@@ -8,14 +8,15 @@ use tenure_domain::ends::Actor;
 use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
+use tenure_domain::user::Role;
 
 use super::writer::Tx;
 use super::{SqliteStore, account, end, event, row, session};
 use crate::account::{Difference, password_set, state};
 use crate::row::Columns as _;
 use crate::{
-    Decree, EndOrder, Ended, Home, NewSession, NewUser, PasswordChanged, Person, Result, Scope, Subject,
-    User, UserCreated, Users,
+    Decree, EndOrder, Ended, Expected, Home, NewSession, NewUser, PasswordChanged, Person, Result, Scope,
+    Subject, User, UserCreated, UserFilter, Users,
 };
 
 const INSERT: &str = "INSERT INTO user (id, account_id, email, email_key, name, role, password_hash, \
@@ -41,8 +42,14 @@ static PERSON: LazyLock<String> =
 static FIND: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM user u WHERE u.id = ?1", row::USER));
 static FIND_BY_EMAIL: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM user u WHERE u.email_key = ?1", row::USER));
-static LIST: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM user u WHERE u.id > ?1 ORDER BY u.id LIMIT ?2", row::USER));
+static LIST: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {} FROM user u WHERE u.id > ?1 AND {WANTED} ORDER BY u.id LIMIT ?2", row::USER)
+});
+
+/// As [`UserFilter`] has it.
+const WANTED: &str = "(?3 IS NULL OR instr(u.email_key, ?3) > 0 OR instr(lower(u.name), ?4) > 0) \
+     AND (?5 IS NULL OR u.role = ?5) AND (?6 IS NULL OR (u.disabled_at IS NOT NULL) = ?6) \
+     AND (?7 IS NULL OR u.account_id = ?7)";
 
 #[async_trait]
 impl Users for SqliteStore {
@@ -66,12 +73,18 @@ impl Users for SqliteStore {
             .await
     }
 
-    async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+    async fn user_list(&self, filter: UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
         // Every id is greater than no bytes at all.
         let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
         let limit = row::integer(limit);
         self.readers
-            .read(move |conn| row::readable(conn, &LIST, params![after, limit], |columns| row::user(columns)))
+            .read(move |conn| {
+                let [key, name] = filter.texts().map_or([None, None], |texts| texts.map(Some));
+                let account = filter.account.as_ref().map(AccountId::as_bytes);
+                let role = filter.role.map(Role::as_str);
+                let params = params![after, limit, key, name, role, filter.is_disabled, account];
+                row::readable(conn, &LIST, params, |columns| row::user(columns))
+            })
             .await
     }
 
@@ -88,7 +101,7 @@ impl Users for SqliteStore {
     async fn user_set_password(
         &self,
         id: UserId,
-        expected: Option<PasswordHash>,
+        expected: Expected,
         new: PasswordHash,
         keep: Option<SessionId>,
         order: EndOrder,
@@ -97,7 +110,7 @@ impl Users for SqliteStore {
         self.writer
             .write_composed(move |tx| {
                 let Some(user) = find(tx.conn, id)? else { return Ok(PasswordChanged::UserGone) };
-                if expected.is_some() && expected != user.password_hash {
+                if !expected.fits(&user) {
                     return Ok(PasswordChanged::Conflict);
                 }
                 tx.conn.prepare_cached(SET_PASSWORD)?.execute(params![id.as_bytes(), new.as_str()])?;

@@ -8,7 +8,7 @@ use tenure_domain::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
 use tenure_domain::ends::EndReason;
 use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::user::Role;
-use tenure_store::{AccountChange, Changed, Plan, Scope, SessionNow, UserNow};
+use tenure_store::{AccountChange, Changed, Expected, Plan, Scope, SessionNow, UserNow};
 
 use crate::world::{MINUTE, QUIET, T0, World, decree, hash, order};
 
@@ -81,7 +81,10 @@ async fn every_end_and_every_change_of_a_user_is_told_whoever_wrote_it() {
             world.hear_of(writer).await;
             assert!(listener.listen().await);
             assert_eq!(listener.sessions, BTreeMap::from([(one.id, SessionNow::Ended)]));
-            store.user_set_password(ada.id, None, hash("x"), Some(two.id), by_user(), T0).await.unwrap();
+            store
+                .user_set_password(ada.id, Expected::Anyhow, hash("x"), Some(two.id), by_user(), T0)
+                .await
+                .unwrap();
             world.hear_of(writer).await;
             assert!(listener.listen().await);
             let stands = |token_version| UserNow::Stands { token_version, role: Role::User };

@@ -8,7 +8,9 @@ use tenure_domain::id::SessionId;
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
-use tenure_store::{ClientReport, REPORT_GROUPS_MAX, ReportClaims, ReportNumber, Store, StoreError, User};
+use tenure_store::{
+    ClientReport, REPORT_GROUPS_MAX, ReportClaims, ReportFilter, ReportNumber, Store, StoreError, User,
+};
 use tokio::task::JoinSet;
 
 use crate::backend::Sqlite;
@@ -46,7 +48,7 @@ fn claiming(received_at: Timestamp, change: impl FnOnce(&mut ReportClaims)) -> C
 }
 
 async fn list(world: &World, since: Timestamp, after: ReportNumber) -> Vec<ClientReport> {
-    let listed = world.store.client_report_list(since, after, 1_000).await.unwrap();
+    let listed = world.store.client_report_list(since.into(), after, 1_000).await.unwrap();
     listed.into_iter().map(|(_, report)| report).collect()
 }
 
@@ -95,8 +97,8 @@ async fn reports_are_listed_in_order_from_where_and_when_one_asks() {
         for minute in 0..10 {
             world.store.client_report_add(bare(T0 + minute * MINUTE)).await.unwrap();
         }
-        let page = async |since, after, limit| {
-            let listed = world.store.client_report_list(since, after, limit).await.unwrap();
+        let page = async |since: Timestamp, after, limit| {
+            let listed = world.store.client_report_list(since.into(), after, limit).await.unwrap();
             listed.into_iter().map(|(number, report)| (number, report.received_at)).collect::<Vec<_>>()
         };
         let all = page(T0, START, 100).await;
@@ -189,7 +191,7 @@ async fn old_reports_and_those_beyond_the_bound_are_deleted_oldest_first() {
         };
         let numbers = world.backend.number(given);
         world.store.client_report_add(bare(T0)).await.unwrap();
-        let listed = world.store.client_report_list(T0, START, 9).await.unwrap();
+        let listed = world.store.client_report_list(T0.into(), START, 9).await.unwrap();
         assert!(listed[0].0 > ReportNumber(numbers as u64));
     }
 }
@@ -303,5 +305,30 @@ async fn the_reports_of_a_session_are_those_that_come_with_its_token_or_name_it_
         assert_eq!(of(Some(hers.id), None, 2).await, ["verified", "claimed with the receipt"]);
         assert_eq!(of(None, Some(receipt), 100).await.len(), 4);
         assert!(of(None, None, 100).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn reports_are_found_by_their_kind_and_by_the_session_that_they_are_about() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let (one, other) = (world.sign_in(&ada).await.id, world.sign_in(&ada).await.id);
+        let verified = ClientReport { verified: Some((one, ada.id)), ..bare(T0) };
+        let claimed = claiming(T0, |claims| claims.session = Some(one));
+        let another = claiming(T0, |claims| {
+            (claims.session, claims.kind) = (Some(other), ReportKind::UserAction);
+        });
+        for report in [&verified, &claimed, &another, &bare(T0)] {
+            world.store.client_report_add(report.clone()).await.unwrap();
+        }
+        let find = async |kind, session| {
+            let filter = ReportFilter { since: T0, kind, session };
+            let found = world.store.client_report_list(filter, START, 9).await.unwrap();
+            found.into_iter().map(|(_, report)| report).collect::<Vec<_>>()
+        };
+        assert_eq!(find(None, Some(one)).await, [verified, claimed]);
+        assert_eq!(find(Some(ReportKind::UserAction), None).await, std::slice::from_ref(&another));
+        assert_eq!(find(Some(ReportKind::UserAction), Some(other)).await, [another]);
+        assert!(find(Some(ReportKind::UserAction), Some(one)).await.is_empty());
     }
 }

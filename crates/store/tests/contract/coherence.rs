@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tenure_domain::ends::EndReason;
 use tenure_domain::id::SessionId;
 use tenure_domain::time::Timestamp;
-use tenure_store::{Caller, Scope, User};
+use tenure_store::{Caller, Expected, Scope, User};
 
 use crate::backend::{Backend, Sqlite, backends};
 use crate::process::Puppet;
@@ -67,7 +67,11 @@ pub async fn check_every_write(reader: &World, writer: &World, name: &str) {
     let ada = writer.store.user_find(ada.id).await.unwrap().unwrap();
     heard().await;
     assert!(reader.stands(&five, &ada).await);
-    writer.store.user_set_password(ada.id, None, hash("x"), Some(five.id), by_user(), T0).await.unwrap();
+    writer
+        .store
+        .user_set_password(ada.id, Expected::Anyhow, hash("x"), Some(five.id), by_user(), T0)
+        .await
+        .unwrap();
     heard().await;
     assert!(!reader.stands(&five, &ada).await);
     writer.store.user_rename(ada.id, "Renamed".into(), T0).await.unwrap();

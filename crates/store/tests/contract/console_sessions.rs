@@ -101,17 +101,24 @@ async fn the_same_key_put_again_is_replaced() {
 async fn renewing_moves_the_expiry_and_brings_nothing_back() {
     for Place { name, one, other, .. } in &places().await {
         let (first, later) = (ConsoleKey([1; 32]), T0 + 3 * 60 * MINUTE);
-        assert!(!one.console_session_renew(first, later, T0).await.unwrap(), "{name}: never was");
+        assert!(!one.console_session_renew(first, later, None, T0).await.unwrap(), "{name}: never was");
         one.console_session_put(session(1)).await.unwrap();
-        assert!(one.console_session_renew(first, later, T0 + MINUTE).await.unwrap(), "{name}");
+        assert!(one.console_session_renew(first, later, None, T0 + MINUTE).await.unwrap(), "{name}");
         let found = other.console_session_find(first, later - SECOND).await.unwrap().unwrap();
         assert_eq!(found, ConsoleSession { expires_at: later, ..session(1) }, "{name}");
         // Earlier is a move too.
-        assert!(one.console_session_renew(first, T0 + 5 * MINUTE, T0).await.unwrap(), "{name}");
+        assert!(one.console_session_renew(first, T0 + 5 * MINUTE, None, T0).await.unwrap(), "{name}");
+        let payload = || ConsolePayload::new(b"another".to_vec());
+        assert!(one.console_session_renew(first, T0 + 5 * MINUTE, payload(), T0).await.unwrap(), "{name}");
+        let found = other.console_session_find(first, T0).await.unwrap().unwrap();
+        assert_eq!((Some(found.payload), found.expires_at), (payload(), T0 + 5 * MINUTE), "{name}");
         assert!(!is_there(other, 1, T0 + 5 * MINUTE).await, "{name}");
-        assert!(!one.console_session_renew(first, later, T0 + 5 * MINUTE).await.unwrap(), "{name}: expired");
+        assert!(
+            !one.console_session_renew(first, later, None, T0 + 5 * MINUTE).await.unwrap(),
+            "{name}: expired"
+        );
         one.console_session_delete(first).await.unwrap();
-        assert!(!one.console_session_renew(first, later, T0).await.unwrap(), "{name}: deleted");
+        assert!(!one.console_session_renew(first, later, None, T0).await.unwrap(), "{name}: deleted");
         assert!(!is_there(other, 1, T0).await, "{name}");
     }
 }
@@ -128,7 +135,7 @@ async fn one_is_deleted_and_all_of_a_user_are_and_nobody_elses() {
         assert!(!is_there(other, 1, T0).await, "{name}");
         assert!(is_there(other, 2, T0).await, "{name}");
         // One that was renewed lasts longer than those it was put with, and is deleted like them.
-        assert!(other.console_session_renew(ConsoleKey([3; 32]), T0 + 99 * MINUTE, T0).await.unwrap());
+        assert!(other.console_session_renew(ConsoleKey([3; 32]), T0 + 99 * MINUTE, None, T0).await.unwrap());
         other.console_session_delete_of(user(1)).await.unwrap();
         other.console_session_delete_of(user(3)).await.unwrap();
         for key in 2..=4 {

@@ -97,7 +97,7 @@ impl Installation {
             activates_at: T0,
             retires_at: Some(T0 + QUIET),
         };
-        self.world.store.key_add(key, None, false).await.unwrap();
+        self.world.store.key_add(key, None, false, None).await.unwrap();
         crate::accounts::equip_account(&self.world, &self.ada).await;
         crate::billing::put_a_subscription(&self.world, self.ada.account_id.unwrap()).await;
         let report = "INSERT INTO client_report (received_at, address, browser, kind, message, has_token) \
@@ -162,7 +162,7 @@ async fn a_move_keeps_every_row_as_it_is_and_puts_sqlite_out_of_use() {
             .unwrap()
             .map(|user| (user.email, user.password_hash, user.account_id)),
         store.key_list().await.unwrap(),
-        store.client_report_list(Timestamp::from_ms(0), ReportNumber(0), 9).await.unwrap(),
+        store.client_report_list(Timestamp::from_ms(0).into(), ReportNumber(0), 9).await.unwrap(),
         store.console_session_find(ConsoleKey([9; 32]), T0).await.unwrap(),
     );
     let mut heard = Vec::new();
@@ -186,7 +186,7 @@ async fn a_move_keeps_every_row_as_it_is_and_puts_sqlite_out_of_use() {
             .unwrap()
             .map(|user| (user.email, user.password_hash, user.account_id)),
         new.key_list().await.unwrap(),
-        new.client_report_list(Timestamp::from_ms(0), ReportNumber(0), 9).await.unwrap(),
+        new.client_report_list(Timestamp::from_ms(0).into(), ReportNumber(0), 9).await.unwrap(),
         new.console_session_find(ConsoleKey([9; 32]), T0).await.unwrap(),
     );
     assert!(before == after);

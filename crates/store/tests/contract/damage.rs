@@ -1,7 +1,7 @@
 //! Damaged rows: they concern themselves alone, end nothing, and break nothing.
 
 use tenure_domain::ends::EndReason;
-use tenure_store::{Refreshed, Scope, StoreError};
+use tenure_store::{Refreshed, Scope, StoreError, UserFilter};
 
 use crate::world::{QUIET, SECOND, T0, World, device, name_of, names_of, order};
 
@@ -134,7 +134,7 @@ async fn a_session_of_a_damaged_user_is_unreadable_until_it_is_mended() {
             );
             assert!(world.store.caller(damaged.id).await.is_err(), "{damage}");
             assert!(world.stands(&sound, &eve).await);
-            let listed = world.store.user_list(None, 10).await.unwrap();
+            let listed = world.store.user_list(UserFilter::default(), None, 10).await.unwrap();
             assert_eq!(listed.iter().map(|user| user.id).collect::<Vec<_>>(), [eve.id], "{damage}");
             world.backend.sql(
                 "UPDATE \"user\" SET (role, token_version, email, name, account_id, created_at, disabled_at) = \
@@ -175,7 +175,7 @@ async fn a_damaged_key_is_left_out_and_the_others_sign_on() {
                 activates_at: T0,
                 retires_at: None,
             };
-            world.store.key_add(key, None, false).await.unwrap();
+            world.store.key_add(key, None, false, None).await.unwrap();
         }
         world.backend.sql("UPDATE signing_key SET activates_at = -1 WHERE kid = 'a'");
         let keys = world.store.key_list().await.unwrap();

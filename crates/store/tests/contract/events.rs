@@ -1,12 +1,14 @@
 //! The record of what happened: written with what it tells of, sealed once, and deleted from its oldest end.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::event::{Event, EventKind, Link, Occurrence, Verifier, Whence};
 use tenure_domain::id::{ReceiptId, SessionId};
 use tenure_domain::secret::{AuditKey, MasterSecret};
 use tenure_domain::time::Timestamp;
-use tenure_store::{EndOrder, EventFilter, PasswordChanged, Scope, StoredKey, Subject};
+use tenure_store::{EndOrder, EventFilter, Expected, PasswordChanged, Scope, StoredKey, Subject};
 
 use crate::world::{DAY, HOUR, MINUTE, SECOND, T0, World, decree, device, hash, join_all, order};
 
@@ -146,10 +148,18 @@ async fn passwords_keys_and_acts_are_on_record() {
     for world in World::each() {
         let ada = world.user("ada").await;
         let own = order(EndReason::PasswordChanged);
-        let changed = world.store.user_set_password(ada.id, None, hash("new"), None, own, T0).await.unwrap();
+        let changed = world
+            .store
+            .user_set_password(ada.id, Expected::Anyhow, hash("new"), None, own, T0)
+            .await
+            .unwrap();
         assert!(matches!(changed, PasswordChanged::Changed { .. }));
         let admin = EndOrder { actor: decree().actor, ..order(EndReason::PasswordReset) };
-        world.store.user_set_password(ada.id, None, hash("newer"), None, admin, T0).await.unwrap();
+        world
+            .store
+            .user_set_password(ada.id, Expected::Anyhow, hash("newer"), None, admin, T0)
+            .await
+            .unwrap();
         let by = |event: &Occurrence| (event.user, event.actor.clone());
         let changed = of_kind(&world, EventKind::PasswordChanged).await;
         assert_eq!(changed.iter().map(by).collect::<Vec<_>>(), [(Some(ada.id), Some("user".into()))]);
@@ -163,13 +173,21 @@ async fn passwords_keys_and_acts_are_on_record() {
             activates_at: T0,
             retires_at: None,
         };
-        assert!(world.store.key_add(stored, None, false).await.unwrap());
-        assert!(world.store.key_retire("kid-1", T0 + DAY).await.unwrap());
-        assert!(!world.store.key_retire("no such key", T0 + DAY).await.unwrap());
-        for kind in [EventKind::SigningKeyAdded, EventKind::SigningKeyRetired] {
-            let [event] = &of_kind(&world, kind).await[..] else { panic!("one {kind}") };
-            assert_eq!(event.subject.as_deref(), Some("kid-1"));
+        let other = StoredKey { kid: "kid-2".into(), ..stored.clone() };
+        assert!(world.store.key_add(stored, None, false, None).await.unwrap());
+        assert!(world.store.key_add(other, None, false, Some(decree())).await.unwrap());
+        for kid in ["kid-1", "kid-1", "no such key", "kid-2"] {
+            world.store.key_retire(kid, decree(), T0 + DAY).await.unwrap();
         }
+        let subjects = async |kind| {
+            let found = of_kind(&world, kind).await;
+            found.into_iter().filter_map(|event| event.subject).collect::<BTreeSet<_>>()
+        };
+        let both = BTreeSet::from(["kid-1".to_owned(), "kid-2".to_owned()]);
+        assert_eq!(subjects(EventKind::SigningKeyAdded).await, both);
+        let retired = of_kind(&world, EventKind::SigningKeyRetired).await;
+        assert_eq!(retired.len(), 1, "once, and never the last that signs");
+        assert_eq!(retired[0].subject.as_deref(), Some("kid-1"));
 
         world.store.user_enable(ada.id, decree(), T0).await.unwrap();
         world.store.act_record(Subject::User(ada.id), "looked", decree(), T0).await.unwrap();

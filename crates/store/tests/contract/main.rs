@@ -23,6 +23,8 @@ mod races;
 mod redis;
 mod redis_tls;
 mod refreshes;
+mod searches;
 mod sessions;
+mod tallies;
 mod users;
 mod world;

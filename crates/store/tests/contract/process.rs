@@ -101,7 +101,7 @@ async fn the_body_of_a_puppet() {
                     activates_at: T0,
                     retires_at: None,
                 };
-                store.key_add(key, None, false).await.unwrap();
+                store.key_add(key, None, false, None).await.unwrap();
             }
             _ => panic!("what is {line}?"),
         }

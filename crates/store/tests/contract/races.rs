@@ -6,7 +6,7 @@ use tenure_domain::ends::EndReason;
 use tenure_domain::rotation::Generation;
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
-use tenure_store::{Ended, Refreshed, Scope, SessionCreated};
+use tenure_store::{Ended, Expected, Refreshed, Scope, SessionCreated};
 use tokio::task::JoinSet;
 
 use crate::world::{Jar, QUIET, SECOND, T0, World, name_of, new_session, order};
@@ -163,7 +163,11 @@ async fn a_sign_in_that_races_a_password_change_is_refused_or_ended_by_it() {
             let sessions = sign_ins_racing(&worlds, async |world| {
                 let by_user = order(EndReason::PasswordReset);
                 let new = crate::world::hash("new");
-                world.store.user_set_password(ada.id, None, new, None, by_user, T0).await.unwrap();
+                world
+                    .store
+                    .user_set_password(ada.id, Expected::Anyhow, new, None, by_user, T0)
+                    .await
+                    .unwrap();
             })
             .await;
             assert_eq!(worlds[0].store.session_count(T0).await.unwrap().total(), 0);

@@ -227,6 +227,23 @@ async fn counting_leaves_out_what_has_ended_or_expired() {
         let ada = world.user("ada").await;
         let first = world.sign_in(&ada).await;
         world.sign_in_at(&ada, Device::default(), T0 + DAY).await;
+        let short = NewSession { remembered: false, ..new_session(T0) };
+        world.store.session_create(ada.id, ada.token_version, short, T0).await.unwrap();
+        let remembered = async |now| world.store.session_count(now).await.unwrap().remembered;
+        assert_eq!((world.store.session_count(T0).await.unwrap().total(), remembered(T0).await), (3, 2));
+        assert_eq!(remembered(first.expires_at + MINUTE).await, 1);
+        let order_one = order(EndReason::SignedOut);
+        let Some(short) = world
+            .store
+            .session_list(ada.id, false, 9, T0)
+            .await
+            .unwrap()
+            .into_iter()
+            .find(|r| !r.session.remembered)
+        else {
+            panic!("not there")
+        };
+        world.store.session_end(ada.id, Scope::One(short.session.id), false, order_one, T0).await.unwrap();
         assert_eq!(world.store.session_count(T0).await.unwrap().total(), 2);
         assert_eq!(world.store.session_count(first.expires_at + 59 * SECOND).await.unwrap().total(), 2);
         assert_eq!(world.store.session_count(first.expires_at + MINUTE).await.unwrap().total(), 1);

@@ -3,7 +3,10 @@
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::UserId;
 use tenure_domain::time::Timestamp;
-use tenure_store::{EndOrder, Home, NewUser, PasswordChanged, Refreshed, Scope, Subject, User, UserCreated};
+use tenure_store::{
+    EndOrder, Expected, Home, NewUser, PasswordChanged, Refreshed, Scope, Subject, User, UserCreated,
+    UserFilter,
+};
 
 use crate::world::{MINUTE, SECOND, T0, World, decree, device, hash, name_of, new_session, new_user, order};
 
@@ -49,7 +52,7 @@ async fn users_are_listed_oldest_first_page_by_page() {
             ids.push(user.id);
         }
         let page = async |after, limit| {
-            let users: Vec<User> = world.store.user_list(after, limit).await.unwrap();
+            let users: Vec<User> = world.store.user_list(UserFilter::default(), after, limit).await.unwrap();
             users.into_iter().map(|user| user.id).collect::<Vec<_>>()
         };
         assert_eq!(page(None, 2).await, ids[..2]);
@@ -82,7 +85,7 @@ async fn a_password_change_ends_the_other_sessions_and_kills_every_access_token(
             .store
             .user_set_password(
                 ada.id,
-                Some(hash("ada")),
+                Expected::Hash(hash("ada")),
                 hash("new"),
                 Some(this.id),
                 order(EndReason::PasswordChanged),
@@ -112,11 +115,15 @@ async fn a_password_is_set_only_over_the_hash_that_was_checked_unless_it_is_a_re
             let set = world.store.user_set_password(id, expected, hash("new"), None, by_user, T0);
             set.await.unwrap()
         };
-        assert!(matches!(set(ada.id, Some(hash("stale"))).await, PasswordChanged::Conflict));
-        assert!(matches!(set(NOBODY, None).await, PasswordChanged::UserGone));
+        assert!(matches!(set(ada.id, Expected::Hash(hash("stale"))).await, PasswordChanged::Conflict));
+        let stale = Expected::Version(ada.token_version + 1);
+        assert!(matches!(set(ada.id, stale).await, PasswordChanged::Conflict));
+        assert!(matches!(set(NOBODY, Expected::Anyhow).await, PasswordChanged::UserGone));
         assert!(world.store.user_find(ada.id).await.unwrap() == Some(ada.clone()));
         assert!(world.stands(&session, &ada).await);
-        let PasswordChanged::Changed { ended, .. } = set(ada.id, None).await else { panic!("not changed") };
+        let PasswordChanged::Changed { ended, .. } = set(ada.id, Expected::Anyhow).await else {
+            panic!("not changed")
+        };
         assert_eq!(ended.len(), 1);
         assert_eq!(name_of(&world.refresh(&world.jar(&session), T0).await), "ended before");
     }
@@ -208,7 +215,11 @@ async fn a_password_that_somebody_else_set_is_an_act_and_ones_own_is_none() {
             whence: Default::default(),
         };
         for order in [order(EndReason::PasswordChanged), by_root] {
-            world.store.user_set_password(ada.id, None, hash("new"), None, order, T0).await.unwrap();
+            world
+                .store
+                .user_set_password(ada.id, Expected::Anyhow, hash("new"), None, order, T0)
+                .await
+                .unwrap();
         }
         let acts = world.store.act_list(Some(Subject::User(ada.id)), 9).await.unwrap();
         let [act] = &acts[..] else { panic!("not one act") };

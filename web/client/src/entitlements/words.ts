@@ -5,6 +5,7 @@ import type { RefusalCode } from "../problem.js";
 /** What is so. */
 export const REFUSAL_TITLES: Readonly<Record<RefusalCode, string>> = {
   permission_denied: "This is not open to you.",
+  fresh_password_required: "Your password is asked for again.",
   account_missing: "You do not belong to an account yet.",
   account_suspended: "Your account is suspended.",
   account_cancelled: "Your account is cancelled.",
@@ -16,6 +17,7 @@ export const REFUSAL_TITLES: Readonly<Record<RefusalCode, string>> = {
 /** What to do about it. */
 export const REFUSAL_HELP: Readonly<Record<RefusalCode, string>> = {
   permission_denied: "If you need it, ask an administrator of your account.",
+  fresh_password_required: "Type it once more, and try again.",
   account_missing: "Ask whoever runs your team's account to add you.",
   account_suspended: "You stay signed in. Once it is open again, everything here is as it was.",
   account_cancelled: "You stay signed in. To come back to it, please write to support.",

@@ -49,11 +49,23 @@ pub struct ConsoleAnswer<'a> {
     /// idle time.
     #[schema(value_type = i64)]
     expires_at: Timestamp,
+    /// When they typed their password last, Unix milliseconds.
+    #[schema(value_type = i64)]
+    confirmed_at: Timestamp,
+    /// Until when they may do what wants a password typed lately, Unix milliseconds.
+    #[schema(value_type = i64)]
+    fresh_until: Timestamp,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct ConsoleConfirmation {
+    #[schema(value_type = String, format = Password)]
+    password: SecretText,
 }
 
 /// Sign in to the console with e-mail and password.
 ///
-/// For people who have one of the permissions `admin.read`, `admin.accounts`, `admin.plans`, `admin.users`. Sets a
+/// For people who have one of the permissions `admin.read`, `admin.accounts`, `admin.plans`, `admin.users`, `admin.keys`. Sets a
 /// cookie that opens the admin API and nothing else. Attempts are counted with those of `auth/login`.
 #[utoipa::path(post, path = "/api/v1/admin/session", tag = "admin", request_body = ConsoleSignIn,
     responses((status = 200, description = "Signed in; the console's cookie is set", body = ConsoleAnswer)))]
@@ -99,6 +111,26 @@ pub async fn get(State(app): State<Arc<App>>, at_console: AtConsole) -> Response
     answer(&app, &at_console)
 }
 
+/// Type the password again, for what wants one that was typed lately: everything that handles a user, ends a session,
+/// revokes a key or changes signing keys. Attempts are counted with those of `auth/login`.
+#[utoipa::path(post, path = "/api/v1/admin/session/confirm", tag = "admin", request_body = ConsoleConfirmation,
+    security(("console_cookie" = [])),
+    responses((status = 200, description = "Confirmed", body = ConsoleAnswer)))]
+pub async fn confirm(
+    State(app): State<Arc<App>>,
+    at_console: AtConsole,
+    At(arrival): At,
+    Json(request): Json<ConsoleConfirmation>,
+) -> Result<Response, Problem> {
+    let result = credentials::identify(&app, &arrival, &at_console.user.email, &request.password).await;
+    credentials::note_attempt(&app, &arrival, "console_confirm", &result);
+    // Whoever has taken over the address since is somebody else.
+    if result?.id != at_console.user.id {
+        return Err(credentials::wrong());
+    }
+    Ok(answer(&app, &at_console.confirm(&app, &arrival).await?))
+}
+
 /// Sign out of the console. No session of a user ends with it.
 #[utoipa::path(delete, path = "/api/v1/admin/session", tag = "admin", security(("console_cookie" = [])),
     responses((status = 204, description = "Signed out, or nobody was signed in; the cookie is deleted")))]
@@ -133,6 +165,8 @@ fn answer(app: &App, at_console: &AtConsole) -> Response {
         created_at: at_console.created_at,
         ends_at: app.settled.config.console.rules().ends_at(at_console.created_at),
         expires_at: at_console.expires_at,
+        confirmed_at: at_console.confirmed_at,
+        fresh_until: app.settled.config.console.rules().fresh_until(at_console.confirmed_at),
     })
     .into_response()
 }

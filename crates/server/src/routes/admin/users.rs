@@ -3,6 +3,7 @@
 //! Nobody handles, or makes, a user who may do more than they: see `Policy::governs`.
 
 pub mod endings;
+pub mod reset;
 
 use std::sync::Arc;
 
@@ -18,15 +19,18 @@ use tenure_domain::problem::Code;
 use tenure_domain::secret::SecretText;
 use tenure_domain::time::Timestamp;
 use tenure_domain::user::{DisplayName, Role};
-use tenure_store::{Home, NewUser, User, UserChange, UserChanged, UserCreated};
+use tenure_store::{Home, NewUser, User, UserChange, UserChanged, UserCreated, UserFilter};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Administrator, Faults, after, fault, named, nullable, page, right};
+use super::{Administrator, Confirmed, Faults, after, fault, named, nullable, page, right};
 use crate::App;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::openapi::user_role;
 use crate::http::problem::Problem;
+
+/// Characters of what is looked for.
+const Q_MAX: usize = 200;
 
 #[derive(Serialize, ToSchema)]
 pub struct UserRecord {
@@ -58,8 +62,16 @@ pub struct UserRecords {
 
 #[derive(Deserialize, IntoParams)]
 pub struct Listed {
-    /// Only whoever has this address.
+    /// Only whoever has this address; nothing else is looked at then.
     email: Option<String>,
+    /// A part of the address or the name, at most 200 characters.
+    q: Option<String>,
+    /// user, admin, developer, superuser or system.
+    role: Option<String>,
+    /// active or disabled.
+    state: Option<String>,
+    /// Only the members of this account.
+    account: Option<String>,
     /// Continue after this id.
     after: Option<String>,
     /// At most 200; 100 if left out.
@@ -100,10 +112,10 @@ pub struct UserPatch {
 #[derive(Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    reason: String,
+    pub(super) reason: String,
 }
 
-/// All users, page by page, or the one of an address.
+/// Users, page by page, or the one of an address.
 #[utoipa::path(get, path = "/api/v1/admin/users", tag = "admin", params(Listed),
     security(("access_token" = []), ("api_key" = [])),
     responses((status = 200, description = "Oldest first", body = UserRecords)))]
@@ -120,13 +132,42 @@ pub async fn list(
         }
         None => {
             let after = after(listed.after.as_deref())?;
-            let users = app.store.user_list(after, page(listed.limit)).await?;
+            let users = app.store.user_list(listed.filter()?, after, page(listed.limit)).await?;
             let next = users.last().map(|user| user.id);
             (users, next)
         }
     };
     let users: Vec<User> = users;
     Ok(Json(UserRecords { users: users.into_iter().map(UserRecord::from).collect(), next }).into_response())
+}
+
+impl Listed {
+    fn filter(&self) -> Result<UserFilter, Problem> {
+        let mut faults = Faults::default();
+        let text = self.q.as_ref().map(|text| {
+            let is_short = text.chars().count() <= Q_MAX;
+            let error = format!("at most {Q_MAX} characters can be looked for");
+            faults.take("q", "too_long", is_short.then(|| text.clone()).ok_or(error))
+        });
+        let role = self.role.as_deref().map(|text| faults.parse::<Role>("role", "not_a_role", text));
+        let is_disabled = self.state.as_deref().map(|text| {
+            let read = match text {
+                "active" => Ok(false),
+                "disabled" => Ok(true),
+                _ => Err("expected active or disabled"),
+            };
+            faults.take("state", "not_a_state", read)
+        });
+        let account = self.account.as_deref();
+        let account = account.map(|text| faults.parse::<AccountId>("account", "not_an_id", text));
+        // What could not be read is a fault by now.
+        faults.unless_any(Some(UserFilter {
+            text: text.flatten().filter(|text| !text.is_empty()),
+            role: role.flatten(),
+            is_disabled: is_disabled.flatten(),
+            account: account.flatten(),
+        }))
+    }
 }
 
 /// Create a user.
@@ -249,7 +290,7 @@ pub async fn enable(
     }
 }
 
-/// The user of a path, and an administrator who may handle them.
+/// The user of a path, and an administrator who may handle them and has typed their password lately.
 pub struct Target {
     administrator: Administrator<right::Users>,
     user: User,
@@ -259,13 +300,12 @@ impl FromRequestParts<Arc<App>> for Target {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let administrator = Administrator::from_request_parts(parts, app).await?;
+        let Confirmed(administrator) = Confirmed::from_request_parts(parts, app).await?;
         let Ok(Path(id)) = Path::<String>::from_request_parts(parts, app).await else {
             return Err(Problem::not_found());
         };
         let user = find(app, &id).await?;
-        administrator.govern(app, &[user.role])?;
-        administrator.govern_account(app, user.account_id).await?;
+        administrator.govern_user(app, &user).await?;
         Ok(Self { administrator, user })
     }
 }
@@ -274,7 +314,7 @@ async fn find(app: &App, id: &str) -> Result<User, Problem> {
     app.store.user_find(named(id)?).await?.ok_or_else(Problem::not_found)
 }
 
-fn read_reason(text: &str) -> Result<String, Problem> {
+pub(super) fn read_reason(text: &str) -> Result<String, Problem> {
     let mut faults = Faults::default();
     let reason = faults.reason(text);
     faults.unless_any(reason)

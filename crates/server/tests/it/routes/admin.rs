@@ -2,9 +2,16 @@
 //! `authz_matrix`.
 
 mod accounts;
+mod api_keys;
+mod client_reports;
 mod console;
 mod events;
+mod overview;
 mod plans;
+mod reset;
+mod sessions;
+mod settings;
+mod signing_keys;
 mod users;
 
 use serde_json::{Value, json};
@@ -52,6 +59,12 @@ async fn acts(by: &Browser, subject: &str) -> Vec<[String; 4]> {
     let text = |act: &Value, name: &str| act[name].as_str().unwrap_or("-").to_owned();
     let acts = acts["acts"].as_array().unwrap().iter();
     acts.map(|act| ["actor", "reason", "what", "became"].map(|name| text(act, name))).collect()
+}
+
+/// The field and the code by which a question with one thing wrong is refused.
+async fn refused(by: &Browser, path: &str) -> [String; 2] {
+    let problem = call(by, "GET", path).send().await.expect(422).problem("validation_failed");
+    ["field", "code"].map(|name| problem["errors"][0][name].as_str().unwrap().to_owned())
 }
 
 /// Sends each body, which all have one thing wrong, and checks the field and the code that it is told by.

@@ -1,6 +1,6 @@
 //! The real store with faults to order: it fails, panics, or waits at a verb of the test's choice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -16,10 +16,11 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{
     Account, AccountChange, AccountChanged, Accounts, Act, ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys,
     Applied, Billing, Caller, Changed, ClientReport, ClientReportStats, ClientReports, ConsoleKey,
-    ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, EventFilter, Events, KeyHolder, Keys,
-    NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest,
-    Refreshed, ReportNumber, Result, Scope, SessionCount, SessionCreated, SessionRecord, Sessions, Store,
-    StoreError, StoredKey, Subject, User, UserChange, UserChanged, UserCreated, Users, Vitals,
+    ConsolePayload, ConsoleSession, ConsoleSessions, Counts, Decree, EndOrder, Ended, EventFilter, Events,
+    Expected, KeyHolder, KeyRetired, Keys, NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged,
+    Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportFilter, ReportNumber, Result, Scope,
+    SessionCount, SessionCreated, SessionFilter, SessionRecord, Sessions, Store, StoreError, StoredKey,
+    Subject, Tallies, User, UserChange, UserChanged, UserCreated, UserFilter, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -165,6 +166,16 @@ impl Sessions for FaultyStore {
         verb!(self, changed_since(position))
     }
 
+    async fn session_search(
+        &self,
+        filter: SessionFilter,
+        after: Option<SessionId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>> {
+        verb!(self, session_search(filter, after, limit, now))
+    }
+
     async fn session_count(&self, now: Timestamp) -> Result<SessionCount> {
         verb!(self, session_count(now))
     }
@@ -189,8 +200,8 @@ impl Users for FaultyStore {
         verb!(self, user_find_by_email(email_key))
     }
 
-    async fn user_list(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
-        verb!(self, user_list(after, limit))
+    async fn user_list(&self, filter: UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+        verb!(self, user_list(filter, after, limit))
     }
 
     async fn user_rename(&self, id: UserId, name: String, now: Timestamp) -> Result<Option<Person>> {
@@ -200,7 +211,7 @@ impl Users for FaultyStore {
     async fn user_set_password(
         &self,
         id: UserId,
-        expected: Option<PasswordHash>,
+        expected: Expected,
         new: PasswordHash,
         keep: Option<SessionId>,
         order: EndOrder,
@@ -314,6 +325,15 @@ impl ApiKeys for FaultyStore {
         verb!(self, api_key_list(account_id, limit, now))
     }
 
+    async fn api_key_search(
+        &self,
+        account: Option<AccountId>,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        verb!(self, api_key_search(account, after, limit))
+    }
+
     async fn api_key_find(&self, id: ApiKeyId) -> Result<Option<KeyHolder>> {
         verb!(self, api_key_find(id))
     }
@@ -330,16 +350,17 @@ impl Keys for FaultyStore {
         key: StoredKey,
         others_retire_at: Option<Timestamp>,
         only_if_none: bool,
+        decree: Option<Decree>,
     ) -> Result<bool> {
-        verb!(self, key_add(key, others_retire_at, only_if_none))
+        verb!(self, key_add(key, others_retire_at, only_if_none, decree))
     }
 
     async fn key_list(&self) -> Result<Vec<StoredKey>> {
         verb!(self, key_list())
     }
 
-    async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool> {
-        verb!(self, key_retire(kid, now))
+    async fn key_retire(&self, kid: &str, decree: Decree, now: Timestamp) -> Result<KeyRetired> {
+        verb!(self, key_retire(kid, decree, now))
     }
 
     async fn key_epoch(&self) -> Result<u64> {
@@ -355,11 +376,11 @@ impl ClientReports for FaultyStore {
 
     async fn client_report_list(
         &self,
-        since: Timestamp,
+        filter: ReportFilter,
         after: ReportNumber,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>> {
-        verb!(self, client_report_list(since, after, limit))
+        verb!(self, client_report_list(filter, after, limit))
     }
 
     async fn client_report_list_of(
@@ -442,9 +463,10 @@ impl ConsoleSessions for FaultyStore {
         &self,
         key: ConsoleKey,
         expires_at: Timestamp,
+        payload: Option<ConsolePayload>,
         now: Timestamp,
     ) -> Result<bool> {
-        verb!(self, console_session_renew(key, expires_at, now))
+        verb!(self, console_session_renew(key, expires_at, payload, now))
     }
 
     async fn console_session_delete(&self, key: ConsoleKey) -> Result<()> {
@@ -457,6 +479,21 @@ impl ConsoleSessions for FaultyStore {
 
     async fn console_session_expire(&self, now: Timestamp, limit: usize) -> Result<u64> {
         verb!(self, console_session_expire(now, limit))
+    }
+}
+
+#[async_trait]
+impl Tallies for FaultyStore {
+    async fn tally_add(&self, hour: Timestamp, counts: Counts) -> Result<()> {
+        verb!(self, tally_add(hour, counts))
+    }
+
+    async fn tally_list(&self, since: Timestamp) -> Result<BTreeMap<Timestamp, Counts>> {
+        verb!(self, tally_list(since))
+    }
+
+    async fn tally_expire(&self, before: Timestamp) -> Result<u64> {
+        verb!(self, tally_expire(before))
     }
 }
 

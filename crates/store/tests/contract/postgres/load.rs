@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenure_domain::client_report::ReportKind;
 use tenure_domain::ends::EndReason;
 use tenure_store::postgres::PostgresOptions;
-use tenure_store::{ClientReport, ReportClaims, Scope, Store, StoreError};
+use tenure_store::{ClientReport, Expected, ReportClaims, Scope, Store, StoreError};
 use tokio::task::JoinSet;
 
 use super::world_with;
@@ -57,7 +57,9 @@ async fn meddle(
             store.session_end_presented(tokens, Arc::clone(&world.rules), by_user, now).await.map(drop)
         }
         4 => store.session_end(user.id, Scope::All, true, by_user, now).await.map(drop),
-        5 => store.user_set_password(user.id, None, hash("x"), None, by_user, now).await.map(drop),
+        5 => {
+            store.user_set_password(user.id, Expected::Anyhow, hash("x"), None, by_user, now).await.map(drop)
+        }
         6 => {
             store.user_disable(user.id, by_user, now).await?;
             store.user_enable(user.id, crate::world::decree(), now).await.map(drop)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenure_domain::ends::EndReason;
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
-use tenure_store::{Refreshed, Scope};
+use tenure_store::{Expected, Refreshed, Scope};
 
 use crate::backend::Postgres;
 use crate::world::{Jar, QUIET, SECOND, T0, World, hash, name_of, order};
@@ -88,7 +88,11 @@ async fn a_row_that_is_kept_and_old_leads_to_the_right_answer() {
             "disabled" => drop(other.store.user_disable(ada.id, by_admin(), T0).await.unwrap()),
             "deleted" => drop(other.store.user_delete(ada.id, by_admin(), T0).await.unwrap()),
             "reset" => {
-                other.store.user_set_password(ada.id, None, hash("x"), None, by_admin(), T0).await.unwrap();
+                other
+                    .store
+                    .user_set_password(ada.id, Expected::Anyhow, hash("x"), None, by_admin(), T0)
+                    .await
+                    .unwrap();
             }
             "renamed" => drop(other.store.user_rename(ada.id, "Renamed".into(), T0).await.unwrap()),
             "disabled by hand" => world.backend.sql("UPDATE \"user\" SET disabled_at = 1"),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tenure_domain::email::Email;
 use tenure_domain::ends::EndReason;
 use tenure_domain::secret::SecretText;
-use tenure_store::{EndOrder, Ended, PasswordChanged, Scope};
+use tenure_store::{EndOrder, Ended, Expected, PasswordChanged, Scope};
 use utoipa::ToSchema;
 
 use super::{Reason, Target, hash, read_password, read_reason};
@@ -83,7 +83,11 @@ pub async fn set_password(
     let mut faults = Faults::default();
     let password = read_password(&mut faults, &wish.password, &key);
     let hash = hash(&app, faults.unless_any(password)?).await?;
-    match app.store.user_set_password(target.user.id, None, hash, None, order, arrival.now).await? {
+    match app
+        .store
+        .user_set_password(target.user.id, Expected::Anyhow, hash, None, order, arrival.now)
+        .await?
+    {
         PasswordChanged::Changed { ended: all, .. } => ended(&app, &arrival, Some(all)),
         PasswordChanged::Conflict | PasswordChanged::UserGone => Err(Problem::not_found()),
     }

@@ -1,5 +1,6 @@
 //! Signing in to the console, and in which order credentials are looked for.
 
+mod fresh;
 mod order;
 mod session;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tenure_domain::user::Role;
 
-use super::{acts, call, get, refuses, ruled, send, somebody};
+use super::{acts, call, get, refused, refuses, ruled, send, somebody};
 use crate::world::{Answer, Browser, PASSWORD, SECOND, Setup, TestApp, User};
 
 fn path(user: &User) -> String {
@@ -56,6 +56,45 @@ async fn whoever_is_created_can_sign_in_if_they_have_a_password_and_joins_the_ac
     let rest = get(&root, &format!("/users?after={}", listed["next"].as_str().unwrap())).await;
     assert_eq!((listed["users"].as_array().unwrap().len(), &rest["users"]), (2, &json!([bob])));
     assert!(!listed.to_string().contains("argon2"));
+}
+
+#[tokio::test]
+async fn users_are_found_by_a_part_of_what_they_are_called_and_by_what_they_are() {
+    let (app, _, root) = ruled().await;
+    app.clock.advance(SECOND);
+    let (ada, _) = somebody(&app, "ada", Role::Admin).await;
+    app.clock.advance(SECOND);
+    let (adam, _) = somebody(&app, "adam", Role::User).await;
+    let asked = json!({ "reason": "asked" });
+    send(&root, "POST", &format!("{}/disable", path(&adam)), &asked).await.expect(200);
+    let account = get(&root, &path(&ada)).await["account_id"].as_str().unwrap().to_owned();
+    let find = async |query: &str| {
+        let found = get(&root, &format!("/users?{query}")).await;
+        let users = found["users"].as_array().unwrap().clone();
+        users.iter().map(|user| user["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for (query, expected) in [
+        ("q=ADA", &["ada", "adam"][..]),
+        ("q=ada%40", &["ada"]),
+        ("q=", &["root", "ada", "adam"]),
+        ("q=ada&limit=1", &["ada"]),
+        ("q=nobody", &[]),
+        ("role=superuser", &["root"]),
+        ("state=disabled", &["adam"]),
+        ("state=active&q=ada", &["ada"]),
+        (&format!("account={account}"), &["ada"]),
+        (&format!("q=ada&after={}", ada.id), &["adam"]),
+    ] {
+        assert_eq!(find(query).await, expected, "{query}");
+    }
+    for (query, field, code) in [
+        ("role=king", "role", "not_a_role"),
+        ("state=gone", "state", "not_a_state"),
+        ("account=7", "account", "not_an_id"),
+        (&format!("q={}", "x".repeat(201)), "q", "too_long"),
+    ] {
+        assert_eq!(refused(&root, &format!("/users?{query}")).await, [field, code]);
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const PATH: &str = "/api/v1/auth/logout-event";
 /// Every report that was kept.
 async fn kept(app: &TestApp) -> Vec<ClientReport> {
     let start = (Timestamp::from_ms(0), ReportNumber::default());
-    let listed = app.store().client_report_list(start.0, start.1, 1_000).await.unwrap();
+    let listed = app.store().client_report_list(start.0.into(), start.1, 1_000).await.unwrap();
     listed.into_iter().map(|(_, report)| report).collect()
 }
 

@@ -40,8 +40,10 @@ async fn a_superuser_signs_in_is_told_until_when_and_signs_out() {
     );
     let cookie = line.split(';').next().unwrap().to_owned();
     let told = json!({
-        "user": answer.json()["user"], "permissions": ["admin.read", "admin.accounts", "admin.plans", "admin.users"],
+        "user": answer.json()["user"],
+        "permissions": ["admin.read", "admin.accounts", "admin.plans", "admin.users", "admin.keys"],
         "created_at": now, "ends_at": now + 12 * 3_600_000, "expires_at": now + 30 * 60_000,
+        "confirmed_at": now, "fresh_until": now + 10 * 60_000,
     });
     assert_eq!(answer.json(), told);
     assert_eq!(told["user"]["email"], "root@example.com");
