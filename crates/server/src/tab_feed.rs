@@ -214,3 +214,74 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenure_store::SessionNow;
+
+    /// No id of one kind is one of another.
+    fn user_id(user: u8) -> UserId {
+        UserId::from_bytes(std::array::from_fn(|i| if i == 0 { 255 } else { user }))
+    }
+
+    fn interest(session: u8, user: u8) -> Interest {
+        let (session, user) = (SessionId::from_bytes([session; 16]), user_id(user));
+        Interest { session, user, account: Some(AccountId::from_bytes([200; 16])) }
+    }
+
+    fn named(session: u8) -> Changed {
+        let sessions = vec![(SessionId::from_bytes([session; 16]), SessionNow::Ended)];
+        Changed::Named { upto: 1, sessions, users: vec![], accounts: vec![], plans: false }
+    }
+
+    async fn is_quiet(place: &mut Place) -> bool {
+        timeout_at(Instant::now() + Duration::from_millis(20), place.rung()).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn it_rings_for_whom_it_concerns_and_once_for_what_came_together() {
+        let feed = TabFeed::new(10);
+        let (mut one, mut two) = (feed.listen(interest(1, 9)).unwrap(), feed.listen(interest(2, 9)).unwrap());
+        feed.ring(&named(1));
+        feed.ring(&named(1));
+        assert_eq!(one.rung().await, Rung::Look);
+        assert!(is_quiet(&mut one).await && is_quiet(&mut two).await);
+        let accounts = vec![AccountId::from_bytes([200; 16])];
+        let (sessions, users) = (vec![], vec![(user_id(9), tenure_store::UserNow::Gone)]);
+        feed.ring(&Changed::Named { upto: 2, sessions, users, accounts, plans: false });
+        assert_eq!((one.rung().await, two.rung().await), (Rung::Look, Rung::Look));
+        assert!(is_quiet(&mut one).await && is_quiet(&mut two).await);
+    }
+
+    #[tokio::test]
+    async fn what_concerns_everybody_is_looked_at_in_turn_and_a_ring_of_ones_own_comes_first() {
+        let feed = TabFeed::new(300);
+        let mut places: Vec<_> = (0..200).map(|n| feed.listen(interest(n, n / 4)).unwrap()).collect();
+        feed.ring(&Changed::Lost { upto: 1 });
+        assert_eq!(places[0].rung().await, Rung::Look);
+        let last = places.last_mut().unwrap();
+        assert!(is_quiet(last).await, "its turn comes in seconds");
+        feed.ring(&named(199));
+        assert_eq!(last.rung().await, Rung::Look);
+        assert!(is_quiet(last).await, "it has looked");
+    }
+
+    #[tokio::test]
+    async fn listeners_are_bounded_and_leave_nothing_behind() {
+        let feed = TabFeed::new(100);
+        let of_one: Vec<_> = (0..PER_SESSION_MAX).map(|_| feed.listen(interest(1, 1)).unwrap()).collect();
+        assert!(feed.listen(interest(1, 1)).is_none());
+        let rest = PER_USER_MAX - PER_SESSION_MAX;
+        let of_user: Vec<_> = (0..rest).map(|n| feed.listen(interest(10 + n as u8, 1)).unwrap()).collect();
+        assert!(feed.listen(interest(99, 1)).is_none());
+        assert!(feed.listen(interest(99, 2)).is_some());
+        drop((of_one, of_user));
+        assert_eq!(feed.listeners(), 0);
+        assert!(lock(&feed.hall).bells.is_empty());
+        let mut place = feed.listen(interest(1, 1)).unwrap();
+        feed.close();
+        assert_eq!(place.rung().await, Rung::HangUp);
+        assert!(feed.listen(interest(2, 2)).is_none());
+    }
+}
