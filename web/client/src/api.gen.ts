@@ -464,6 +464,36 @@ export interface MomentAnswer {
   what: string;
 }
 
+export interface Overview {
+  /** Oldest first, those in which nothing happened among them. What happened in the last minute may not be in them. */
+  hours: OverviewHour[];
+  /** The server's clock, Unix milliseconds. */
+  now: number;
+  /** Sessions neither ended nor expired; estimated where there are more than a hundred thousand. */
+  sessions_active: number;
+  /** How many of them are remembered ones. */
+  sessions_remembered: number;
+  /** Sign-outs of these hours that nothing explains. There should be none. */
+  unexplained_ends: number;
+}
+
+export interface OverviewHour {
+  /** When it began. */
+  at: number;
+  /** Ends of sessions by their reason. */
+  ends: Record<string, number>;
+  /** Refreshes by their outcome. */
+  refresh: Record<string, number>;
+  sign_ins: OverviewSignIns;
+  unexplained: number;
+}
+
+export interface OverviewSignIns {
+  failed: number;
+  ok: number;
+  throttled: number;
+}
+
 export interface PasswordChange {
   current_password: string;
   /** 8 to 256 characters, no composition rules, not on lists of common passwords. */
