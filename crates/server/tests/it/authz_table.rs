@@ -81,13 +81,16 @@ pub const TABLE: [Row; 44] = [
 ];
 
 /// What the API's document leaves out: pages and what they load, their forms, and the way to one of them.
-pub const PAGES: [Row; 10] = [
+pub const PAGES: [Row; 13] = [
     row("GET", "/", Needs::Nothing),
     row("GET", "/sign-in", Needs::Nothing),
     row("POST", "/sign-in", Needs::Nothing),
     row("GET", "/sign-up", Needs::Nothing),
     row("POST", "/sign-up", Needs::Nothing),
     row("GET", "/account", Needs::Nothing),
+    row("GET", "/reset-password", Needs::Nothing),
+    row("GET", "/admin", Needs::Nothing),
+    row("GET", "/admin/{*page}", Needs::Nothing),
     row("GET", "/assets/{file}", Needs::Nothing),
     row("GET", "/favicon.ico", Needs::Nothing),
     row("GET", "/favicon.svg", Needs::Nothing),

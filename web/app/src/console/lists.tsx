@@ -1,0 +1,177 @@
+/** The lists that more than one page shows. */
+
+import type { JSX } from "react";
+import type { Query } from "./api.js";
+import { after, useList } from "./load.js";
+import { Chip, IdLink, Link, Moment } from "./parts.js";
+import { type Column, List } from "./table.js";
+import type {
+  ActRecord,
+  ActRecords,
+  EventRecord,
+  EventRecords,
+  SessionRecord,
+  SessionRecords,
+  UserRecord,
+  UserRecords,
+} from "./types.js";
+import { count, eventName, readable, reasonName } from "./words.js";
+
+export function UserState({ user }: { user: UserRecord }): JSX.Element {
+  return user.disabled_at ? <Chip look="out">Disabled</Chip> : <Chip look="good">Active</Chip>;
+}
+
+export function SessionState({ session: { end, expires_at } }: { session: SessionRecord }): JSX.Element {
+  if (end) return <Chip look="waiting">{reasonName(end.reason)}</Chip>;
+  if (expires_at <= Date.now()) return <Chip look="waiting">Its time is over</Chip>;
+  return <Chip look="good">Live</Chip>;
+}
+
+export function UserList({ query, empty }: { query: Query; empty: string }): JSX.Element {
+  const list = useList("admin/users", query, ({ users, next }: UserRecords) => ({
+    rows: users,
+    next: after(next),
+  }));
+  const columns: Column<UserRecord>[] = [
+    {
+      name: "User",
+      cell: (user) => (
+        <span className="two">
+          <Link page="user" id={user.id}>
+            {user.name}
+          </Link>
+          <span>{user.email}</span>
+        </span>
+      ),
+    },
+    { name: "Role", cell: ({ role }) => readable(role) },
+    { name: "State", cell: (user) => <UserState user={user} /> },
+    { name: "Since", cell: ({ created_at }) => <Moment at={created_at} /> },
+  ];
+  return <List caption="Users" of={list} columns={columns} keyOf={({ id }) => id} empty={empty} />;
+}
+
+/** Sessions; `of` one user, or of anybody with whose it is. */
+export function SessionList({ query, empty }: { query: Query; empty: string }): JSX.Element {
+  const list = useList("admin/sessions", query, ({ sessions, next }: SessionRecords) => ({
+    rows: sessions,
+    next: after(next),
+  }));
+  const columns: Column<SessionRecord>[] = [
+    {
+      name: "Session",
+      cell: (session) => (
+        <span className="two">
+          <Link page="session" id={session.id}>
+            {session.browser ?? "A browser"}
+          </Link>
+          <code className="id">{session.id}</code>
+        </span>
+      ),
+    },
+    { name: "State", cell: (session) => <SessionState session={session} /> },
+    { name: "Signed in", cell: ({ created_at }) => <Moment at={created_at} /> },
+    { name: "Last used", cell: ({ last_used_at }) => <Moment at={last_used_at} /> },
+    { name: "Address", cell: ({ address }) => address },
+  ];
+  const owner: Column<SessionRecord> = { name: "User", cell: ({ user }) => <IdLink page="user" id={user} /> };
+  const shown = query.user ? columns : [...columns.slice(0, 1), owner, ...columns.slice(1)];
+  return <List caption="Sessions" of={list} columns={shown} keyOf={({ id }) => id} empty={empty} />;
+}
+
+/** What happened, newest first. */
+export function EventList({ query, empty }: { query: Query; empty: string }): JSX.Element {
+  const list = useList("admin/events", query, ({ events, before }: EventRecords) => ({
+    rows: events,
+    next: before ? { before } : null,
+  }));
+  const columns: Column<EventRecord>[] = [
+    { name: "When", cell: ({ at }) => <Moment at={at} /> },
+    {
+      name: "What",
+      cell: ({ kind, cause, count: times }) => (
+        <span className="two">
+          <span>
+            {eventName(kind)}
+            {times > 1 && ` (${count(times)} times)`}
+          </span>
+          {cause && <code>{cause}</code>}
+        </span>
+      ),
+    },
+    { name: "About", cell: (event) => <About event={event} not={query} /> },
+    {
+      name: "By",
+      cell: ({ actor, browser, address }) => (
+        <span className="two">
+          {actor && <Actor name={actor} />}
+          <span>{[browser, address].filter(Boolean).join(", ")}</span>
+        </span>
+      ),
+    },
+  ];
+  return <List caption="Events" of={list} columns={columns} keyOf={({ id }) => id} empty={empty} />;
+}
+
+/** Whom and what it concerns, but for what the whole list is about. */
+function About({ event: { user, session, subject }, not }: { event: EventRecord; not: Query }): JSX.Element {
+  return (
+    <span className="two">
+      {user && user !== not.user && <IdLink page="user" id={user} />}
+      {session && session !== not.session && <IdLink page="session" id={session} />}
+      {subject && subject !== user && subject !== session && <Subject of={subject} />}
+    </span>
+  );
+}
+
+/** What an act or an event is about, as a link where there is a page of it. */
+export function Subject({ of }: { of: string }): JSX.Element {
+  if (of.startsWith("usr_")) return <IdLink page="user" id={of} />;
+  if (of.startsWith("ses_")) return <IdLink page="session" id={of} />;
+  if (of.startsWith("acc_")) return <IdLink page="account" id={of} />;
+  return <code className="id">{of}</code>;
+}
+
+/** Who did something: `admin:` and their id, or a name. */
+export function Actor({ name }: { name: string }): JSX.Element {
+  const id = name.replace(/^admin:/, "");
+  if (id.startsWith("usr_")) {
+    return (
+      <span>
+        administrator <IdLink page="user" id={id} />
+      </span>
+    );
+  }
+  return <span>{readable(id)}</span>;
+}
+
+export function ActList({ subject }: { subject: string }): JSX.Element {
+  const list = useList("admin/acts", { subject }, ({ acts }: ActRecords) => ({ rows: acts, next: null }));
+  const columns: Column<ActRecord>[] = [
+    { name: "When", cell: ({ at }) => <Moment at={at} /> },
+    {
+      name: "What",
+      cell: ({ what, was, became }) => (
+        <span className="two">
+          <span>{readable(what)}</span>
+          {(was || became) && (
+            <span>
+              {was || "nothing"} → {became || "nothing"}
+            </span>
+          )}
+        </span>
+      ),
+    },
+    { name: "Why", cell: ({ reason }) => reason },
+    { name: "By", cell: ({ actor }) => <Actor name={actor} /> },
+  ];
+  return (
+    <List
+      caption="Acts"
+      of={list}
+      columns={columns}
+      keyOf={({ id }) => id}
+      empty="Nobody has changed anything."
+    />
+  );
+}

@@ -1,0 +1,205 @@
+/** What the pages are made of. */
+
+import type { ProblemError } from "@tenure/client";
+import { Button } from "@tenure/react/parts.js";
+import { type JSX, type MouseEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { useConsole } from "./context.js";
+import type { PageName } from "./router.js";
+import { ago, duration, moment, readable } from "./words.js";
+
+interface LinkProps {
+  page: PageName;
+  id?: string | undefined;
+  query?: Readonly<Record<string, string>>;
+  current?: boolean;
+  children: ReactNode;
+}
+
+/** A way to another page, without loading it; with a key held down it is a link like any other. */
+export function Link({ page, id, query, current, children }: LinkProps): JSX.Element {
+  const { href, go } = useConsole();
+  const address = href(page, id, query);
+  const follow = (event: MouseEvent) => {
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    go(address);
+  };
+  return (
+    <a href={address} aria-current={current ? "page" : undefined} onClick={follow}>
+      {children}
+    </a>
+  );
+}
+
+/** The id of something that has a page of its own. */
+export function IdLink({ page, id }: { page: PageName; id: string }): JSX.Element {
+  return (
+    <Link page={page} id={id}>
+      <code className="id">{id}</code>
+    </Link>
+  );
+}
+
+interface HeadingProps {
+  title: string;
+  /** What stands above it. */
+  above?: ReactNode;
+  children?: ReactNode;
+}
+
+/** The heading of a page, and beside it what can be done with the whole of it. It takes the focus when the page comes. */
+export function Heading({ title, above, children }: HeadingProps): JSX.Element {
+  const heading = useRef<HTMLHeadingElement | null>(null);
+  useEffect(() => {
+    document.title = `${title} · Console · Tenure`;
+  }, [title]);
+  return (
+    <div className="heading">
+      {above && <p className="above">{above}</p>}
+      <h1 ref={heading} data-part="page-title" tabIndex={-1}>
+        {title}
+      </h1>
+      {children && <div className="buttons">{children}</div>}
+    </div>
+  );
+}
+
+export function Section(props: { title: string; aside?: ReactNode; children: ReactNode }): JSX.Element {
+  const id = useId();
+  return (
+    <section className="card" aria-labelledby={id}>
+      <div className="title-row">
+        <h2 id={id} data-part="title">
+          {props.title}
+        </h2>
+        {props.aside}
+      </div>
+      {props.children}
+    </section>
+  );
+}
+
+export type Look = "good" | "waiting" | "out";
+
+export function Chip({ look, children }: { look: Look; children: ReactNode }): JSX.Element {
+  return (
+    <span className="chip" data-look-state={look}>
+      {children}
+    </span>
+  );
+}
+
+/** Terms and their values; those without a value are left out. */
+export function Terms({ of }: { of: Readonly<Record<string, ReactNode>> }): JSX.Element {
+  return (
+    <dl className="terms">
+      {Object.entries(of)
+        .filter(([, value]) => value !== null && value !== undefined && value !== "")
+        .map(([term, value]) => (
+          <div key={term}>
+            <dt>{term}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
+export function Moment({ at }: { at: number }): JSX.Element {
+  const passed = Date.now() - at;
+  return (
+    <time dateTime={new Date(at).toISOString()} title={passed > 0 ? ago(passed) : `in ${duration(-passed)}`}>
+      {moment(at)}
+    </time>
+  );
+}
+
+/** Something that did not work: the sentence, and what support asks for. */
+export function Trouble({ error, onRetry }: { error: ProblemError; onRetry?: () => void }): JSX.Element {
+  const { code, details } = error;
+  return (
+    <div data-part="failure" role="alert">
+      <p>
+        <strong>{sentenceOf(error)}</strong>
+      </p>
+      {(details.fields ?? []).length > 0 && (
+        <ul>
+          {details.fields?.map(({ field, message }) => (
+            <li key={field}>
+              {readable(field)}: {message}
+            </li>
+          ))}
+        </ul>
+      )}
+      <p data-part="help">
+        Code <code>{code}</code>
+        {details.requestId && (
+          <>
+            {" · Request "}
+            <code>{details.requestId}</code>
+          </>
+        )}
+      </p>
+      {onRetry && <Button onClick={onRetry}>Try again</Button>}
+    </div>
+  );
+}
+
+function sentenceOf({ code, message, details }: ProblemError): string {
+  if (code === "unreachable") return "The server cannot be reached. What you entered is still here.";
+  if (code === "invalid_credentials") return "E-mail or password is wrong.";
+  const wait = details.retryAfterMs;
+  return wait === undefined ? message : `${message} You can try again in ${duration(wait)}.`;
+}
+
+interface LoadedProps {
+  of: { readonly error: ProblemError | null; readonly loading: boolean; reload(): void };
+  /** Whether there is something to show. */
+  ready: boolean;
+  children: ReactNode;
+}
+
+/** What is read: said to be awaited, shown, or told why not. What was read before stays below what went wrong. */
+export function Awaited({ of: { error, loading, reload }, ready, children }: LoadedProps): JSX.Element {
+  return (
+    <div className="awaited" aria-busy={loading}>
+      {error && <Trouble error={error} onRetry={reload} />}
+      {ready && children}
+      {!ready && !error && <p data-part="help">Reading…</p>}
+    </div>
+  );
+}
+
+/** Text to take elsewhere. */
+export function Copy({ text, label }: { text: string; label: string }): JSX.Element {
+  const [outcome, setOutcome] = useState("");
+  const field = useRef<HTMLInputElement | null>(null);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setOutcome("Copied.");
+    } catch {
+      // Without https there is no clipboard for scripts.
+      field.current?.select();
+      setOutcome("Press Ctrl+C or ⌘C to copy it.");
+    }
+  };
+  return (
+    <div className="copy">
+      <input
+        ref={(element) => {
+          field.current = element;
+        }}
+        data-part="input"
+        readOnly
+        value={text}
+        aria-label={label}
+        onFocus={(event) => event.currentTarget.select()}
+      />
+      <Button onClick={() => void copy()}>Copy</Button>
+      <p role="status" data-part="help">
+        {outcome}
+      </p>
+    </div>
+  );
+}

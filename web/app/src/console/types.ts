@@ -1,0 +1,182 @@
+/** Answers of the admin API, as they travel. */
+
+export type {
+  AccountRecord,
+  AccountRecords,
+  ActRecord,
+  ActRecords,
+  ConsoleAnswer,
+  PlanRecord,
+  PlanRecords,
+  SessionsEnded,
+  UserRecord,
+  UserRecords,
+} from "@tenure/client/api.gen.js";
+
+export interface Hour {
+  at: number;
+  /** Refreshes by outcome. */
+  refresh: Record<string, number>;
+  sign_ins: Record<string, number>;
+  /** Ends by reason. */
+  ends: Record<string, number>;
+  unexplained: number;
+}
+
+export interface Overview {
+  now: number;
+  sessions_active: number;
+  sessions_remembered: number;
+  unexplained_ends: number;
+  hours: Hour[];
+}
+
+export interface SessionEnd {
+  reason: string;
+  actor: string;
+  at: number;
+  note?: string | null;
+  receipt: string;
+}
+
+export interface SessionRecord {
+  id: string;
+  user: string;
+  remembered: boolean;
+  created_at: number;
+  expires_at: number;
+  last_used_at: number;
+  refresh_count: number;
+  address?: string | null;
+  browser?: string | null;
+  end?: SessionEnd | null;
+}
+
+export interface SessionRecords {
+  sessions: SessionRecord[];
+  next?: string | null;
+}
+
+export interface Receipt {
+  what: unknown;
+  why: unknown;
+  when: unknown;
+  where: unknown;
+  how: unknown;
+}
+
+export interface TimelineEntry {
+  at: number;
+  what: string;
+  sentence: string;
+  by: "server" | "client" | "guess";
+  detail?: Record<string, unknown> | null;
+}
+
+export interface Timeline {
+  verdict: { cause: string; sentence: string; scenario?: string | null };
+  receipt?: Receipt | null;
+  timeline: TimelineEntry[];
+}
+
+export interface EventRecord {
+  id: string;
+  at: number;
+  kind: string;
+  user?: string | null;
+  session?: string | null;
+  subject?: string | null;
+  actor?: string | null;
+  address?: string | null;
+  browser?: string | null;
+  cause?: string | null;
+  count: number;
+  detail?: Record<string, unknown> | null;
+  seq?: number | null;
+}
+
+export interface EventRecords {
+  events: EventRecord[];
+  before?: string | null;
+}
+
+export interface ApiKeyRecord {
+  id: string;
+  name: string;
+  account: string;
+  scopes: string[];
+  created_at: number;
+  expires_at?: number | null;
+  /** Until when it still stands after it was replaced. */
+  retires_at?: number | null;
+  revoked_at?: number | null;
+  last_used_at?: number | null;
+}
+
+export interface ApiKeyRecords {
+  api_keys: ApiKeyRecord[];
+  next?: string | null;
+}
+
+export interface SigningKey {
+  kid: string;
+  created_at: number;
+  activates_at: number;
+  retires_at?: number | null;
+  state: "signs" | "published" | "verifies" | "retired";
+}
+
+export interface SigningKeys {
+  keys: SigningKey[];
+}
+
+export interface ClientReport {
+  number: number;
+  received_at: number;
+  type: string;
+  type_said?: string | null;
+  reason?: string | null;
+  receipt?: string | null;
+  verified_session?: string | null;
+  verified_user?: string | null;
+  claimed_session?: string | null;
+  browser: string;
+  address: string;
+  message?: string | null;
+  location?: string | null;
+  idle_ms?: number | null;
+  release?: string | null;
+}
+
+export interface ClientReports {
+  reports: ClientReport[];
+  next?: number | null;
+}
+
+/** A group by its name, and how many there are: `{"reason": "signed_out", "count": 3}`. */
+export type Tally = ({ count: number } & Record<string, string | number | null>)[];
+
+export interface ReportStats {
+  total: number;
+  by_type: Tally;
+  by_reason: Tally;
+  by_idle: Tally;
+  by_browser: Tally;
+  by_release: Tally;
+}
+
+export interface Setting {
+  key: string;
+  value: unknown;
+  origin: string;
+  secret: boolean;
+}
+
+export interface Settings {
+  settings: Setting[];
+}
+
+export interface ResetLink {
+  link: string;
+  expires_at: number;
+}
