@@ -1,6 +1,7 @@
 /** Small charts without a library: bars in SVG, and the same numbers as a table. */
 
-import { type JSX, useId } from "react";
+import type { JSX } from "react";
+import { Section } from "./parts.js";
 import { Table } from "./table.js";
 import { count, moment } from "./words.js";
 
@@ -23,17 +24,21 @@ const WIDTH = 480;
 const HEIGHT = 96;
 
 export function Bars({ title, hours, series }: BarsProps): JSX.Element {
-  const id = useId();
   const sums = hours.map((_, hour) => series.reduce((sum, { values }) => sum + (values[hour] ?? 0), 0));
   const most = Math.max(1, ...sums);
   const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
   return (
-    <figure className="chart" aria-labelledby={id}>
-      <figcaption id={id}>
-        <strong>{title}</strong>
-        <span data-part="help">at most {count(Math.max(0, ...sums))} an hour</span>
-      </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
+    <Section
+      title={title}
+      aside={<span data-part="help">at most {count(Math.max(0, ...sums))} an hour</span>}
+    >
+      <svg
+        className="chart"
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        aria-hidden="true"
+        focusable="false"
+      >
         {stack(series, hours.length, most).map(({ key, ...bar }) => (
           <rect key={key} {...bar} />
         ))}
@@ -49,6 +54,7 @@ export function Bars({ title, hours, series }: BarsProps): JSX.Element {
       <details>
         <summary data-part="summary">As a table</summary>
         <Table
+          small
           caption={title}
           columns={[
             { name: "Hour", cell: (hour) => moment(hours[hour] ?? 0) },
@@ -62,7 +68,7 @@ export function Bars({ title, hours, series }: BarsProps): JSX.Element {
           keyOf={(hour) => hour}
         />
       </details>
-    </figure>
+    </Section>
   );
 }
 

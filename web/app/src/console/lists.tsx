@@ -1,9 +1,9 @@
 /** The lists that more than one page shows. */
 
-import type { JSX } from "react";
+import type { JSX, ReactNode } from "react";
 import type { Query } from "./api.js";
 import { after, useList } from "./load.js";
-import { Chip, IdLink, Link, Moment } from "./parts.js";
+import { Chip, Id, IdLink, Link, Moment } from "./parts.js";
 import { type Column, List } from "./table.js";
 import type {
   ActRecord,
@@ -22,8 +22,8 @@ export function UserState({ user }: { user: UserRecord }): JSX.Element {
 }
 
 export function SessionState({ session: { end, expires_at } }: { session: SessionRecord }): JSX.Element {
-  if (end) return <Chip look="waiting">{reasonName(end.reason)}</Chip>;
-  if (expires_at <= Date.now()) return <Chip look="waiting">Its time is over</Chip>;
+  if (end) return <Chip look="quiet">{reasonName(end.reason)}</Chip>;
+  if (expires_at <= Date.now()) return <Chip look="quiet">Its time is over</Chip>;
   return <Chip look="good">Live</Chip>;
 }
 
@@ -65,7 +65,7 @@ export function SessionList({ query, empty }: { query: Query; empty: string }): 
           <Link page="session" id={session.id}>
             {session.browser ?? "A browser"}
           </Link>
-          <code className="id">{session.id}</code>
+          <Id of={session.id} />
         </span>
       ),
     },
@@ -99,29 +99,31 @@ export function EventList({ query, empty }: { query: Query; empty: string }): JS
         </span>
       ),
     },
-    { name: "About", cell: (event) => <About event={event} not={query} /> },
+    { name: "About", cell: (event) => about(event, query) },
     {
       name: "By",
-      cell: ({ actor, browser, address }) => (
-        <span className="two">
-          {actor && <Actor name={actor} />}
-          <span>{[browser, address].filter(Boolean).join(", ")}</span>
-        </span>
-      ),
+      cell: ({ actor, browser, address }) => {
+        const from = [browser, address].filter(Boolean).join(", ");
+        return two(actor && <Actor name={actor} />, from && <span>{from}</span>);
+      },
     },
   ];
   return <List caption="Events" of={list} columns={columns} keyOf={({ id }) => id} empty={empty} />;
 }
 
 /** Whom and what it concerns, but for what the whole list is about. */
-function About({ event: { user, session, subject }, not }: { event: EventRecord; not: Query }): JSX.Element {
-  return (
-    <span className="two">
-      {user && user !== not.user && <IdLink page="user" id={user} />}
-      {session && session !== not.session && <IdLink page="session" id={session} />}
-      {subject && subject !== user && subject !== session && <Subject of={subject} />}
-    </span>
+function about({ user, session, subject }: EventRecord, not: Query): ReactNode {
+  return two(
+    user && user !== not.user && <IdLink page="user" id={user} />,
+    session && session !== not.session && <IdLink page="session" id={session} />,
+    subject && subject !== user && subject !== session && <Subject of={subject} />,
   );
+}
+
+/** One below the other; nothing at all where there is none of them. */
+function two(...parts: ReactNode[]): ReactNode {
+  const there = parts.filter(Boolean);
+  return there.length > 0 && <span className="two">{there}</span>;
 }
 
 /** What an act or an event is about, as a link where there is a page of it. */
@@ -129,7 +131,13 @@ export function Subject({ of }: { of: string }): JSX.Element {
   if (of.startsWith("usr_")) return <IdLink page="user" id={of} />;
   if (of.startsWith("ses_")) return <IdLink page="session" id={of} />;
   if (of.startsWith("acc_")) return <IdLink page="account" id={of} />;
-  return <code className="id">{of}</code>;
+  return <Id of={of} />;
+}
+
+/** What something was before, or is now. */
+function Value({ of }: { of: string | null | undefined }): ReactNode {
+  if (!of) return "nothing";
+  return /^(acc|usr|ses)_/.test(of) ? <Subject of={of} /> : of;
 }
 
 /** Who did something: `admin:` and their id, or a name. */
@@ -156,7 +164,7 @@ export function ActList({ subject }: { subject: string }): JSX.Element {
           <span>{readable(what)}</span>
           {(was || became) && (
             <span>
-              {was || "nothing"} → {became || "nothing"}
+              <Value of={was} /> → <Value of={became} />
             </span>
           )}
         </span>

@@ -18,7 +18,7 @@ export function useLoad<T>(path: string, query: Query = {}): Loaded<T> {
   const [round, reload] = useReducer((before: number) => before + 1, 0);
   const [{ data, error, loading }, set] = useState<Omit<Loaded<T>, "reload">>(NOTHING);
   const address = withQuery(path, query);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the address says all that is asked, and the round asks again.
+  // The address says all that is asked, and the round asks again.
   useEffect(() => {
     const giveUp = new AbortController();
     set((before) => ({ ...before, loading: true }));

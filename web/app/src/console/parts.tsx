@@ -31,11 +31,18 @@ export function Link({ page, id, query, current, children }: LinkProps): JSX.Ele
   );
 }
 
+/** An id as far as people compare ids: how it begins, and how it ends. The whole of it is shown on its own page. */
+export function Id({ of }: { of: string }): JSX.Element {
+  return (
+    <code title={of}>{/^[a-z]+_[0-9a-f]{32}$/.test(of) ? `${of.slice(0, 12)}…${of.slice(-4)}` : of}</code>
+  );
+}
+
 /** The id of something that has a page of its own. */
 export function IdLink({ page, id }: { page: PageName; id: string }): JSX.Element {
   return (
     <Link page={page} id={id}>
-      <code className="id">{id}</code>
+      <Id of={id} />
     </Link>
   );
 }
@@ -79,7 +86,7 @@ export function Section(props: { title: string; aside?: ReactNode; children: Rea
   );
 }
 
-export type Look = "good" | "waiting" | "out";
+export type Look = "good" | "waiting" | "out" | "quiet";
 
 export function Chip({ look, children }: { look: Look; children: ReactNode }): JSX.Element {
   return (
@@ -94,7 +101,7 @@ export function Terms({ of }: { of: Readonly<Record<string, ReactNode>> }): JSX.
   return (
     <dl className="terms">
       {Object.entries(of)
-        .filter(([, value]) => value !== null && value !== undefined && value !== "")
+        .filter(([, value]) => ![null, undefined, false, ""].includes(value as never))
         .map(([term, value]) => (
           <div key={term}>
             <dt>{term}</dt>

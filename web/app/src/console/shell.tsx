@@ -39,7 +39,7 @@ export function Shell(props: { place: Place; said: string; onSignedOut: () => vo
   const { place, said, onSignedOut } = props;
   const { can } = useConsole();
   const [open, setOpen] = useState(false);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: whoever has gone somewhere is done with the menu.
+  // Whoever has gone somewhere is done with the menu.
   useEffect(() => setOpen(false), [place.page, place.id]);
   return (
     <>
@@ -195,7 +195,7 @@ function Who({ onSignedOut }: { onSignedOut: () => void }): JSX.Element {
         <strong>{me.user.name}</strong>
         <span>{me.user.email}</span>
       </p>
-      <Button onClick={() => void leave()}>Sign out of the console</Button>
+      <Button onClick={() => void leave()}>Sign out</Button>
       {error && <Trouble error={error} />}
     </div>
   );

@@ -17,11 +17,13 @@ interface TableProps<Row> {
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   keyOf: (row: Row) => string | number;
+  /** Few and short columns stay columns wherever they are. */
+  small?: boolean;
 }
 
-export function Table<Row>({ caption, columns, rows, keyOf }: TableProps<Row>): JSX.Element {
+export function Table<Row>({ caption, columns, rows, keyOf, small }: TableProps<Row>): JSX.Element {
   return (
-    <table>
+    <table className={small ? undefined : "rows"}>
       <caption data-part="unseen">{caption}</caption>
       <thead>
         <tr>

@@ -5,7 +5,7 @@ import { useConsole } from "../context.js";
 import { ActDialog } from "../dialog.js";
 import { Field, Filters } from "../form.js";
 import { after, useList } from "../load.js";
-import { Chip, Heading, IdLink, Moment, Section } from "../parts.js";
+import { Chip, Heading, Id, IdLink, Moment, Section } from "../parts.js";
 import { type Column, List } from "../table.js";
 import type { ApiKeyRecord, ApiKeyRecords } from "../types.js";
 
@@ -36,7 +36,7 @@ export function ApiKeyList({ query }: { query: Query }): JSX.Element {
       cell: ({ id, name }) => (
         <span className="two">
           <strong>{name}</strong>
-          <code className="id">{id}</code>
+          <Id of={id} />
         </span>
       ),
     },

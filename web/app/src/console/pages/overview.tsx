@@ -48,15 +48,9 @@ function Day({ of }: { of: Overview }): JSX.Element {
       </div>
       <p data-part="help">Of the last {HOURS} hours, but for what is active now.</p>
       <div className="charts">
-        <Section title="Sign-ins">
-          <Bars title="Sign-ins by the hour" hours={at} series={signInSeries(hours)} />
-        </Section>
-        <Section title="Refreshes">
-          <Bars title="Refreshes by the hour" hours={at} series={refreshSeries(hours)} />
-        </Section>
-        <Section title="Ends">
-          <Bars title="Ends by the hour" hours={at} series={endSeries(hours)} />
-        </Section>
+        <Bars title="Sign-ins" hours={at} series={signInSeries(hours)} />
+        <Bars title="Refreshes" hours={at} series={refreshSeries(hours)} />
+        <Bars title="Ends" hours={at} series={endSeries(hours)} />
         <Section title="Why sessions ended">
           <Ends ends={ends} />
         </Section>
@@ -98,6 +92,7 @@ function Ends({ ends }: { ends: Readonly<Record<string, number>> }): JSX.Element
   if (rows.length === 0) return <p data-part="help">No session has ended.</p>;
   return (
     <Table
+      small
       caption="Ends by reason"
       columns={[
         {
@@ -118,8 +113,12 @@ function Ends({ ends }: { ends: Readonly<Record<string, number>> }): JSX.Element
 
 const SERVED = ["rotated", "repeated", "rewound"];
 
+/** Asked again at once, by a tab that was overtaken or a request that was too long under way: nobody went without. */
+const AGAIN = ["refresh_superseded", "request_stale"];
+
 /** Outcomes that are the server's fault, or the network's: the session lived, and got no token. */
-const failedToServe = (outcome: string) => ERROR_CLASS[outcome as ErrorCode] === "transport";
+const failedToServe = (outcome: string) =>
+  ERROR_CLASS[outcome as ErrorCode] === "transport" && !AGAIN.includes(outcome);
 
 /** Refreshes that were served, and those that had a right to be: whose session has ended has none. */
 export function refreshesOf(hours: readonly Hour[]): { served: number; asked: number } {
@@ -155,7 +154,7 @@ function refreshSeries(hours: readonly Hour[]): Series[] {
   return [
     { name: "Served", look: "good", values: of(served) },
     {
-      name: "Of sessions that are over",
+      name: "Nobody signed in any more",
       look: "quiet",
       values: of((outcome) => !served(outcome) && !failedToServe(outcome)),
     },

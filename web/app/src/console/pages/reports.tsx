@@ -78,17 +78,16 @@ const COLUMNS: readonly Column<ClientReport>[] = [
   },
   {
     name: "Session",
-    cell: ({ verified_session: verified, claimed_session: claimed }) => (
-      <span className="two">
-        {verified && <IdLink page="session" id={verified} />}
-        {!verified && claimed && (
-          <>
-            <IdLink page="session" id={claimed} />
-            <span>by its own account</span>
-          </>
-        )}
-      </span>
-    ),
+    cell: ({ verified_session: verified, claimed_session: claimed }) => {
+      if (verified) return <IdLink page="session" id={verified} />;
+      if (!claimed) return null;
+      return (
+        <span className="two">
+          <IdLink page="session" id={claimed} />
+          <span>by its own account</span>
+        </span>
+      );
+    },
   },
   { name: "Idle", cell: ({ idle_ms }) => (typeof idle_ms === "number" ? duration(idle_ms) : "–") },
   {
@@ -130,6 +129,7 @@ interface GroupsProps {
 function Groups({ title, name, of, total, say }: GroupsProps): JSX.Element {
   return (
     <Table
+      small
       caption={`By ${title.toLowerCase()}`}
       columns={[
         {

@@ -66,7 +66,7 @@ function Verdict({ of: { verdict } }: { of: Timeline }): JSX.Element {
   return (
     <section
       className="verdict"
-      data-look-state={isUnexplained ? "out" : cause === "alive" ? "good" : "waiting"}
+      data-look-state={isUnexplained ? "out" : cause === "alive" ? "good" : "quiet"}
       aria-label="Verdict"
     >
       <p>
@@ -109,7 +109,7 @@ function Stored({ session }: { session: SessionRecord }): JSX.Element {
 const BY = {
   server: ["good", "The server wrote it down"],
   client: ["waiting", "A browser reported it"],
-  guess: ["out", "Concluded from the rest"],
+  guess: ["quiet", "Concluded from the rest"],
 } as const;
 
 function TimelineList({ entries }: { entries: readonly TimelineEntry[] }): JSX.Element {
@@ -119,7 +119,7 @@ function TimelineList({ entries }: { entries: readonly TimelineEntry[] }): JSX.E
       {entries.map(({ at, what, sentence, by }, index) => {
         const [look, says] = BY[by] ?? BY.guess;
         return (
-          // biome-ignore lint/suspicious/noArrayIndexKey: two things may happen in one moment, and the order is theirs.
+          // Two things may happen in one moment, and the order is theirs.
           <li key={`${at} ${what} ${index}`} data-look-state={look}>
             <Moment at={at} />
             <span>{sentence}</span>
