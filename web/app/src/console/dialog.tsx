@@ -23,9 +23,10 @@ export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
-    heading.current?.focus();
     return () => shown?.close();
   }, []);
+  // The heading, not a button: nobody is to do something by the next space. Under another title it is another dialog.
+  useLayoutEffect(() => heading.current?.focus(), [title]);
   return (
     <dialog
       ref={(element) => {
@@ -100,15 +101,15 @@ export function ActDialog<T>(props: ActDialogProps<T>): JSX.Element {
     if (!pending) void then(new FormData(event.currentTarget));
   };
   const faults = Object.fromEntries(
-    (error?.details.fields ?? []).map(({ field, message }) => [field, message]),
+    (error?.details.fields ?? []).map(({ field, message }) => [field, capital(message)]),
   );
 
   return (
-    <Dialog title={waiting ? "Your password, please" : props.title} onClose={props.onClose}>
+    <Dialog title={waiting ? "Confirm that it is you" : props.title} onClose={props.onClose}>
       {waiting && (
         <form
           method="post"
-          aria-label="Your password"
+          aria-label="Confirm that it is you"
           onSubmit={submit((values) => confirm(String(values.get("password"))))}
         >
           <p>
@@ -137,6 +138,8 @@ export function ActDialog<T>(props: ActDialogProps<T>): JSX.Element {
     </Dialog>
   );
 }
+
+const capital = (sentence: string) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** A code of the server; an older one never says it. */
 function isAskedForPassword(error: ProblemError): boolean {

@@ -14,11 +14,11 @@ export interface Loaded<T> {
 }
 
 export function useLoad<T>(path: string, query: Query = {}): Loaded<T> {
-  const { api } = useConsole();
+  const { api, me } = useConsole();
   const [round, reload] = useReducer((before: number) => before + 1, 0);
   const [{ data, error, loading }, set] = useState<Omit<Loaded<T>, "reload">>(NOTHING);
   const address = withQuery(path, query);
-  // The address says all that is asked, and the round asks again.
+  // The address says all that is asked, and the round asks again; so does a new sign-in, if the old one was over.
   useEffect(() => {
     const giveUp = new AbortController();
     set((before) => ({ ...before, loading: true }));
@@ -27,7 +27,7 @@ export function useLoad<T>(path: string, query: Query = {}): Loaded<T> {
       set((before) => ({ data: answer.data ?? before.data, error: answer.error, loading: false }));
     });
     return () => giveUp.abort();
-  }, [api, address, round]);
+  }, [api, address, round, me.created_at]);
   return { data, error, loading, reload: useCallback(() => reload(), []) };
 }
 

@@ -152,9 +152,12 @@ export function Trouble({ error, onRetry }: { error: ProblemError; onRetry?: () 
   );
 }
 
-function sentenceOf({ code, message, details }: ProblemError): string {
+function sentenceOf({ code, message, details, status }: ProblemError): string {
   if (code === "unreachable") return "The server cannot be reached. What you entered is still here.";
   if (code === "invalid_credentials") return "E-mail or password is wrong.";
+  if (code === "validation_failed") return "Please check what you entered.";
+  // The server speaks to programs there, which have no console.
+  if (status === 401) return "Your time in the console is over.";
   const wait = details.retryAfterMs;
   return wait === undefined ? message : `${message} You can try again in ${duration(wait)}.`;
 }

@@ -28,6 +28,7 @@ const post =
 
 function endedIn(answer: unknown): string {
   const { ended_sessions: ended } = answer as SessionsEnded;
+  if (ended === 0) return "They were signed in nowhere.";
   return ended === 1 ? "One session has ended." : `${count(ended)} sessions have ended.`;
 }
 
