@@ -58,5 +58,5 @@ export default defineConfig(({ mode }) => ({
       treeshake: { moduleSideEffects: [{ test: /\/(react|client)\/src|\/preact\//, sideEffects: false }] },
     },
   },
-  test: { environment: "node", include: ["test/**/*.test.ts"] },
+  test: { environment: "node", include: ["test/**/*.test.{ts,tsx}"] },
 }));

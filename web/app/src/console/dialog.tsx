@@ -116,7 +116,9 @@ export function ActDialog<T>(props: ActDialogProps<T>): JSX.Element {
             “{props.title}” asks for the password of whoever is signed in, unless it was typed in the last ten
             minutes.
           </p>
-          {refused && <Trouble error={refused} />}
+          {refused && (
+            <Trouble error={refused} says={{ invalid_credentials: "That is not your password." }} />
+          )}
           <Secret name="password" label="Your password" autoComplete="current-password" />
           <Actions confirm="Go on" pending={pending} onClose={props.onClose} />
         </form>

@@ -121,13 +121,20 @@ export function Moment({ at }: { at: number }): JSX.Element {
   );
 }
 
+interface TroubleProps {
+  error: ProblemError;
+  onRetry?: (() => void) | undefined;
+  /** What a code means here, where the server had to be vague. */
+  says?: Readonly<Record<string, string>>;
+}
+
 /** Something that did not work: the sentence, and what support asks for. */
-export function Trouble({ error, onRetry }: { error: ProblemError; onRetry?: () => void }): JSX.Element {
+export function Trouble({ error, onRetry, says = {} }: TroubleProps): JSX.Element {
   const { code, details } = error;
   return (
     <div data-part="failure" role="alert">
       <p>
-        <strong>{sentenceOf(error)}</strong>
+        <strong>{says[error.code] ?? sentenceOf(error)}</strong>
       </p>
       {(details.fields ?? []).length > 0 && (
         <ul>
@@ -154,7 +161,6 @@ export function Trouble({ error, onRetry }: { error: ProblemError; onRetry?: () 
 
 function sentenceOf({ code, message, details, status }: ProblemError): string {
   if (code === "unreachable") return "The server cannot be reached. What you entered is still here.";
-  if (code === "invalid_credentials") return "E-mail or password is wrong.";
   if (code === "validation_failed") return "Please check what you entered.";
   // The server speaks to programs there, which have no console.
   if (status === 401) return "Your time in the console is over.";

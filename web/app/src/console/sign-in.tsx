@@ -79,7 +79,7 @@ function SignInForm(props: SignInProps & { email?: string; onClose?: () => void 
   };
   return (
     <form method="post" aria-label="Sign in" onSubmit={(event) => void submit(event)}>
-      {error && <Trouble error={error} />}
+      {error && <Trouble error={error} says={{ invalid_credentials: "E-mail or password is wrong." }} />}
       <Field name="email" label="E-mail" type="email" autoComplete="username" required defaultValue={email} />
       <Secret name="password" label="Password" autoComplete="current-password" />
       <div data-part="actions">
