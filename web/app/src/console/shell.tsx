@@ -190,13 +190,13 @@ function Who({ onSignedOut }: { onSignedOut: () => void }): JSX.Element {
     if (!answer.error) onSignedOut();
   };
   return (
-    <div className="who">
+    <aside className="who" aria-label="You">
       <p>
         <strong>{me.user.name}</strong>
         <span>{me.user.email}</span>
       </p>
       <Button onClick={() => void leave()}>Sign out</Button>
       {error && <Trouble error={error} />}
-    </div>
+    </aside>
   );
 }
