@@ -8,10 +8,10 @@ import { type Column, List } from "./table.js";
 import type {
   ActRecord,
   ActRecords,
+  AdminSession,
   EventRecord,
   EventRecords,
-  SessionRecord,
-  SessionRecords,
+  SessionAnswers,
   UserRecord,
   UserRecords,
 } from "./types.js";
@@ -21,7 +21,7 @@ export function UserState({ user }: { user: UserRecord }): JSX.Element {
   return user.disabled_at ? <Chip look="out">Disabled</Chip> : <Chip look="good">Active</Chip>;
 }
 
-export function SessionState({ session: { end, expires_at } }: { session: SessionRecord }): JSX.Element {
+export function SessionState({ session: { end, expires_at } }: { session: AdminSession }): JSX.Element {
   if (end) return <Chip look="quiet">{reasonName(end.reason)}</Chip>;
   if (expires_at <= Date.now()) return <Chip look="quiet">Its time is over</Chip>;
   return <Chip look="good">Live</Chip>;
@@ -53,11 +53,11 @@ export function UserList({ query, empty }: { query: Query; empty: string }): JSX
 
 /** Sessions; `of` one user, or of anybody with whose it is. */
 export function SessionList({ query, empty }: { query: Query; empty: string }): JSX.Element {
-  const list = useList("admin/sessions", query, ({ sessions, next }: SessionRecords) => ({
+  const list = useList("admin/sessions", query, ({ sessions, next }: SessionAnswers) => ({
     rows: sessions,
     next: after(next),
   }));
-  const columns: Column<SessionRecord>[] = [
+  const columns: Column<AdminSession>[] = [
     {
       name: "Session",
       cell: (session) => (
@@ -74,7 +74,7 @@ export function SessionList({ query, empty }: { query: Query; empty: string }): 
     { name: "Last used", cell: ({ last_used_at }) => <Moment at={last_used_at} /> },
     { name: "Address", cell: ({ address }) => address },
   ];
-  const owner: Column<SessionRecord> = { name: "User", cell: ({ user }) => <IdLink page="user" id={user} /> };
+  const owner: Column<AdminSession> = { name: "User", cell: ({ user }) => <IdLink page="user" id={user} /> };
   const shown = query.user ? columns : [...columns.slice(0, 1), owner, ...columns.slice(1)];
   return <List caption="Sessions" of={list} columns={shown} keyOf={({ id }) => id} empty={empty} />;
 }

@@ -17,7 +17,7 @@ export interface Hour {
   at: number;
   /** Refreshes by outcome. */
   refresh: Record<string, number>;
-  sign_ins: Record<string, number>;
+  sign_ins: { ok: number; failed: number; throttled: number };
   /** Ends by reason. */
   ends: Record<string, number>;
   unexplained: number;
@@ -39,7 +39,7 @@ export interface SessionEnd {
   receipt: string;
 }
 
-export interface SessionRecord {
+export interface AdminSession {
   id: string;
   user: string;
   remembered: boolean;
@@ -52,8 +52,8 @@ export interface SessionRecord {
   end?: SessionEnd | null;
 }
 
-export interface SessionRecords {
-  sessions: SessionRecord[];
+export interface SessionAnswers {
+  sessions: AdminSession[];
   next?: string | null;
 }
 
@@ -118,19 +118,19 @@ export interface ApiKeyRecords {
   next?: string | null;
 }
 
-export interface SigningKey {
+export interface SigningKeyRecord {
   kid: string;
   created_at: number;
   activates_at: number;
   retires_at?: number | null;
-  state: "signs" | "published" | "verifies" | "retired";
+  state: string;
 }
 
 export interface SigningKeys {
-  keys: SigningKey[];
+  keys: SigningKeyRecord[];
 }
 
-export interface ClientReport {
+export interface ReportRecord {
   number: number;
   received_at: number;
   type: string;
@@ -148,32 +148,35 @@ export interface ClientReport {
   release?: string | null;
 }
 
-export interface ClientReports {
-  reports: ClientReport[];
+export interface ReportRecords {
+  reports: ReportRecord[];
   next?: number | null;
 }
 
-/** A group by its name, and how many there are: `{"reason": "signed_out", "count": 3}`. */
-export type Tally = ({ count: number } & Record<string, string | number | null>)[];
+export interface ReportGroup {
+  count: number;
+  /** Null: it was not said. */
+  name?: string | null;
+}
 
 export interface ReportStats {
   total: number;
-  by_type: Tally;
-  by_reason: Tally;
-  by_idle: Tally;
-  by_browser: Tally;
-  by_release: Tally;
+  by_type: ReportGroup[];
+  by_reason: ReportGroup[];
+  by_idle: ReportGroup[];
+  by_browser: ReportGroup[];
+  by_release: ReportGroup[];
 }
 
-export interface Setting {
+export interface SettingRecord {
   key: string;
   value: unknown;
   origin: string;
   secret: boolean;
 }
 
-export interface Settings {
-  settings: Setting[];
+export interface SettingRecords {
+  settings: SettingRecord[];
 }
 
 export interface ResetLink {

@@ -10,7 +10,7 @@ import { share } from "../../src/console/words.js";
 const hour = (refresh: Record<string, number>): Hour => ({
   at: 0,
   refresh,
-  sign_ins: {},
+  sign_ins: { ok: 0, failed: 0, throttled: 0 },
   ends: {},
   unexplained: 0,
 });

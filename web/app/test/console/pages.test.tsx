@@ -204,11 +204,11 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
       "GET /api/v1/admin/client-reports/stats": {
         since: NOW,
         total: 1,
-        by_type: [{ type: "TOKEN_EXPIRED", count: 1 }],
-        by_reason: [{ reason: null, count: 1 }],
-        by_idle: [{ idle: "active", count: 1 }],
-        by_browser: [{ browser: "Firefox 140 on Linux", count: 1 }],
-        by_release: [{ release: "2026.11", count: 1 }],
+        by_type: [{ name: "TOKEN_EXPIRED", count: 1 }],
+        by_reason: [{ name: null, count: 1 }],
+        by_idle: [{ name: "active", count: 1 }],
+        by_browser: [{ name: "Firefox 140 on Linux", count: 1 }],
+        by_release: [{ name: "2026.11", count: 1 }],
       },
     },
     shows: [

@@ -27,8 +27,8 @@ function Day({ of }: { of: Overview }): JSX.Element {
   const { hours } = of;
   const at = hours.map((hour) => hour.at);
   const refreshes = refreshesOf(hours);
+  const total = (of: keyof Hour["sign_ins"]) => hours.reduce((sum, hour) => sum + hour.sign_ins[of], 0);
   const ends = sumOf(hours, (hour) => hour.ends);
-  const signIns = sumOf(hours, (hour) => hour.sign_ins);
   return (
     <>
       <div className="numbers">
@@ -42,8 +42,8 @@ function Day({ of }: { of: Overview }): JSX.Element {
         >
           of {count(refreshes.asked)} from live sessions
         </Big>
-        <Big name="Sign-ins" value={count(signIns.ok ?? 0)}>
-          {count(signIns.failed ?? 0)} failed, {count(signIns.throttled ?? 0)} throttled
+        <Big name="Sign-ins" value={count(total("ok"))}>
+          {count(total("failed"))} failed, {count(total("throttled"))} throttled
         </Big>
       </div>
       <p data-part="help">Of the last {HOURS} hours, but for what is active now.</p>
@@ -140,9 +140,9 @@ function sumOf(hours: readonly Hour[], pick: (hour: Hour) => Record<string, numb
 }
 
 const signInSeries = (hours: readonly Hour[]): Series[] => [
-  { name: "Signed in", look: "good", values: hours.map(({ sign_ins }) => sign_ins.ok ?? 0) },
-  { name: "Failed", look: "waiting", values: hours.map(({ sign_ins }) => sign_ins.failed ?? 0) },
-  { name: "Throttled", look: "out", values: hours.map(({ sign_ins }) => sign_ins.throttled ?? 0) },
+  { name: "Signed in", look: "good", values: hours.map(({ sign_ins }) => sign_ins.ok) },
+  { name: "Failed", look: "waiting", values: hours.map(({ sign_ins }) => sign_ins.failed) },
+  { name: "Throttled", look: "out", values: hours.map(({ sign_ins }) => sign_ins.throttled) },
 ];
 
 function refreshSeries(hours: readonly Hour[]): Series[] {

@@ -5,7 +5,7 @@ import { Choice, Field, Filters } from "../form.js";
 import { after, useList, useLoad } from "../load.js";
 import { Awaited, Heading, IdLink, Moment, Section } from "../parts.js";
 import { type Column, List, Table } from "../table.js";
-import type { ClientReport, ClientReports, ReportStats, Tally } from "../types.js";
+import type { ReportGroup, ReportRecord, ReportRecords, ReportStats } from "../types.js";
 import { count, duration, REPORT_KINDS, readable, reasonName } from "../words.js";
 
 const HOUR_MS = 3_600_000;
@@ -26,7 +26,7 @@ export function ReportsPage({ query }: { query: Readonly<Record<string, string>>
   const list = useList(
     "admin/client-reports",
     { since, kind, session },
-    ({ reports, next }: ClientReports) => ({
+    ({ reports, next }: ReportRecords) => ({
       rows: reports,
       next: after(next),
     }),
@@ -65,7 +65,7 @@ export function ReportsPage({ query }: { query: Readonly<Record<string, string>>
 
 const kindName = (kind: string) => readable(kind.toLowerCase());
 
-const COLUMNS: readonly Column<ClientReport>[] = [
+const COLUMNS: readonly Column<ReportRecord>[] = [
   { name: "Received", cell: ({ received_at }) => <Moment at={received_at} /> },
   {
     name: "Type",
@@ -107,11 +107,11 @@ function Numbers({ of }: { of: ReportStats }): JSX.Element {
     <>
       <p>{of.total === 1 ? "One sign-out was reported." : `${count(of.total)} sign-outs were reported.`}</p>
       <div className="tallies">
-        <Groups title="Type" name="type" of={of.by_type} total={of.total} say={kindName} />
-        <Groups title="Reason" name="reason" of={of.by_reason} total={of.total} say={reasonName} />
-        <Groups title="Idle before" name="idle" of={of.by_idle} total={of.total} say={readable} />
-        <Groups title="Browser" name="browser" of={of.by_browser} total={of.total} say={String} />
-        <Groups title="Release" name="release" of={of.by_release} total={of.total} say={String} />
+        <Groups title="Type" of={of.by_type} total={of.total} say={kindName} />
+        <Groups title="Reason" of={of.by_reason} total={of.total} say={reasonName} />
+        <Groups title="Idle before" of={of.by_idle} total={of.total} say={readable} />
+        <Groups title="Browser" of={of.by_browser} total={of.total} say={String} />
+        <Groups title="Release" of={of.by_release} total={of.total} say={String} />
       </div>
     </>
   );
@@ -119,14 +119,12 @@ function Numbers({ of }: { of: ReportStats }): JSX.Element {
 
 interface GroupsProps {
   title: string;
-  /** The member of a group that names it. */
-  name: string;
-  of: Tally;
+  of: readonly ReportGroup[];
   total: number;
   say: (group: string) => string;
 }
 
-function Groups({ title, name, of, total, say }: GroupsProps): JSX.Element {
+function Groups({ title, of, total, say }: GroupsProps): JSX.Element {
   return (
     <Table
       small
@@ -136,7 +134,7 @@ function Groups({ title, name, of, total, say }: GroupsProps): JSX.Element {
           name: title,
           cell: (group) => (
             <span className="bar-behind">
-              <span>{group[name] ? say(String(group[name])) : "Not said"}</span>
+              <span>{group.name ? say(group.name) : "Not said"}</span>
               <progress max={total} value={group.count} aria-hidden="true" />
             </span>
           ),
@@ -144,7 +142,7 @@ function Groups({ title, name, of, total, say }: GroupsProps): JSX.Element {
         { name: "Reports", number: true, cell: (group) => count(group.count) },
       ]}
       rows={of}
-      keyOf={(group) => String(group[name])}
+      keyOf={(group) => String(group.name)}
     />
   );
 }

@@ -8,13 +8,13 @@ import { Actor, SessionState } from "../lists.js";
 import { useLoad } from "../load.js";
 import { Awaited, Chip, Heading, IdLink, Link, Moment, Section, Terms } from "../parts.js";
 import { ReceiptSections } from "../receipt.js";
-import type { SessionRecord, Timeline, TimelineEntry } from "../types.js";
+import type { AdminSession, Timeline, TimelineEntry } from "../types.js";
 import { count, reasonName } from "../words.js";
 
 export function SessionPage({ id }: { id: string }): JSX.Element {
   const { can, say } = useConsole();
   const path = `admin/sessions/${encodeURIComponent(id)}`;
-  const session = useLoad<SessionRecord>(path);
+  const session = useLoad<AdminSession>(path);
   const story = useLoad<Timeline>(`${path}/timeline`);
   const [ending, setEnding] = useState(false);
   const { data } = session;
@@ -82,7 +82,7 @@ function Verdict({ of: { verdict } }: { of: Timeline }): JSX.Element {
   );
 }
 
-function Stored({ session }: { session: SessionRecord }): JSX.Element {
+function Stored({ session }: { session: AdminSession }): JSX.Element {
   const { end } = session;
   return (
     <Terms
@@ -131,7 +131,7 @@ function TimelineList({ entries }: { entries: readonly TimelineEntry[] }): JSX.E
   );
 }
 
-function EndSession(props: { session: SessionRecord; onDone: () => void; onClose: () => void }): JSX.Element {
+function EndSession(props: { session: AdminSession; onDone: () => void; onClose: () => void }): JSX.Element {
   const { api } = useConsole();
   return (
     <ActDialog<unknown>

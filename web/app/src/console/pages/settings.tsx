@@ -4,7 +4,7 @@ import type { JSX } from "react";
 import { useLoad } from "../load.js";
 import { Awaited, Heading, Section } from "../parts.js";
 import { type Column, Table } from "../table.js";
-import type { Setting, Settings } from "../types.js";
+import type { SettingRecord, SettingRecords } from "../types.js";
 import { readable } from "../words.js";
 
 const ORIGINS: Readonly<Record<string, string>> = {
@@ -15,7 +15,7 @@ const ORIGINS: Readonly<Record<string, string>> = {
 };
 
 export function SettingsPage(): JSX.Element {
-  const settings = useLoad<Settings>("admin/settings");
+  const settings = useLoad<SettingRecords>("admin/settings");
   return (
     <>
       <Heading title="Settings" />
@@ -35,7 +35,7 @@ export function SettingsPage(): JSX.Element {
   );
 }
 
-const COLUMNS: readonly Column<Setting>[] = [
+const COLUMNS: readonly Column<SettingRecord>[] = [
   { name: "Setting", cell: ({ key }) => <code className="id">{key}</code> },
   { name: "Value", cell: (setting) => <code className="id">{textOf(setting)}</code> },
   {
@@ -45,14 +45,14 @@ const COLUMNS: readonly Column<Setting>[] = [
   },
 ];
 
-function textOf({ value }: Setting): string {
+function textOf({ value }: SettingRecord): string {
   if (value === null || value === undefined || value === "") return "–";
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** By what stands before the first dot, in the order of the answer. */
-export function sectionsOf(settings: readonly Setting[]): [string, Setting[]][] {
-  const sections = new Map<string, Setting[]>();
+export function sectionsOf(settings: readonly SettingRecord[]): [string, SettingRecord[]][] {
+  const sections = new Map<string, SettingRecord[]>();
   for (const setting of settings) {
     const [name = ""] = setting.key.split(".");
     sections.set(name, [...(sections.get(name) ?? []), setting]);

@@ -3,23 +3,23 @@ import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
 import { ActDialog } from "../dialog.js";
 import { useLoad } from "../load.js";
-import { Awaited, Chip, Heading, Moment, Section } from "../parts.js";
+import { Awaited, Chip, Heading, type Look, Moment, Section } from "../parts.js";
 import { type Column, Table } from "../table.js";
-import type { SigningKey, SigningKeys } from "../types.js";
+import type { SigningKeyRecord, SigningKeys } from "../types.js";
 
-const STATES = {
+const STATES: Readonly<Record<string, readonly [Look, string]>> = {
   signs: ["good", "Signs"],
   published: ["waiting", "Published, signs later"],
   verifies: ["waiting", "Verifies what it signed"],
   retired: ["out", "Retired"],
-} as const;
+};
 
 export function SigningKeysPage(): JSX.Element {
   const { can, say } = useConsole();
   const keys = useLoad<SigningKeys>("admin/signing-keys");
-  const [act, setAct] = useState<"rotate" | SigningKey | null>(null);
+  const [act, setAct] = useState<"rotate" | SigningKeyRecord | null>(null);
   const mayAct = can("admin.keys");
-  const columns: Column<SigningKey>[] = [
+  const columns: Column<SigningKeyRecord>[] = [
     { name: "Key", cell: ({ kid }) => <code className="id">{kid}</code> },
     {
       name: "State",
@@ -95,7 +95,7 @@ function Rotate(props: ActProps): JSX.Element {
   );
 }
 
-function Retire({ of: { kid }, ...props }: ActProps & { of: SigningKey }): JSX.Element {
+function Retire({ of: { kid }, ...props }: ActProps & { of: SigningKeyRecord }): JSX.Element {
   const { api } = useConsole();
   return (
     <ActDialog<unknown>
