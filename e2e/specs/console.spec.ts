@@ -129,7 +129,7 @@ test("an account looks right, is given a plan, and its members are not signed ou
   await dialog.getByLabel("Limits").fill("seats = 5\nprojects = unlimited");
   await dialog.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText(`The plan Plan of ${person.name} is saved.`)).toBeVisible();
-  await expect(page.getByRole("row").filter({ hasText: slug })).toContainText("5 seats, unlimited projects");
+  await expect(page.getByRole("row").filter({ hasText: slug })).toContainText("unlimited projects, 5 seats");
 
   await page.goto(addressOf(server, person));
   await page.getByRole("link", { name: /^acc_/ }).first().click();
