@@ -33,8 +33,11 @@ export function Link({ page, id, query, current, children }: LinkProps): JSX.Ele
 
 /** An id as far as people compare ids: how it begins, and how it ends. The whole of it is shown on its own page. */
 export function Id({ of }: { of: string }): JSX.Element {
+  if (!/^[a-z]+_[0-9a-f]{32}$/.test(of)) return <code>{of}</code>;
   return (
-    <code title={of}>{/^[a-z]+_[0-9a-f]{32}$/.test(of) ? `${of.slice(0, 12)}…${of.slice(-4)}` : of}</code>
+    <code className="short" title={of}>
+      {of.slice(0, 12)}…{of.slice(-4)}
+    </code>
   );
 }
 
@@ -54,18 +57,15 @@ interface HeadingProps {
   children?: ReactNode;
 }
 
-/** The heading of a page, and beside it what can be done with the whole of it. It takes the focus when the page comes. */
+/** The heading of a page, and beside it what can be done with the whole of it. It takes the focus when somebody comes from another page. */
 export function Heading({ title, above, children }: HeadingProps): JSX.Element {
-  const heading = useRef<HTMLHeadingElement | null>(null);
   useEffect(() => {
     document.title = `${title} · Console · Tenure`;
   }, [title]);
   return (
     <div className="heading">
       {above && <p className="above">{above}</p>}
-      <h1 ref={heading} data-part="page-title" tabIndex={-1}>
-        {title}
-      </h1>
+      <h1 tabIndex={-1}>{title}</h1>
       {children && <div className="buttons">{children}</div>}
     </div>
   );

@@ -24,12 +24,13 @@ export function SettingsPage(): JSX.Element {
         line, and hold from its next start on.
       </p>
       <Awaited of={settings} ready={settings.data !== null}>
-        {settings.data &&
-          sectionsOf(settings.data.settings).map(([name, rows]) => (
+        <div className="settings">
+          {sectionsOf(settings.data?.settings ?? []).map(([name, rows]) => (
             <Section key={name} title={readable(name)}>
               <Table caption={readable(name)} columns={COLUMNS} rows={rows} keyOf={({ key }) => key} />
             </Section>
           ))}
+        </div>
       </Awaited>
     </>
   );
