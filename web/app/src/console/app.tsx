@@ -6,7 +6,7 @@ import { Api } from "./api.js";
 import { type Console, ConsoleContext } from "./context.js";
 import { Trouble } from "./parts.js";
 import { linkTo, placeOf } from "./router.js";
-import { Shell } from "./shell.js";
+import { type Said, Shell } from "./shell.js";
 import { SignInAgain, SignInPage } from "./sign-in.js";
 import type { ConsoleAnswer } from "./types.js";
 
@@ -83,7 +83,7 @@ function Bare({ children }: { children: JSX.Element }): JSX.Element {
 function Pages(props: { api: Api; base: string; me: ConsoleAnswer; leave: () => void }): JSX.Element {
   const { api, base, me, leave } = props;
   const [address, setAddress] = useState(location.href);
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState<Said | null>(null);
   const place = placeOf(new URL(address), base);
   useEffect(() => {
     const follow = () => setAddress(location.href);
@@ -99,9 +99,9 @@ function Pages(props: { api: Api; base: string; me: ConsoleAnswer; leave: () => 
       go(to) {
         history.pushState(null, "", to);
         setAddress(location.href);
-        setSaid("");
+        setSaid(null);
       },
-      say: setSaid,
+      say: (sentence) => setSaid({ sentence }),
     }),
     [api, base, me],
   );

@@ -9,6 +9,7 @@ import {
   type ReactNode,
   useContext,
   useId,
+  useRef,
   useState,
 } from "react";
 import { useConsole } from "./context.js";
@@ -164,17 +165,23 @@ interface FiltersProps {
 /** Filters are part of the address: they can be kept, sent to somebody, and gone back to. */
 export function Filters({ page, query, after, children }: FiltersProps): JSX.Element {
   const { href, go } = useConsole();
+  const said = JSON.stringify(query);
+  const applied = useRef(said);
+  const round = useRef(0);
+  if (applied.current !== said) {
+    // The address has changed by itself, as when somebody goes back: the fields are set anew.
+    applied.current = said;
+    round.current += 1;
+  }
   const apply = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const values = [...new FormData(event.currentTarget)].map(([name, value]) => [
-      name,
-      String(value).trim(),
-    ]);
-    go(href(page, "", Object.fromEntries(values)));
+    const typed = [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value).trim()]);
+    const set = Object.fromEntries(typed.filter(([, value]) => value));
+    applied.current = JSON.stringify(set);
+    go(href(page, "", set));
   };
   return (
-    // Set anew by the address, as when somebody goes back.
-    <form key={JSON.stringify(query)} aria-label="Filters" className="filters" onSubmit={apply}>
+    <form key={round.current} aria-label="Filters" className="filters" onSubmit={apply}>
       {children}
       <div className="buttons">
         <Button type="submit">Apply</Button>

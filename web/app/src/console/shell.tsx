@@ -2,7 +2,7 @@
 
 import type { ProblemError } from "@tenure/client";
 import { Button, Icon } from "@tenure/react/parts.js";
-import { type FormEvent, type JSX, useEffect, useState } from "react";
+import { type FormEvent, type JSX, useEffect, useRef, useState } from "react";
 import { useConsole } from "./context.js";
 import { lookUp } from "./lookup.js";
 import { AccountPage } from "./pages/account.js";
@@ -35,12 +35,22 @@ const MENU: readonly (readonly [page: PageName, label: string, others?: PageName
   ["settings", "Settings"],
 ];
 
-export function Shell(props: { place: Place; said: string; onSignedOut: () => void }): JSX.Element {
+/** What was done. Said twice it is twice done. */
+export interface Said {
+  readonly sentence: string;
+}
+
+export function Shell(props: { place: Place; said: Said | null; onSignedOut: () => void }): JSX.Element {
   const { place, said, onSignedOut } = props;
   const { can } = useConsole();
   const [open, setOpen] = useState(false);
   // Whoever has gone somewhere is done with the menu.
   useEffect(() => setOpen(false), [place.page, place.id]);
+  const outcome = useRef<HTMLParagraphElement | null>(null);
+  // The button that was pressed may be far below, or gone with what it did.
+  useEffect(() => {
+    if (said) outcome.current?.focus();
+  }, [said]);
   return (
     <>
       <header className="masthead">
@@ -75,8 +85,8 @@ export function Shell(props: { place: Place; said: string; onSignedOut: () => vo
           <Who onSignedOut={onSignedOut} />
         </div>
         <main id="main" tabIndex={-1}>
-          <p role="status" className="said">
-            {said}
+          <p ref={outcome} role="status" className="said" tabIndex={-1}>
+            {said?.sentence}
           </p>
           {can("admin.read") ? <Page key={`${place.page} ${place.id}`} place={place} /> : <NothingToRead />}
         </main>

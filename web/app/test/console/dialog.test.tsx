@@ -45,6 +45,10 @@ test("an act is sent with its reason, and what the page shows is read again", as
   await type("reason", "  asked by phone ");
   await press("Disable", await dialog());
   await seen("Ada is disabled. 2 sessions have ended.");
+  // The button may be gone with what it did; what was done has the focus.
+  await until(() =>
+    expect(document.activeElement?.textContent).toBe("Ada is disabled. 2 sessions have ended."),
+  );
   const sent = requests.find(({ init }) => init.method === "POST");
   expect(JSON.parse(String(sent?.init.body))).toEqual({ reason: "asked by phone" });
   const reads = () => requests.filter(({ url }) => url.endsWith(`/users/${ID}`)).length;

@@ -3,7 +3,7 @@
 // Every page before answers as the contract has them.
 
 import { expect, test } from "vitest";
-import { open, press, seen, text, until } from "./console.js";
+import { button, field, open, press, seen, text, type, until } from "./console.js";
 import type { Answer } from "./server.js";
 
 const NOW = 1_795_000_000_000;
@@ -285,4 +285,20 @@ test("the look-up box leads from a receipt to its session, and says so where the
   await until(() => expect(location.pathname).toBe(`/admin/sessions/${SES}`));
   expect(requests[1]?.url).toBe("/api/v1/admin/events?kind=session_ended&subject=R-0000-0000&limit=1");
   expect(text()).not.toContain("No end of a session");
+});
+
+test("filters go into the address, the focus stays where it was, and going back sets them back", async () => {
+  const { requests } = open("/admin/users", { "GET /api/v1/admin/users": { users: [], next: null } });
+  await seen("Nobody fits these filters.");
+  await type("q", " ada ");
+  const apply = await button("Apply");
+  apply.focus();
+  apply.click();
+  await until(() => expect(location.search).toBe("?q=ada"));
+  await until(() => expect(requests.at(-1)?.url).toBe("/api/v1/admin/users?q=ada&limit=50"));
+  expect(document.activeElement).toBe(apply);
+  history.back();
+  await until(() => expect(location.search).toBe(""));
+  await until(async () => expect((await field("q")).value).toBe(""));
+  expect(requests.at(-1)?.url).toBe("/api/v1/admin/users?limit=50");
 });

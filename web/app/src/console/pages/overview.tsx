@@ -1,6 +1,7 @@
 /** How it goes, and how it went in the last day. */
 
 import { ERROR_CLASS, type ErrorCode } from "@tenure/client/api.gen.js";
+import { Button } from "@tenure/react/parts.js";
 import type { JSX, ReactNode } from "react";
 import { Bars, type Series } from "../charts.js";
 import { useLoad } from "../load.js";
@@ -15,7 +16,9 @@ export function OverviewPage(): JSX.Element {
   const overview = useLoad<Overview>("admin/overview", { hours: HOURS });
   return (
     <>
-      <Heading title="Overview" />
+      <Heading title="Overview">
+        <Button onClick={overview.reload}>Read again</Button>
+      </Heading>
       <Awaited of={overview} ready={overview.data !== null}>
         {overview.data && <Day of={overview.data} />}
       </Awaited>
