@@ -4,6 +4,7 @@ import type { JSX, ReactNode } from "react";
 import type { Query } from "./api.js";
 import { after, useList } from "./load.js";
 import { Chip, Id, IdLink, Link, Moment } from "./parts.js";
+import { Tree } from "./receipt.js";
 import { type Column, List } from "./table.js";
 import type {
   ActRecord,
@@ -89,15 +90,7 @@ export function EventList({ query, empty }: { query: Query; empty: string }): JS
     { name: "When", cell: ({ at }) => <Moment at={at} /> },
     {
       name: "What",
-      cell: ({ kind, cause, count: times }) => (
-        <span className="two">
-          <span>
-            {eventName(kind)}
-            {times > 1 && ` (${count(times)} times)`}
-          </span>
-          {cause && <code>{cause}</code>}
-        </span>
-      ),
+      cell: (event) => <What event={event} />,
     },
     { name: "About", cell: (event) => about(event, query) },
     {
@@ -109,6 +102,29 @@ export function EventList({ query, empty }: { query: Query; empty: string }): JS
     },
   ];
   return <List caption="Events" of={list} columns={columns} keyOf={({ id }) => id} empty={empty} />;
+}
+
+/** What happened; of an act what was changed and why, of everything else what is known besides. */
+function What({ event: { kind, cause, count: times, detail } }: { event: EventRecord }): JSX.Element {
+  const name = kind === "act" && cause ? readable(cause) : eventName(kind);
+  const { was, became, reason } = (detail ?? {}) as Partial<ActRecord>;
+  return (
+    <span className="two">
+      <span>
+        {name}
+        {times > 1 && ` (${count(times)} times)`}
+      </span>
+      {kind === "act" && <Change was={was} became={became} />}
+      {kind === "act" && reason && <span>{reason}</span>}
+      {kind !== "act" && cause && <code>{cause}</code>}
+      {kind !== "act" && detail && (
+        <details>
+          <summary data-part="summary">Details</summary>
+          <Tree of={detail} />
+        </details>
+      )}
+    </span>
+  );
 }
 
 /** Whom and what it concerns, but for what the whole list is about. */
@@ -134,10 +150,17 @@ export function Subject({ of }: { of: string }): JSX.Element {
   return <Id of={of} />;
 }
 
-/** What something was before, or is now. */
-function Value({ of }: { of: string | null | undefined }): ReactNode {
-  if (!of) return "nothing";
-  return /^(acc|usr|ses)_/.test(of) ? <Subject of={of} /> : of;
+type Told = string | null | undefined;
+
+/** What something was before, and is now. */
+function Change({ was, became }: { was: Told; became: Told }): ReactNode {
+  const told = (of: Told) => (/^(acc|usr|ses)_/.test(of ?? "") ? <Subject of={of ?? ""} /> : of || "nothing");
+  if (!was && !became) return null;
+  return (
+    <span>
+      {told(was)} → {told(became)}
+    </span>
+  );
 }
 
 /** Who did something: `admin:` and their id, or a name. */
@@ -162,11 +185,7 @@ export function ActList({ subject }: { subject: string }): JSX.Element {
       cell: ({ what, was, became }) => (
         <span className="two">
           <span>{readable(what)}</span>
-          {(was || became) && (
-            <span>
-              <Value of={was} /> → <Value of={became} />
-            </span>
-          )}
+          <Change was={was} became={became} />
         </span>
       ),
     },

@@ -14,7 +14,7 @@ export function ReceiptSections({ receipt }: { receipt: Receipt }): JSX.Element 
         <div key={section}>
           <dt>{readable(section)}</dt>
           <dd>
-            <Value of={receipt[section]} />
+            <Tree of={receipt[section]} />
           </dd>
         </div>
       ))}
@@ -27,7 +27,7 @@ const isMoment = (value: unknown): value is number =>
   typeof value === "number" && value > 946_684_800_000 && value < 4_102_444_800_000;
 
 /** Whatever a section holds: a sentence, or names and values. */
-export function Value({ of }: { of: unknown }): ReactNode {
+export function Tree({ of }: { of: unknown }): ReactNode {
   if (of === null || of === undefined || of === "") return "–";
   if (isMoment(of)) return <Moment at={of} />;
   if (typeof of === "boolean") return of ? "yes" : "no";
@@ -41,7 +41,7 @@ export function Value({ of }: { of: unknown }): ReactNode {
           <div key={name}>
             <dt>{readable(name)}</dt>
             <dd>
-              <Value of={value} />
+              <Tree of={value} />
             </dd>
           </div>
         ))}

@@ -221,8 +221,30 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
   },
   "the audit log": {
     path: "/admin/audit-log?kind=session_ended",
-    answers: { "GET /api/v1/admin/events": { events: [EVENT], before: null } },
-    shows: ["Session ended", "admin_revoked", "R-7K3M-Q9TD", "Export CSV"],
+    answers: {
+      "GET /api/v1/admin/events": {
+        events: [
+          { ...EVENT, detail: { refresh_count: 3, remembered: true } },
+          {
+            ...EVENT,
+            id: "evt_2",
+            kind: "act",
+            cause: "status",
+            detail: { was: "active", became: "suspended", reason: "does not pay" },
+          },
+        ],
+        before: null,
+      },
+    },
+    shows: [
+      "Session ended",
+      "admin_revoked",
+      "R-7K3M-Q9TD",
+      "Refresh count3",
+      "active → suspended",
+      "does not pay",
+      "Export CSV",
+    ],
   },
   settings: {
     path: "/admin/settings",
