@@ -121,6 +121,21 @@ pub enum Cause {
     Unexplained(Scenario),
 }
 
+impl Sighting {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Sighting::TheEnd => "the_end",
+            Sighting::SignOut => "sign_out",
+            Sighting::CookieLost => "cookie_lost",
+            Sighting::OldCopy => "old_copy",
+            Sighting::ByItself(Scenario::WrongExpiry) => "wrong_expiry",
+            Sighting::ByItself(Scenario::RefreshMisread) => "refresh_misread",
+            Sighting::ByItself(Scenario::RefusalTakenForAnEnd) => "refusal_taken_for_an_end",
+            Sighting::ByItself(Scenario::SomethingElse) => "something_else",
+        }
+    }
+}
+
 impl Cause {
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -113,6 +113,10 @@ id!(
     /// A credential that programs of an account show.
     ApiKeyId, "API key", "key"
 );
+id!(
+    /// Something that happened and was written down.
+    EventId, "event", "evt"
+);
 
 impl SessionId {
     /// When it was made, by the clock of whoever made it (RFC 9562 section 5.7).

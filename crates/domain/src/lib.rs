@@ -17,6 +17,7 @@ pub mod console;
 pub mod email;
 pub mod ends;
 pub mod entitlement;
+pub mod event;
 pub mod explain;
 pub mod id;
 pub mod limit;

@@ -110,6 +110,14 @@ impl MasterSecret {
         sealing
     }
 
+    /// The key under which events are chained.
+    pub fn audit_key(&self) -> AuditKey {
+        let mut key: [u8; 32] = self.derive("event chain v1");
+        let audit = AuditKey(hmac::Key::new(hmac::HMAC_SHA256, &key));
+        key.zeroize();
+        audit
+    }
+
     /// A key for making pseudonyms of addresses and e-mails in rate-limit buckets and logs.
     pub fn pseudonym_key(&self) -> PseudonymKey {
         let mut key: [u8; 32] = self.derive("pseudonym v1");
@@ -124,6 +132,9 @@ pub struct RefreshKey {
     pub(crate) id: [u8; 4],
     pub(crate) key: hmac::Key,
 }
+
+/// Chains events, so that edits show (see [`crate::event`]).
+pub struct AuditKey(pub(crate) hmac::Key);
 
 /// Seals signing keys at rest with AES-256-GCM.
 pub struct SealingKey(Option<aead::LessSafeKey>);

@@ -14,6 +14,7 @@ use tenure_store::{ConsoleSessions, Entropy, Store};
 
 use crate::clock::Clock;
 use crate::config::Settled;
+use crate::events::Events;
 use crate::hashing::Hasher;
 use crate::http::console::ConsoleCookie;
 use crate::http::cookie::CookieShape;
@@ -69,6 +70,7 @@ pub struct App {
     pub pages: Pages,
     pub metrics: Metrics,
     pub revocations: Revocations,
+    pub events: Events,
     pub node_clock: NodeClock,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
@@ -110,6 +112,7 @@ impl App {
             stripe_secrets,
             stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
             revocations: Revocations::new(settled.config.revocations.listeners_max),
+            events: Events::new(secret.audit_key()),
             node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod act;
 pub mod api_key;
+pub mod audit;
 pub mod config;
 pub mod conformance;
 pub mod explain;
@@ -80,6 +81,9 @@ enum Verb {
     /// Show the sign-outs that browsers reported.
     #[command(subcommand)]
     Logouts(logouts::LogoutsVerb),
+    /// Verify and export the record of what happened.
+    #[command(subcommand)]
+    Audit(audit::AuditVerb),
     /// Show and rotate signing keys.
     #[command(subcommand)]
     Keys(keys::KeysVerb),
@@ -178,6 +182,7 @@ fn run(cli: Cli) -> Outcome {
             Verb::Session(verb) => session::run(&global, verb).await,
             Verb::Explain(args) => explain::run(&global, args).await,
             Verb::Logouts(verb) => logouts::run(&global, verb).await,
+            Verb::Audit(verb) => audit::run(&global, verb).await,
             Verb::Keys(verb) => keys::run(&global, verb).await,
             Verb::Migrate(verb) => migrate::run(&global, verb).await,
             Verb::Conformance(args) => conformance::run(&global, args).await,
@@ -196,7 +201,7 @@ fn print(global: &Global, value: &serde_json::Value, human: impl FnOnce()) {
 }
 
 /// What somebody else wrote, for a terminal: it stays on its line, moves no cursor and turns no text around.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let plain = |c: char| match c {
         '"' | '\'' => c.to_string(),
         c => c.escape_debug().to_string(),

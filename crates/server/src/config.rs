@@ -90,6 +90,7 @@ pub struct StoreSection {
     pub sqlite: PathBuf,
     pub retention: Span,
     pub client_report_retention: Span,
+    pub event_retention: Span,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -44,6 +44,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/revocations", get(auth::revocations::get))
         .route("/api/v1/auth/sessions", get(auth::sessions::list))
         .route("/api/v1/auth/sessions/{id}", delete(auth::sessions::end))
+        .route("/api/v1/auth/sessions/{id}/timeline", get(auth::timeline::get))
         .route(
             "/api/v1/admin/session",
             get(admin::session::get).post(admin::session::post).delete(admin::session::delete),
@@ -62,6 +63,8 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/admin/users/{id}/sign-out", post(admin::users::endings::sign_out))
         .route("/api/v1/admin/users/{id}/password", post(admin::users::endings::set_password))
         .route("/api/v1/admin/acts", get(admin::acts::list))
+        .route("/api/v1/admin/events", get(admin::events::list))
+        .route("/api/v1/admin/events/export", get(admin::events::export))
         .route("/api/v1/billing/stripe/webhook", post(billing::stripe))
         .route("/api/v1/system/ping", get(system::ping))
         .route("/api/v1/system/status", get(system::status))

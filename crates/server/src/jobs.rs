@@ -8,7 +8,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::StoreError;
 use tokio::time::MissedTickBehavior;
 
-use crate::{App, node_clock};
+use crate::{App, events, node_clock};
 
 /// Between two looks at the rate-limit buckets. A bucket is full again, and worth nothing, seconds after its
 /// last use; kept for a minute they would be most of this process's memory.
@@ -23,6 +23,12 @@ const SWEEP_STEP: usize = 500;
 /// Most reports of sign-outs that are kept, however young: anybody can send some, from many addresses.
 const CLIENT_REPORTS_KEPT: u64 = 100_000;
 
+/// How much older than they may become events are when they are deleted.
+const EVENTS_PRUNED_EVERY: Duration = Duration::from_secs(86_400);
+
+/// After this long without its seal an event is an alarm: somebody might be keeping it from us.
+const UNSEALED_MAX: Duration = Duration::from_secs(60);
+
 /// How long events of Stripe's are remembered, which can be sent again for thirty days.
 const STRIPE_EVENTS_KEPT: Duration = Duration::from_secs(60 * 86_400);
 
@@ -33,11 +39,14 @@ pub async fn run(app: Arc<App>) {
     let mut clock = tokio::time::interval(node_clock::EVERY);
     // Asking again at once after a database that hung would tell nothing new.
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut events = tokio::time::interval(events::TURN);
+    events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut due = tokio::time::interval(CHORES);
     while !app.draining.load(Ordering::Relaxed) {
         tokio::select! {
             _ = tidy.tick() => app.limits.tidy(),
             _ = clock.tick() => measure_clock(&app).await,
+            _ = events.tick() => write_events(&app).await,
             _ = due.tick() => match chores(&app).await {
                 Ok(()) => drop(app.metrics.storage_up.set(1)),
                 Err(error) => {
@@ -57,6 +66,13 @@ pub async fn measure_clock(app: &App) {
     }
 }
 
+/// They are worth having and not worth an alarm: a store that fails is others' to report.
+pub async fn write_events(app: &App) {
+    if let Err(error) = app.write_events().await {
+        tracing::debug!(%error, "events could not be written");
+    }
+}
+
 async fn chores(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
     let active = app.store.session_count(now).await?;
@@ -72,8 +88,22 @@ async fn chores(app: &App) -> Result<(), StoreError> {
         tracing::info!(swept, "rows of long-ended sessions deleted");
     }
     expire_client_reports(app, now).await?;
+    expire_events(app, now).await?;
+    app.tell_chain().await?;
     while app.store.billing_expire(now - STRIPE_EVENTS_KEPT, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
     while app.store.console_session_expire(now, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
+    Ok(())
+}
+
+/// Deletes old events, a day's worth or more at once: each pruning is an event itself.
+async fn expire_events(app: &App, now: Timestamp) -> Result<(), StoreError> {
+    let unsealed = app.store.event_count_unsealed(now - UNSEALED_MAX).await?;
+    app.metrics.events_unsealed.set(i64::try_from(unsealed).unwrap_or(i64::MAX));
+    let before = now - app.settled.config.store.event_retention.0;
+    let oldest = app.store.event_chain(0, 1).await?;
+    if oldest.iter().any(|event| event.what.at < before - EVENTS_PRUNED_EVERY) {
+        while app.store.event_expire(before, now, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
+    }
     Ok(())
 }
 

@@ -11,6 +11,8 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod credentials;
+pub mod events;
+pub mod explain;
 pub mod hashing;
 pub mod http;
 pub mod jobs;

@@ -99,6 +99,9 @@ pub struct Metrics {
     pub entitlement_refusals: Family<Reason, Counter>,
     pub entitlement_bypasses: Family<Policy, Counter>,
     pub stripe_events: Family<StripeEvent, Counter>,
+    pub events_dropped: Counter,
+    pub events_unsealed: Gauge,
+    pub unexplained_session_ends: Counter,
     pub panics: Counter,
     pub log_lines_dropped: Counter,
     pub revocation_listeners: Gauge,
@@ -163,6 +166,9 @@ impl Default for Metrics {
             entitlement_refusals: Family::default(),
             entitlement_bypasses: Family::default(),
             stripe_events: Family::default(),
+            events_dropped: Counter::default(),
+            events_unsealed: Gauge::default(),
+            unexplained_session_ends: Counter::default(),
             panics: Counter::default(),
             log_lines_dropped: Counter::default(),
             revocation_listeners: Gauge::default(),
@@ -190,6 +196,21 @@ impl Metrics {
             self.refresh_duration.clone(),
         );
         registry.register("session_ends", "Sessions ended, by reason", self.ends.clone());
+        registry.register(
+            "tenure_unexplained_session_ends",
+            "Sign-outs that browsers reported of sessions that are alive; to be 0",
+            self.unexplained_session_ends.clone(),
+        );
+        registry.register(
+            "tenure_events_dropped",
+            "Events that were too many to be written down, or could not be",
+            self.events_dropped.clone(),
+        );
+        registry.register(
+            "tenure_events_unsealed",
+            "Events of more than a minute ago that are not in the chain yet",
+            self.events_unsealed.clone(),
+        );
         registry.register("sign_in_attempts", "Attempts to sign in", self.sign_ins.clone());
         registry.register(
             "password_hash_queue_depth",

@@ -82,7 +82,8 @@ async fn main() {
     let warm = time_callers(&store, &sessions).await;
     let unstamped = time_callers(&open(false), &sessions).await;
     let beside = callers_beside_rotations(&store, &sessions, seconds).await;
-    let by_user = EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None };
+    let by_user =
+        EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None, whence: Default::default() };
     store.session_end(user.id, Scope::All, true, by_user, now()).await.unwrap();
     println!(
         "{{\"sessions\":{count},\"presenters\":{presenters},\"rotations_per_s\":{:.0},\"cpu_us_per_rotation\":{cpu_us:.1},\"p50_ms\":{:.2},\
@@ -203,7 +204,12 @@ async fn present(
     };
     let text = mint(rules.keys.current(), &claims, &session.salt);
     let tokens = vec![rules.keys.read(&text).unwrap()];
-    let request = RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(rules) };
+    let request = RefreshRequest {
+        tokens,
+        freshness: Freshness::Fresh,
+        rules: Arc::clone(rules),
+        whence: Default::default(),
+    };
     match store.session_refresh(request, at).await.unwrap().pop() {
         Some(Refreshed::Served { session, written: true, .. }) => session,
         _ => panic!("not rotated"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tenure_domain::client_report::{IdleBucket, ReportKind};
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::time::Timestamp;
 
 use crate::Result;
@@ -82,6 +82,15 @@ pub trait ClientReports: Send + Sync {
         &self,
         since: Timestamp,
         after: ReportNumber,
+        limit: usize,
+    ) -> Result<Vec<(ReportNumber, ClientReport)>>;
+
+    /// The reports of one session, at most `limit`: first those that came with a token of it, then those without any
+    /// that name it, or no session but its receipt; the newest first. Without a session, all that name the receipt.
+    async fn client_report_list_of(
+        &self,
+        session: Option<SessionId>,
+        receipt: Option<ReceiptId>,
         limit: usize,
     ) -> Result<Vec<(ReportNumber, ClientReport)>>;
 

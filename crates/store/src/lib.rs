@@ -19,6 +19,7 @@ mod client_report;
 mod console_session;
 pub mod copy;
 pub mod ephemeral;
+mod event;
 mod migration;
 mod newcomer;
 pub mod postgres;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tenure_domain::ends::{Actor, End, EndReason};
+use tenure_domain::event::Whence;
 use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
@@ -51,6 +53,7 @@ pub use client_report::{
     ReportTally,
 };
 pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
+pub use event::{EVENTS_LISTED_MAX, EventFilter, Events};
 pub use migration::Migration;
 pub use trail::{Changed, SessionNow, UserNow};
 
@@ -210,6 +213,8 @@ pub struct RefreshRequest {
     pub tokens: Vec<PresentedToken>,
     pub freshness: Freshness,
     pub rules: Arc<RefreshRules>,
+    /// Who presents them, for the receipt if it comes to an end.
+    pub whence: Whence,
 }
 
 /// What became of one presented token.
@@ -236,6 +241,8 @@ pub struct EndOrder {
     pub reason: EndReason,
     pub actor: Actor,
     pub note: Option<String>,
+    /// Where it was given.
+    pub whence: Whence,
 }
 
 impl EndOrder {
@@ -461,7 +468,7 @@ pub trait Keys: Send + Sync {
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
 pub trait Store:
-    Sessions + Users + Accounts + ApiKeys + Billing + Keys + ClientReports + ConsoleSessions
+    Sessions + Users + Accounts + ApiKeys + Billing + Keys + ClientReports + ConsoleSessions + Events
 {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;

@@ -2,7 +2,8 @@
 //! drawn here and nowhere else.
 
 use tenure_domain::email::Email;
-use tenure_domain::ends::{Actor, End};
+use tenure_domain::ends::{Actor, End, EndReason};
+use tenure_domain::event::Whence;
 use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
 use tenure_domain::rotation::Rotation;
 use tenure_domain::session::Session;
@@ -68,6 +69,12 @@ impl NewSession {
 }
 
 impl EndOrder {
+    /// Of what the same user still had on a device, by signing in there again (protocol.md section 6).
+    pub(crate) fn replaced_by(new: &NewSession) -> Self {
+        let whence = Whence::from(&new.device);
+        Self { reason: EndReason::ReplacedBySignIn, actor: Actor::User, note: None, whence }
+    }
+
     /// The end of one session, with a receipt of its own.
     pub(crate) fn end(&self, entropy: &dyn Entropy, now: Timestamp) -> End {
         End {
@@ -82,6 +89,6 @@ impl EndOrder {
     /// The end that the clock brings.
     pub(crate) fn expiry(session: &Session) -> Self {
         let reason = session.expiry_reason();
-        EndOrder { reason, actor: Actor::Clock, note: None }
+        EndOrder { reason, actor: Actor::Clock, note: None, whence: Whence::default() }
     }
 }

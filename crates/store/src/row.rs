@@ -7,7 +7,8 @@ use std::time::Duration;
 use tenure_domain::account::{PlanFeatures, PlanLimits, Slug};
 use tenure_domain::api_key::{self, ApiKeyHash, ApiKeyState};
 use tenure_domain::ends::{Actor, End};
-use tenure_domain::id::{AccountId, ActId, ApiKeyId, ReceiptId, SessionId, UserId};
+use tenure_domain::event::{Event, EventKindError, Link, Occurrence, Seal, Whence};
+use tenure_domain::id::{AccountId, ActId, ApiKeyId, EventId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::rotation::{Generation, Rotation};
 use tenure_domain::session::Session;
@@ -68,6 +69,10 @@ pub(crate) const API_KEY_COLUMNS: usize = 10;
 
 /// The columns that [`act`] reads.
 pub(crate) const ACT: &str = "id, at, actor, reason, subject, what, was, became";
+
+/// The columns that [`event`] reads.
+pub(crate) const EVENT: &str = "id, at, kind, user_id, session_id, subject, actor, address, user_agent, cause, count, \
+     detail, seq, tag, whence_tag";
 
 /// The columns that [`last_told`] reads, and between them whose it is.
 pub(crate) const STRIPE_SUBSCRIPTION: &str = "id, customer, last_created, status, prices, is_applied";
@@ -411,6 +416,39 @@ pub(crate) fn act(columns: &mut impl Columns) -> Result<Act> {
         was: columns.text_or_null(WHAT)?,
         became: columns.text_or_null(WHAT)?,
     })
+}
+
+pub(crate) fn event(columns: &mut impl Columns) -> Result<Event> {
+    const WHAT: &str = "event";
+    let id = EventId::from_bytes(columns.id(WHAT)?);
+    let at = columns.time(WHAT)?;
+    let kind = columns.text(WHAT)?;
+    let kind = kind.parse().map_err(|error: EventKindError| columns.corrupt(WHAT, &error.to_string()))?;
+    let what = Occurrence {
+        at,
+        kind,
+        user: columns.id_or_null(WHAT)?.map(UserId::from_bytes),
+        session: columns.id_or_null(WHAT)?.map(SessionId::from_bytes),
+        subject: columns.text_or_null(WHAT)?,
+        actor: columns.text_or_null(WHAT)?,
+        whence: Whence { address: columns.text_or_null(WHAT)?, user_agent: columns.text_or_null(WHAT)? },
+        cause: columns.text_or_null(WHAT)?,
+        count: columns.number(WHAT)?,
+        detail: columns.text_or_null(WHAT)?,
+    };
+    let number = columns.number_or_null(WHAT)?;
+    let seal = match number {
+        None => None,
+        Some(number) => {
+            Some(Seal { link: Link { number, tag: columns.bytes(WHAT)? }, whence: columns.bytes(WHAT)? })
+        }
+    };
+    Ok(Event { id, what, seal })
+}
+
+/// A place in the chain of events: its number and its tag.
+pub(crate) fn link(columns: &mut impl Columns) -> Result<Link> {
+    Ok(Link { number: columns.number("event")?, tag: columns.bytes("event")? })
 }
 
 pub(crate) fn stripe_event(columns: &mut impl Columns) -> Result<()> {

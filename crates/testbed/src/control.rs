@@ -143,7 +143,8 @@ async fn end_sessions(State(world): TheWorld, Json(order): Json<EndOf>) -> Answe
         (None, Some(user)) => (find_user(&app, &user).await?, Scope::All),
         _ => return refuse(StatusCode::UNPROCESSABLE_ENTITY, "give either a session or a user"),
     };
-    let order = EndOrder { reason, actor: Actor::Admin("testbed".into()), note: None };
+    let order =
+        EndOrder { reason, actor: Actor::Admin("testbed".into()), note: None, whence: Default::default() };
     let ended = app.store.session_end(user, scope, scope == Scope::All, order, world.clock.now()).await?;
     let newly = ended.iter().filter(|ended| ended.newly).count() as u64;
     app.metrics.ends.get_or_create(&Reason { reason: reason.as_str() }).inc_by(newly);

@@ -289,6 +289,39 @@ export const ERROR_CLASS = {
   internal_error: "transport",
 } as const satisfies Record<ErrorCode, ErrorClass>;
 
+/** Something that happened. Most kinds say only some of it. */
+export interface EventRecord {
+  /** `user`, `policy`, `clock`, or `admin:` and who it was. */
+  actor?: string | null;
+  address?: string | null;
+  /** Unix milliseconds. */
+  at: number;
+  /** The User-Agent in words. */
+  browser?: string | null;
+  /** The reason of an end, the code of a refusal, or the type of a report. */
+  cause?: string | null;
+  /** How often it happened within a second or so. */
+  count: number;
+  /** Whatever else is known, by kind. */
+  detail?: Record<string, unknown> | null;
+  id: string;
+  /** Such as `signed_in`, `session_ended` or `refresh_refused`. */
+  kind: string;
+  /** Its number in the chain; null in the moment before it is sealed. */
+  seq?: number | null;
+  session?: string | null;
+  /** The receipt of an end, the id of a key, or what an act is about. */
+  subject?: string | null;
+  user?: string | null;
+}
+
+export interface EventRecords {
+  /** What to ask for as `before`, to go on; null at the end. */
+  before?: string | null;
+  /** Newest first. */
+  events: EventRecord[];
+}
+
 /** One thing that is wrong with one field of a request. */
 export interface FieldError {
   /** A stable code, such as `too_short`. */
@@ -355,6 +388,15 @@ export interface LogoutRequest {
 }
 
 export type LogoutScope = "this" | "others" | "everywhere";
+
+export interface MomentAnswer {
+  at: number;
+  /** Who says so: `server` or `client`. */
+  by: string;
+  sentence: string;
+  /** Such as `sign-in`, `refresh`, `refused`, `server`, `report` or `end`. */
+  what: string;
+}
 
 export interface PasswordChange {
   current_password: string;
@@ -541,6 +583,16 @@ export interface Status {
   version: string;
 }
 
+/** Why a session is over, or is not. */
+export interface Timeline {
+  /** `what`, `why`, `when`, `where` and `how`: objects of names and values, without what is not known. */
+  receipt: Record<string, unknown>;
+  session: string;
+  /** Oldest first. */
+  timeline: MomentAnswer[];
+  verdict: VerdictAnswer;
+}
+
 export interface UserAnswer {
   account_id?: string | null;
   created_at: number;
@@ -593,4 +645,12 @@ export interface UserWish {
   reason: string;
   /** user (if left out), admin, developer, superuser or system. */
   role?: string | null;
+}
+
+export interface VerdictAnswer {
+  /** `alive`, `ended`, `end_reported`, `time_over`, `sign_out_undelivered`, `cookie_lost`, `old_copy` or `unexplained`. */
+  cause: string;
+  /** Of what is unexplained, the kind of mistake: A, B, C or D. */
+  scenario?: string | null;
+  sentence: string;
 }

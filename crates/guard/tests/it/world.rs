@@ -327,7 +327,12 @@ pub async fn eventually(what: &str, mut yes: impl AsyncFnMut() -> bool) {
 }
 
 pub fn order() -> EndOrder {
-    EndOrder { reason: EndReason::AdminRevoked, actor: Actor::Admin("root".into()), note: None }
+    EndOrder {
+        reason: EndReason::AdminRevoked,
+        actor: Actor::Admin("root".into()),
+        note: None,
+        whence: Default::default(),
+    }
 }
 
 pub fn decree() -> Decree {

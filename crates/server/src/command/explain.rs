@@ -1,25 +1,26 @@
 //! `tenure explain`: why somebody was signed out, from what the database holds. It writes nothing; a file of SQLite is
 //! brought up to date when it is opened, as by every command.
 
-mod case;
-mod said;
-mod sections;
-
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use tenure_domain::event::EventKind;
 use tenure_domain::id::{ReceiptId, SessionId};
 use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::time::Timestamp;
-use tenure_store::{ClientReport, SessionRecord, Store};
+use tenure_store::{EventFilter, SessionRecord, Store};
 
-use self::case::{Case, reports_since};
 use super::place::{now, user_id};
 use super::{Failure, Global, Outcome, print, session};
+use crate::explain::case::{self, Case};
+use crate::explain::{said, sections};
 
 /// How far back the sessions of a user are looked at: as long as one that is remembered lasts.
 const OF_USER: Duration = Duration::from_secs(20 * 86_400);
+
+/// Reports of something unknown that are counted.
+const REPORTS_COUNTED_MAX: usize = 500;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -118,29 +119,51 @@ async fn unknown(global: &Global, store: &dyn Store, asked: &Asked) -> Result<St
             format!("{} has had no session in the last {days} days", super::shown(text))
         }
     };
+    let recorded = match asked {
+        Asked::Receipt(receipt) => recorded_end(store, receipt).await?,
+        _ => None,
+    };
+    if let Some(recorded) = recorded {
+        return Ok(recorded);
+    }
     let retention = said::span_text(global.config()?.store.retention.0);
     let kept = format!("Sessions are kept for {retention} after their end (`store.retention`).");
-    let named = reports_of(store, asked).await?;
-    Ok(format!("{what}\n{kept}\n{named}\nIs this the right database? `--data` and `postgres.url` say which."))
+    let named = reports_of(store, asked).await?.map(|named| format!("{named}\n")).unwrap_or_default();
+    Ok(format!("{what}\n{kept}\n{named}Is this the right database? `--data` and `postgres.url` say which."))
+}
+
+/// An end whose session's row has been deleted since, as it is on record.
+async fn recorded_end(store: &dyn Store, receipt: &ReceiptId) -> Result<Option<String>, Failure> {
+    let filter = EventFilter { subject: Some(receipt.to_string()), ..EventFilter::default() };
+    let mut found = store.event_list(filter, 10).await?.into_iter().map(|event| event.what);
+    let Some(end) = found.find(|what| what.kind == EventKind::SessionEnded) else { return Ok(None) };
+    let or_unknown = |text: Option<String>| super::shown(text.as_deref().unwrap_or("unknown"));
+    let (session, user) = (end.session.map(|id| id.to_string()), end.user.map(|id| id.to_string()));
+    Ok(Some(format!(
+        "the session of this receipt is deleted; what is on record: {} ended {} by {}, of {}\n{}",
+        or_unknown(session),
+        or_unknown(end.cause),
+        or_unknown(end.actor),
+        or_unknown(user),
+        end.at,
+    )))
 }
 
 /// What browsers say of something that is not there.
-async fn reports_of(store: &dyn Store, asked: &Asked) -> Result<String, Failure> {
-    let names = |report: &ClientReport| match asked {
-        Asked::Receipt(receipt) => report.claims.receipt.as_deref() == Some(receipt.as_str()),
-        Asked::Session(id) => {
-            report.claims.session == Some(*id) || report.verified.is_some_and(|(verified, _)| verified == *id)
-        }
-        Asked::User(text) => report.verified.is_some_and(|(_, user)| user.to_string() == *text),
+async fn reports_of(store: &dyn Store, asked: &Asked) -> Result<Option<String>, Failure> {
+    let (session, receipt) = match asked {
+        Asked::Receipt(receipt) => (None, Some(receipt.clone())),
+        Asked::Session(id) => (Some(*id), None),
+        Asked::User(_) => return Ok(None),
     };
-    let reports = reports_since(store, Timestamp::from_ms(0), names).await?;
-    Ok(match reports.last() {
+    let reports = store.client_report_list_of(session, receipt, REPORTS_COUNTED_MAX).await?;
+    Ok(Some(match reports.iter().max_by_key(|(number, _)| *number) {
         None => "No browser's report names it either.".into(),
         Some((_, last)) => {
             let (count, at) = (reports.len(), last.received_at);
             format!("{count} report(s) of browsers name it, the last of {at}: `tenure logouts tail`.")
         }
-    })
+    }))
 }
 
 fn list(cases: &[Case], now: Timestamp) {

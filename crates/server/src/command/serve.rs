@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use tenure_domain::email::Email;
+use tenure_domain::event::EventKind;
 use tenure_domain::password::Password;
 use tenure_domain::secret::SecretText;
 use tenure_store::NewUser;
@@ -74,6 +75,7 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
         make_dev_user(&app, user).await?;
     }
     jobs::measure_clock(&app).await;
+    app.note_server(EventKind::ServerStarted);
     let api = listen(api)?;
     let ops = ops.map(listen).transpose()?;
     announce(&app, address, ops.as_ref().and_then(|ops| ops.local_addr().ok()), dev_user.as_ref());
@@ -92,6 +94,8 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
         // Somebody may keep a connection to it open for ever; they have seen us drain.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), ops).await;
     }
+    app.note_server(EventKind::ServerStopped);
+    jobs::write_events(&app).await;
     store.close().await;
     tracing::info!("stopped");
     app.log.flush();

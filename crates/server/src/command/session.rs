@@ -93,7 +93,12 @@ async fn end(global: &Global, store: &dyn Store, target: Target, note: String, d
         });
         return Ok(());
     }
-    let order = EndOrder { reason: EndReason::AdminRevoked, actor: global.actor(), note: Some(note) };
+    let order = EndOrder {
+        reason: EndReason::AdminRevoked,
+        actor: global.actor(),
+        note: Some(note),
+        whence: Default::default(),
+    };
     let ended = store.session_end(user, scope, scope == Scope::All, order, now()).await?;
     print_ended(global, &ended, "done");
     Ok(())

@@ -214,7 +214,8 @@ async fn end(global: &Global, store: &dyn Store, args: EndingArgs, ending: Endin
         });
         return Ok(());
     }
-    let order = EndOrder { reason, actor: global.actor(), note: Some(args.reason) };
+    let order =
+        EndOrder { reason, actor: global.actor(), note: Some(args.reason), whence: Default::default() };
     let ended = match ending {
         Ending::Disable => store.user_disable(user.id, order, now()).await?,
         Ending::Delete => store.user_delete(user.id, order, now()).await?,

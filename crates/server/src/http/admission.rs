@@ -2,6 +2,7 @@
 
 use tenure_domain::account::Slug;
 use tenure_domain::entitlement::{self, Bypass, Decision, Need, Refusal, Requirement};
+use tenure_domain::event::EventKind;
 use tenure_domain::problem::Code;
 use tenure_store::{Account, Membership};
 
@@ -28,6 +29,7 @@ pub fn admit(
         Decision::Refused(refusal) => {
             let reason = refusal.code().as_str();
             app.metrics.entitlement_refusals.get_or_create(&Reason { reason }).inc();
+            app.note_of(arrival, EventKind::EntitlementBlocked, reason);
             Err(told(&refusal))
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::request::Parts;
+use tenure_domain::event::Whence;
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::limit::{USER_AGENT_CHARS_MAX, clip};
 use tenure_domain::problem::Code;
@@ -61,6 +62,11 @@ impl Arrival {
     /// Whom limits count: the address, or of IPv6 the network.
     pub fn network(&self) -> IpAddr {
         network_of(self.address)
+    }
+
+    /// For the record.
+    pub fn whence(&self) -> Whence {
+        Whence { address: Some(self.address.to_string()), user_agent: self.user_agent.clone() }
     }
 
     pub fn note_user(&self, user: UserId) {

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod acts;
+pub mod events;
 pub mod plans;
 pub mod session;
 pub mod users;

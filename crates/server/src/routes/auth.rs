@@ -14,6 +14,7 @@ pub mod refresh;
 pub mod register;
 pub mod revocations;
 pub mod sessions;
+pub mod timeline;
 
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;

@@ -157,7 +157,12 @@ impl Scene {
     async fn forget_the_new_one(&self) {
         let store = self.app.store();
         if let Some(new) = store.user_find_by_email("new@example.com").await.unwrap() {
-            let order = EndOrder { reason: EndReason::UserDeleted, actor: decree().actor, note: None };
+            let order = EndOrder {
+                reason: EndReason::UserDeleted,
+                actor: decree().actor,
+                note: None,
+                whence: Default::default(),
+            };
             store.user_delete(new.id, order, self.app.clock.get()).await.unwrap();
         }
     }
@@ -210,6 +215,13 @@ impl Row {
         self.path.starts_with("/api/v1/admin/") && self.path != "/api/v1/admin/session"
     }
 
+    /// What it tells of others, administrators may know.
+    fn is_read_by_administrators(&self) -> bool {
+        self.is_administration()
+            || self.path.starts_with("/api/v1/admin/")
+            || self.path.ends_with("/timeline")
+    }
+
     fn names_something(&self) -> bool {
         self.path.contains("{id}")
     }
@@ -228,7 +240,7 @@ fn check(row: &Row, who: Who, victim: &Victim, answer: &Answer, changed: bool) {
             row.names_something() || row.is_administration()
         }
         Who::Member | Who::Admin | Who::Key => row.is_administration(),
-        Who::Console => !is_open && !row.path.starts_with("/api/v1/admin/"),
+        Who::Console => !is_open && !row.is_read_by_administrators(),
         Who::Superuser | Who::AdministrationKey => false,
     };
     assert!(!(in_vain && is_let_in), "{cell}: let in with {}", answer.status);
@@ -240,7 +252,7 @@ fn check(row: &Row, who: Who, victim: &Victim, answer: &Answer, changed: bool) {
     let plays = row.path.starts_with("/api/v1/dev/") && who.is_in_the_victims_account();
     let may_change = is_administrator || is_their_admin || plays;
     assert!(!changed || is_let_in && may_change, "{cell}: the victim is not as before");
-    let reads = (who.has_every_right() || who == Who::CrossSite) && row.is_administration();
+    let reads = (who.has_every_right() || who == Who::CrossSite) && row.is_read_by_administrators();
     assert!(reads || !answer.text().contains(&victim.user.email), "{cell}: tells of the victim");
     assert!(answer.status < 500 || answer.status == 503, "{cell}: {}", answer.status);
 }

@@ -33,7 +33,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 44] = [
+pub const TABLE: [Row; 47] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -45,6 +45,7 @@ pub const TABLE: [Row; 44] = [
     row("POST", "/api/v1/auth/password/change", Needs::Token),
     row("GET", "/api/v1/auth/sessions", Needs::Token),
     row("DELETE", "/api/v1/auth/sessions/{id}", Needs::Token),
+    row("GET", "/api/v1/auth/sessions/{id}/timeline", Needs::TokenOrKey),
     row("GET", "/api/v1/auth/api-keys", Needs::Token),
     row("POST", "/api/v1/auth/api-keys", Needs::Token),
     row("DELETE", "/api/v1/auth/api-keys/{id}", Needs::Token),
@@ -73,6 +74,8 @@ pub const TABLE: [Row; 44] = [
     row("POST", "/api/v1/admin/users/{id}/sign-out", Needs::TokenOrKey),
     row("POST", "/api/v1/admin/users/{id}/password", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/acts", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/events", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/events/export", Needs::TokenOrKey),
     row("POST", "/api/v1/billing/stripe/webhook", Needs::Nothing),
     row("GET", "/api/v1/system/ping", Needs::Nothing),
     row("GET", "/api/v1/system/status", Needs::Nothing),

@@ -1,6 +1,7 @@
 //! The command line as a real, separate process on the data folder of a running server.
 
 mod account;
+mod audit;
 mod config;
 mod conformance;
 mod explain;

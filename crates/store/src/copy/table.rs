@@ -1,6 +1,6 @@
 //! What is copied: every table that holds anything durable, column by column, in values that both databases have.
 
-use tenure_domain::id::{AccountId, ActId, ApiKeyId, SessionId, UserId};
+use tenure_domain::id::{AccountId, ActId, ApiKeyId, EventId, SessionId, UserId};
 
 use crate::row::{self, Columns};
 use crate::{Result, StoreError};
@@ -43,7 +43,7 @@ pub(crate) struct Table {
 
 /// In an order in which each row finds those that it names. Left out are `change`, which only those who run now
 /// have read, and what a database says of itself.
-pub(crate) static TABLES: [Table; 12] = [
+pub(crate) static TABLES: [Table; 13] = [
     PLAN,
     ACCOUNT,
     USER,
@@ -56,6 +56,7 @@ pub(crate) static TABLES: [Table; 12] = [
     API_KEY,
     STRIPE_EVENT,
     STRIPE_SUBSCRIPTION,
+    EVENT,
 ];
 
 /// As [`row::PLAN`].
@@ -285,6 +286,31 @@ const STRIPE_SUBSCRIPTION: Table = Table {
     key: hex_id,
 };
 
+/// As [`row::EVENT`]. Seals and all: the chain goes on in the copy.
+const EVENT: Table = Table {
+    name: "event",
+    columns: &[
+        ("id", Kind::Id),
+        ("at", Kind::Number),
+        ("kind", Kind::Text),
+        ("user_id", Kind::Id),
+        ("session_id", Kind::Id),
+        ("subject", Kind::Text),
+        ("actor", Kind::Text),
+        ("address", Kind::Text),
+        ("user_agent", Kind::Text),
+        ("cause", Kind::Text),
+        ("count", Kind::Number),
+        ("detail", Kind::Text),
+        ("seq", Kind::Number),
+        ("tag", Kind::Bytes),
+        ("whence_tag", Kind::Bytes),
+    ],
+    parent: None,
+    check: |columns| row::event(columns).map(drop),
+    key: |id| EventId::from_bytes(id).to_string(),
+};
+
 /// The table whose rows the database numbers.
 pub(crate) const NUMBERED: &str = "client_report";
 
@@ -452,6 +478,7 @@ mod tests {
         assert!(USER.names("").replace('"', "").starts_with(&plain(row::USER, "u.")));
         assert_eq!(PLAN.names("").replace('"', ""), plain(row::PLAN, "p."));
         assert_eq!(API_KEY.names("").replace('"', ""), plain(row::API_KEY, "k."));
+        assert_eq!(EVENT.names("").replace('"', ""), row::EVENT);
         assert_eq!(ACT.names("").replace('"', ""), row::ACT);
         assert_eq!(STRIPE_SUBSCRIPTION.names("").replace('"', ""), row::STRIPE_SUBSCRIPTION);
         let account = ACCOUNT.names("").replace('"', "");

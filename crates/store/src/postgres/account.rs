@@ -12,7 +12,7 @@ use tokio_postgres::types::Type;
 
 use super::connect::Conn;
 use super::row::{self, Fields, uuid};
-use super::{PostgresStore, user};
+use super::{PostgresStore, event, user};
 use crate::account::Difference;
 use crate::row::{ACCOUNT, ACT, PLAN as PLAN_COLUMNS, if_intact, integer, vanished};
 use crate::{
@@ -126,7 +126,9 @@ impl Accounts for PostgresStore {
         now: Timestamp,
     ) -> Result<()> {
         let mut conn = self.db.get().await?;
-        self.record(&mut conn, &subject, &[(what, None, None)], &decree, now).await
+        conn.begin().await?;
+        self.record(&mut conn, &subject, &[(what, None, None)], &decree, now).await?;
+        conn.commit().await
     }
 
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
@@ -308,7 +310,9 @@ impl PostgresStore {
         decree: &Decree,
         now: Timestamp,
     ) -> Result<()> {
-        for (what, was, became) in differences {
+        for difference in differences {
+            let (what, was, became) = difference;
+            event::write(conn, &*self.entropy, crate::event::act(subject, difference, decree, now)).await?;
             let id = ActId::generate(now, self.entropy.draw());
             conn.execute(
                 INSERT_ACT,

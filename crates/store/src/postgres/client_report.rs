@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tenure_domain::client_report::IdleBucket;
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
@@ -27,6 +27,14 @@ const LIST: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
      location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
      FROM client_report WHERE received_at >= $1 AND id > $2 ORDER BY id LIMIT $3";
+
+const LIST_OF: &str = "SELECT id, received_at, address, user_agent, browser, \
+     verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
+     FROM client_report WHERE verified_session = $1 \
+     OR (claimed_session = $1 AND verified_session IS NULL) \
+     OR (receipt = $2 AND ($1::uuid IS NULL OR (claimed_session IS NULL AND verified_session IS NULL))) \
+     ORDER BY verified_session IS NULL, id DESC LIMIT $3";
 
 /// The minutes of idle time, of which those in the last bucket are all alike.
 const IDLE: &str = "SELECT least(idle_ms / 60000, $2), count(*) FROM client_report \
@@ -54,6 +62,20 @@ impl ClientReports for PostgresStore {
         let params: super::connect::Params<'_> =
             &[(&since.as_ms(), Type::INT8), (&integer(after.0), Type::INT8), (&integer(limit), Type::INT8)];
         let rows = self.db.get().await?.rows(LIST, params).await?;
+        Ok(row::readable(&rows, |columns| crate::row::client_report(columns)))
+    }
+
+    async fn client_report_list_of(
+        &self,
+        session: Option<SessionId>,
+        receipt: Option<ReceiptId>,
+        limit: usize,
+    ) -> Result<Vec<(ReportNumber, ClientReport)>> {
+        let session = session.as_ref().map(|id| uuid(id.as_bytes()));
+        let receipt = receipt.as_ref().map(ReceiptId::as_str);
+        let params: super::connect::Params<'_> =
+            &[(&session, Type::UUID), (&receipt, Type::TEXT), (&integer(limit), Type::INT8)];
+        let rows = self.db.get().await?.rows(LIST_OF, params).await?;
         Ok(row::readable(&rows, |columns| crate::row::client_report(columns)))
     }
 

@@ -4,7 +4,8 @@
 
 use std::sync::LazyLock;
 
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::event::EventKind;
+use tenure_domain::id::{EventId, SessionId, UserId};
 use tenure_domain::session::Session;
 use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
 use tokio_postgres::types::Type;
@@ -15,9 +16,18 @@ use super::row::{self, Fields, uuid};
 use crate::row::{Columns as _, SESSION};
 use crate::{EndOrder, Ended, Entropy, Result, Scope, StoreError};
 
-const END: &str = "UPDATE session s SET ended_at = $1, end_reason = $2, end_actor = $3, end_note = $4, \
-     receipt = one.receipt FROM unnest($5::uuid[], $6::text[]) AS one (id, receipt) \
-     WHERE s.id = one.id AND s.ended_at IS NULL RETURNING s.id";
+/// With the record of it, in one statement: an end and its receipt are written together or not at all.
+const END: &str = "WITH ended AS ( \
+       UPDATE session s SET ended_at = $1, end_reason = $2, end_actor = $3, end_note = $4, receipt = one.receipt \
+       FROM unnest($5::uuid[], $6::text[], $7::uuid[]) AS one (id, receipt, event) \
+       WHERE s.id = one.id AND s.ended_at IS NULL RETURNING s.*, one.event), \
+     noted AS ( \
+       INSERT INTO event (id, at, kind, user_id, session_id, subject, actor, address, user_agent, cause, count, detail) \
+       SELECT event, $1, $8, user_id, id, receipt, $3, $9, $10, $2, 1, json_build_object( \
+         'remembered', remembered, 'created_at', created_at, 'expires_at', expires_at, 'last_used_at', last_used_at, \
+         'refresh_count', refresh_count, 'base', base, 'head', head, 'handed_at', handed_at, 'healed', healed, \
+         'contested_at', contested_at, 'note', end_note)::text FROM ended) \
+     SELECT id FROM ended";
 
 /// Rows that have expired at `$2` are no longer anybody's to end but the clock's; a time before 1970 is damage
 /// and says nothing.
@@ -51,6 +61,8 @@ pub(super) async fn write(
     let ends: Vec<_> = ids.iter().map(|_| order.end(entropy, now)).collect();
     let receipts: Vec<_> = ends.iter().map(|end| end.receipt.as_str()).collect();
     let keys: Vec<_> = ids.iter().map(|id| uuid(id.as_bytes())).collect();
+    let events = ids.iter().map(|_| uuid(EventId::generate(now, entropy.draw()).as_bytes()));
+    let events: Vec<_> = events.collect();
     let rows = conn
         .rows(
             END,
@@ -61,6 +73,10 @@ pub(super) async fn write(
                 (&order.note, Type::TEXT),
                 (&keys, Type::UUID_ARRAY),
                 (&receipts, Type::TEXT_ARRAY),
+                (&events, Type::UUID_ARRAY),
+                (&EventKind::SessionEnded.as_str(), Type::TEXT),
+                (&order.whence.address, Type::TEXT),
+                (&order.whence.user_agent, Type::TEXT),
             ],
         )
         .await?;

@@ -1,11 +1,12 @@
 //! Signing keys, sealed.
 
 use async_trait::async_trait;
+use tenure_domain::event::EventKind;
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::connect::Conn;
-use super::{PostgresStore, row};
+use super::{PostgresStore, event, row};
 use crate::{Keys, Result, StoredKey};
 
 /// Of nodes that start at once, one makes the first key.
@@ -43,6 +44,8 @@ impl Keys for PostgresStore {
             return Ok(false);
         }
         add(&mut conn, &key, others_retire_at).await?;
+        let added = crate::event::key(EventKind::SigningKeyAdded, &key.kid, key.created_at);
+        event::write(&mut conn, &*self.entropy, added).await?;
         conn.commit().await?;
         self.feed.tell().await;
         Ok(true)
@@ -56,9 +59,16 @@ impl Keys for PostgresStore {
 
     async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool> {
         let params = [(&kid as _, Type::TEXT), (&now.as_ms() as _, Type::INT8)];
-        let retired = self.db.get().await?.execute(RETIRE, &params).await?;
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let found = conn.execute(RETIRE, &params).await? == 1;
+        if found {
+            let retired = crate::event::key(EventKind::SigningKeyRetired, kid, now);
+            event::write(&mut conn, &*self.entropy, retired).await?;
+        }
+        conn.commit().await?;
         self.feed.tell().await;
-        Ok(retired == 1)
+        Ok(found)
     }
 
     async fn key_epoch(&self) -> Result<u64> {

@@ -53,6 +53,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0007_receipts.sql"),
     },
+    Step {
+        number: 8,
+        name: "events",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0008_events.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

@@ -16,6 +16,7 @@ mod connect;
 mod console_session;
 pub(crate) mod copy;
 mod end;
+mod event;
 mod feed;
 mod heard;
 mod key;

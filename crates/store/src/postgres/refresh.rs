@@ -185,7 +185,7 @@ impl Presentation<'_> {
             RefreshDecision::NotAuthentic => done(Refreshed::NotAuthentic),
             RefreshDecision::Ended(end) => done(Refreshed::Ended { session_id, end, newly: false }),
             RefreshDecision::EndNow { reason, actor } => {
-                let order = EndOrder { reason, actor, note: None };
+                let order = EndOrder { reason, actor, note: None, whence: self.request.whence.clone() };
                 let entropy = &*self.store.entropy;
                 let ended = end::write(conn, entropy, &[session_id], &order, self.now).await?;
                 Ok(ended.into_iter().next().map_or(Step::Again(None), |ended| {

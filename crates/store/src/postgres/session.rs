@@ -3,7 +3,6 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::refresh_token::PresentedToken;
@@ -15,7 +14,7 @@ use super::changed;
 use super::connect::Conn;
 use super::end::{self, dead_by};
 use super::row::{self, Fields, uuid};
-use super::{PostgresStore, user};
+use super::{PostgresStore, event, user};
 use crate::row::{Columns as _, RECORD, SESSION, integer};
 use crate::{
     Caller, Changed, EndOrder, Ended, Entropy, NewSession, RefreshRequest, Refreshed, Result, Scope,
@@ -213,7 +212,7 @@ async fn create(
     let replaced = match &new.device.id {
         Some(device_id) => {
             // Protocol.md section 6.
-            let order = EndOrder { reason: EndReason::ReplacedBySignIn, actor: Actor::User, note: None };
+            let order = EndOrder::replaced_by(new);
             let ids = end::on_device(conn, user_id, device_id, new.replaces_before, now).await?;
             end::write(conn, entropy, &ids, &order, now).await?
         }
@@ -261,6 +260,7 @@ pub(super) async fn insert(
         ];
         conn.execute(INSERT_DEVICE, said).await?;
     }
+    event::write(conn, entropy, crate::event::signed_in(&session, device)).await?;
     Ok(session)
 }
 

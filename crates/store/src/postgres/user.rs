@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 
 use super::connect::Conn;
 use super::row::{self, Fields, uuid};
-use super::{PostgresStore, account, end, session};
+use super::{PostgresStore, account, end, event, session};
 use crate::account::{Difference, password_set, state};
 use crate::row::{Columns as _, PERSON as PERSON_COLUMNS, USER, integer};
 use crate::{
@@ -119,6 +119,7 @@ impl Users for PostgresStore {
         conn.execute(SET_PASSWORD, &[(&key, Type::UUID), (&new.as_str(), Type::TEXT)]).await?;
         let scope = keep.map_or(Scope::All, Scope::AllBut);
         let ended = end::scope(&mut conn, &*self.entropy, id, scope, &order, now).await?;
+        event::write(&mut conn, &*self.entropy, crate::event::password_set(id, &order, now)).await?;
         if order.actor != Actor::User {
             self.record_user(&mut conn, id, &[password_set()], &order.decree(), now).await?;
         }
@@ -234,6 +235,7 @@ impl PostgresStore {
         if let Some(decree) = &new.decree {
             self.record_user(conn, user.id, &user.created(), decree, now).await?;
         }
+        event::write(conn, &*self.entropy, crate::event::registered(&user)).await?;
         let session = match session {
             Some(session) => Some(session::insert(conn, &*self.entropy, user.id, session, now).await?),
             None => None,
@@ -255,6 +257,7 @@ impl PostgresStore {
         let account = Fields::of(&account).id_or_null("user")?;
         self.record_user(conn, id, &[state("deleted")], &order.decree(), now).await?;
         let ended = end::scope(conn, &*self.entropy, id, Scope::All, order, now).await?;
+        event::erase(conn, id).await?;
         conn.execute(DELETE_DEVICES, of_user).await?;
         conn.execute("DELETE FROM \"user\" WHERE id = $1", of_user).await?;
         if let Some(account) = account {

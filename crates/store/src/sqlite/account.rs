@@ -9,7 +9,7 @@ use tenure_domain::id::{AccountId, ActId, UserId};
 use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
-use super::{SqliteStore, row, user};
+use super::{SqliteStore, event, row, user};
 use crate::account::Difference;
 use crate::{
     ACTS_LISTED_MAX, Account, AccountChange, AccountChanged, Accounts, Act, Decree, NewAccount, Plan,
@@ -108,7 +108,7 @@ impl Accounts for SqliteStore {
         decree: Decree,
         now: Timestamp,
     ) -> Result<()> {
-        self.writer.write(move |tx| record(tx, &subject, &[(what, None, None)], &decree, now)).await
+        self.writer.write_composed(move |tx| record(tx, &subject, &[(what, None, None)], &decree, now)).await
     }
 
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
@@ -240,7 +240,9 @@ pub(super) fn record(
     decree: &Decree,
     now: Timestamp,
 ) -> Result<()> {
-    for (what, was, became) in differences {
+    for difference in differences {
+        let (what, was, became) = difference;
+        event::write(tx, crate::event::act(subject, difference, decree, now))?;
         let id = ActId::generate(now, tx.entropy.draw());
         let (actor, subject) = (decree.actor.to_string(), subject.to_string());
         tx.conn.prepare_cached(INSERT_ACT)?.execute(params![

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, named_params, params};
 use tenure_domain::client_report::IdleBucket;
+use tenure_domain::id::{ReceiptId, SessionId};
 use tenure_domain::time::Timestamp;
 
 use super::{SqliteStore, row};
@@ -24,6 +25,14 @@ const LIST: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
      location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
      FROM client_report WHERE received_at >= ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+const LIST_OF: &str = "SELECT id, received_at, address, user_agent, browser, \
+     verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
+     FROM client_report WHERE verified_session = ?1 \
+     OR (claimed_session = ?1 AND verified_session IS NULL) \
+     OR (receipt = ?2 AND (?1 IS NULL OR (claimed_session IS NULL AND verified_session IS NULL))) \
+     ORDER BY verified_session IS NULL, id DESC LIMIT ?3";
 
 /// The minutes of idle time, of which those in the last bucket are all alike.
 const IDLE: &str = "SELECT min(idle_ms / 60000, ?2), count(*) FROM client_report \
@@ -50,6 +59,22 @@ impl ClientReports for SqliteStore {
         let params: [i64; 3] = [since.as_ms(), row::integer(after.0), row::integer(limit)];
         self.readers
             .read(move |conn| row::readable(conn, LIST, params, |columns| row::client_report(columns)))
+            .await
+    }
+
+    async fn client_report_list_of(
+        &self,
+        session: Option<SessionId>,
+        receipt: Option<ReceiptId>,
+        limit: usize,
+    ) -> Result<Vec<(ReportNumber, ClientReport)>> {
+        self.readers
+            .read(move |conn| {
+                let receipt = receipt.as_ref().map(ReceiptId::as_str);
+                let session = session.as_ref().map(SessionId::as_bytes);
+                let params = params![session, receipt, row::integer(limit)];
+                row::readable(conn, LIST_OF, params, |columns| row::client_report(columns))
+            })
             .await
     }
 

@@ -4,17 +4,21 @@ use std::sync::LazyLock;
 
 use rusqlite::{Connection, named_params, params};
 use tenure_domain::ends::End;
+use tenure_domain::event::Occurrence;
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::session::Session;
 use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
 
-use super::row;
 use super::writer::Tx;
+use super::{event, row};
 use crate::row::Columns as _;
 use crate::{EndOrder, Ended, Result, Scope, StoreError};
 
 const END: &str = "UPDATE session SET ended_at = :at, end_reason = :reason, end_actor = :actor, \
-     end_note = :note, receipt = :receipt WHERE id = :id AND ended_at IS NULL";
+     end_note = :note, receipt = :receipt WHERE id = :id AND ended_at IS NULL RETURNING user_id, json_object( \
+     'remembered', json(iif(remembered, 'true', 'false')), 'created_at', created_at, 'expires_at', expires_at, 'last_used_at', last_used_at, \
+     'refresh_count', refresh_count, 'base', base, 'head', head, 'handed_at', handed_at, 'healed', json(iif(healed, 'true', 'false')), \
+     'contested_at', contested_at, 'note', end_note)";
 
 /// Newest first. Rows that have expired at `:dead_by` are no longer anybody's to end but the clock's; a time
 /// before 1970 is damage and says nothing.
@@ -32,15 +36,22 @@ pub(super) fn dead_by(now: Timestamp) -> i64 {
 /// Ends a session. None if it has ended already, or is not there: the first end stands.
 pub(super) fn write(tx: &Tx<'_>, id: SessionId, order: &EndOrder, now: Timestamp) -> Result<Option<End>> {
     let end = order.end(tx.entropy, now);
-    let changed = tx.conn.prepare_cached(END)?.execute(named_params! {
+    let params = named_params! {
         ":at": end.at.as_ms(),
         ":reason": end.reason.as_str(),
         ":actor": end.actor.to_string(),
         ":note": end.note,
         ":receipt": end.receipt.as_str(),
         ":id": id.as_bytes(),
+    };
+    // Of a damaged row as much as can be read: it is ended all the same.
+    let stood = row::one(tx.conn, END, params, |columns| {
+        let user = columns.id_or_null("session").ok().flatten().map(UserId::from_bytes);
+        Ok((user, columns.text_or_null("session").ok().flatten()))
     })?;
-    Ok((changed == 1).then_some(end))
+    let Some((user, detail)) = stood else { return Ok(None) };
+    event::write(tx, Occurrence { user, detail, ..order.ended(id, &end) })?;
+    Ok(Some(end))
 }
 
 /// Ends a session that was read in this transaction, or says how it has ended. One that has expired unnoticed

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use rusqlite::params;
+use tenure_domain::event::EventKind;
 use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
-use super::{SqliteStore, row};
+use super::{SqliteStore, event, row};
 use crate::{Keys, Result, StoredKey};
 
 const INSERT: &str = "INSERT INTO signing_key (kid, sealed_seed, created_at, activates_at, retires_at) \
@@ -38,7 +39,13 @@ impl Keys for SqliteStore {
     async fn key_retire(&self, kid: &str, now: Timestamp) -> Result<bool> {
         let kid = kid.to_owned();
         self.writer
-            .write(move |tx| Ok(tx.conn.prepare_cached(RETIRE)?.execute(params![kid, now.as_ms()])? == 1))
+            .write_composed(move |tx| {
+                let found = tx.conn.prepare_cached(RETIRE)?.execute(params![kid, now.as_ms()])? == 1;
+                if found {
+                    event::write(tx, crate::event::key(EventKind::SigningKeyRetired, &kid, now))?;
+                }
+                Ok(found)
+            })
             .await
     }
 
@@ -67,5 +74,6 @@ fn add(
         key.activates_at.as_ms(),
         key.retires_at.map(Timestamp::as_ms),
     ])?;
+    event::write(tx, crate::event::key(EventKind::SigningKeyAdded, &key.kid, key.created_at))?;
     Ok(true)
 }

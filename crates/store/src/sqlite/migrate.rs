@@ -52,6 +52,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0007_receipts.sql"),
     },
+    Step {
+        number: 8,
+        name: "events",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0008_events.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

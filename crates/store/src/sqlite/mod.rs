@@ -12,6 +12,7 @@ mod client_report;
 mod console_session;
 pub(crate) mod copy;
 mod end;
+mod event;
 mod feed;
 mod key;
 mod reader;

@@ -103,7 +103,12 @@ fn decide(
         RefreshDecision::NotAuthentic => Ok(Some(Refreshed::NotAuthentic)),
         RefreshDecision::Ended(end) => Ok(Some(Refreshed::Ended { session_id, end, newly: false })),
         RefreshDecision::EndNow { reason, actor } => {
-            let end = end::write(tx, session_id, &EndOrder { reason, actor, note: None }, now)?;
+            let end = end::write(
+                tx,
+                session_id,
+                &EndOrder { reason, actor, note: None, whence: request.whence.clone() },
+                now,
+            )?;
             Ok(end.map(|end| Refreshed::Ended { session_id, end, newly: true }))
         }
         RefreshDecision::Refuse => Ok(Some(Refreshed::Refused { session_id })),

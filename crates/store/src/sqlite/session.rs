@@ -4,7 +4,6 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use rusqlite::{named_params, params};
-use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::refresh_token::PresentedToken;
@@ -13,7 +12,7 @@ use tenure_domain::time::Timestamp;
 
 use super::end::{self, dead_by};
 use super::writer::Tx;
-use super::{SqliteStore, refresh, row, user};
+use super::{SqliteStore, event, refresh, row, user};
 use crate::row::Columns as _;
 use crate::{
     Caller, Changed, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
@@ -171,24 +170,16 @@ fn create(
     if person.token_version != token_version {
         return Ok(SessionCreated::UserChanged);
     }
-    let replaced = match &new.device.id {
-        Some(device_id) => replace(tx, user_id, device_id, new.replaces_before, now)?,
-        None => Vec::new(),
-    };
+    let replaced = replace(tx, user_id, new, now)?;
     let session = insert(tx, user_id, new, now)?;
     Ok(SessionCreated::Created { session, person, replaced })
 }
 
 /// Ends what the user still had on this device (protocol.md section 6).
-fn replace(
-    tx: &Tx<'_>,
-    user_id: UserId,
-    device_id: &str,
-    before: Timestamp,
-    now: Timestamp,
-) -> Result<Vec<SessionId>> {
-    let order = EndOrder { reason: EndReason::ReplacedBySignIn, actor: Actor::User, note: None };
-    let replaced = end::on_device(tx.conn, user_id, device_id, before, now)?;
+fn replace(tx: &Tx<'_>, user_id: UserId, new: &NewSession, now: Timestamp) -> Result<Vec<SessionId>> {
+    let Some(device_id) = &new.device.id else { return Ok(vec![]) };
+    let order = EndOrder::replaced_by(new);
+    let replaced = end::on_device(tx.conn, user_id, device_id, new.replaces_before, now)?;
     for id in &replaced {
         end::write(tx, *id, &order, now)?;
     }
@@ -215,6 +206,7 @@ pub(super) fn insert(tx: &Tx<'_>, user_id: UserId, new: &NewSession, now: Timest
         let params = params![session.id.as_bytes(), device.id, device.user_agent, device.address];
         tx.conn.prepare_cached(INSERT_DEVICE)?.execute(params)?;
     }
+    event::write(tx, crate::event::signed_in(&session, device))?;
     Ok(session)
 }
 

@@ -10,7 +10,7 @@ use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
-use super::{SqliteStore, account, end, row, session};
+use super::{SqliteStore, account, end, event, row, session};
 use crate::account::{Difference, password_set, state};
 use crate::row::Columns as _;
 use crate::{
@@ -103,6 +103,7 @@ impl Users for SqliteStore {
                 tx.conn.prepare_cached(SET_PASSWORD)?.execute(params![id.as_bytes(), new.as_str()])?;
                 let scope = keep.map_or(Scope::All, Scope::AllBut);
                 let ended = end::scope(tx, id, scope, &order, now)?;
+                event::write(tx, crate::event::password_set(id, &order, now))?;
                 if order.actor != Actor::User {
                     record(tx, id, &[password_set()], &order.decree(), now)?;
                 }
@@ -187,6 +188,7 @@ fn create(tx: &Tx<'_>, new: &NewUser, session: Option<&NewSession>, now: Timesta
     if let Some(decree) = &new.decree {
         record(tx, user.id, &user.created(), decree, now)?;
     }
+    event::write(tx, crate::event::registered(&user))?;
     let session = session.map(|session| session::insert(tx, user.id, session, now)).transpose()?;
     Ok(UserCreated::Created { user, session })
 }
@@ -221,6 +223,7 @@ fn delete(tx: &Tx<'_>, id: UserId, order: &EndOrder, now: Timestamp) -> Result<O
     };
     record(tx, id, &[state("deleted")], &order.decree(), now)?;
     let ended = end::scope(tx, id, Scope::All, order, now)?;
+    event::erase(tx, id)?;
     tx.conn.prepare_cached(DELETE_DEVICES)?.execute([id.as_bytes()])?;
     tx.conn.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_bytes()])?;
     if let Some(account) = account {

@@ -96,8 +96,8 @@ impl Writer {
         self.submit(true, work).await
     }
 
-    /// Runs a job of a single statement that can be done without: it is refused while half of the room is
-    /// taken by those that wait.
+    /// Runs a job that can be done without: it is refused while half of the room is taken by those that wait. All of
+    /// its statements, or none.
     pub async fn write_expendable<T, W>(&self, work: W) -> Result<T>
     where
         T: Send + 'static,
@@ -106,7 +106,7 @@ impl Writer {
         if self.queue.capacity() < WAITING_MAX / 2 {
             return Err(StoreError::Overloaded);
         }
-        self.submit(false, work).await
+        self.submit(true, work).await
     }
 
     async fn submit<T, W>(&self, is_composed: bool, work: W) -> Result<T>

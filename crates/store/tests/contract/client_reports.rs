@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenure_domain::client_report::ReportKind;
+use tenure_domain::id::SessionId;
+use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
-use tenure_store::{ClientReport, REPORT_GROUPS_MAX, ReportClaims, ReportNumber, Store, StoreError};
+use tenure_store::{ClientReport, REPORT_GROUPS_MAX, ReportClaims, ReportNumber, Store, StoreError, User};
 use tokio::task::JoinSet;
 
 use crate::backend::Sqlite;
@@ -256,4 +258,50 @@ async fn a_report_gives_way_to_refreshes_that_wait() {
     assert!(refreshes.join_all().await.into_iter().all(|name| name == "served"));
     world.store.client_report_add(bare(T0)).await.unwrap();
     assert_eq!(list(&world, T0, START).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_reports_of_a_session_are_those_that_come_with_its_token_or_name_it_without_one() {
+    for world in World::each() {
+        let (ada, eve) = (world.user("ada").await, world.user("eve").await);
+        let (hers, other) = (world.sign_in(&ada).await, world.sign_in(&eve).await);
+        let receipt = tenure_domain::id::ReceiptId::generate([7; 5]);
+        let verified = |session: &Session, user: &User| ClientReport {
+            verified: Some((session.id, user.id)),
+            ..bare(T0)
+        };
+        let of_session = |mut report: ClientReport, message: &str| {
+            report.claims.session = Some(hers.id);
+            report.claims.message = Some(message.to_owned());
+            report
+        };
+        let of_receipt = |mut report: ClientReport, message: &str| {
+            report.claims.receipt = Some(receipt.to_string());
+            report.claims.message = Some(message.to_owned());
+            report
+        };
+        for report in [
+            of_receipt(verified(&hers, &ada), "verified"),
+            of_session(bare(T0), "claimed"),
+            of_receipt(bare(T0), "receipt"),
+            of_session(verified(&other, &eve), "a lie"),
+            of_receipt(of_session(bare(T0), ""), "claimed with the receipt"),
+            of_receipt(
+                claiming(T0, |claims| claims.session = Some(SessionId::from_bytes([1; 16]))),
+                "elsewhere",
+            ),
+            bare(T0),
+        ] {
+            world.store.client_report_add(report).await.unwrap();
+        }
+        let of = async |session, receipt, limit| {
+            let listed = world.store.client_report_list_of(session, receipt, limit).await.unwrap();
+            listed.into_iter().map(|(_, report)| report.claims.message.unwrap()).collect::<Vec<_>>()
+        };
+        let all = of(Some(hers.id), Some(receipt.clone()), 100).await;
+        assert_eq!(all, ["verified", "claimed with the receipt", "receipt", "claimed"]);
+        assert_eq!(of(Some(hers.id), None, 2).await, ["verified", "claimed with the receipt"]);
+        assert_eq!(of(None, Some(receipt), 100).await.len(), 4);
+        assert!(of(None, None, 100).await.is_empty());
+    }
 }

@@ -369,7 +369,8 @@ impl<S: Fn(String)> Work<S> {
     async fn refresh(&self, session: &mut Session) -> Result<()> {
         let rules = rules(ReusePolicy::Revoke);
         let tokens = vec![rules.keys.read(&jar_of(&rules, session, session.rotation.head).0).unwrap()];
-        let request = RefreshRequest { tokens, freshness: Freshness::Fresh, rules };
+        let request =
+            RefreshRequest { tokens, freshness: Freshness::Fresh, rules, whence: Default::default() };
         if let [Refreshed::Served { session: after, .. }] =
             &self.store.session_refresh(request, self.now).await?[..]
         {

@@ -12,6 +12,7 @@ mod coherence;
 mod console_sessions;
 mod copy;
 mod damage;
+mod events;
 mod faults;
 mod keys;
 mod kills;

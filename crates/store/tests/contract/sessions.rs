@@ -92,6 +92,7 @@ async fn an_end_keeps_its_reason_actor_time_note_and_receipt_and_happens_once() 
             reason: EndReason::AdminRevoked,
             actor: Actor::Admin("grace".into()),
             note: Some("lost laptop".into()),
+            whence: Default::default(),
         };
         let end = async |order, now| {
             world.store.session_end(ada.id, Scope::One(session.id), false, order, now).await.unwrap()

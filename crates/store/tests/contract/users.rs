@@ -201,8 +201,12 @@ async fn somebody_created_by_decree_is_an_act_and_may_join_an_account() {
 async fn a_password_that_somebody_else_set_is_an_act_and_ones_own_is_none() {
     for world in World::each() {
         let ada = world.user("ada").await;
-        let by_root =
-            EndOrder { actor: decree().actor, note: decree().reason, reason: EndReason::PasswordReset };
+        let by_root = EndOrder {
+            actor: decree().actor,
+            note: decree().reason,
+            reason: EndReason::PasswordReset,
+            whence: Default::default(),
+        };
         for order in [order(EndReason::PasswordChanged), by_root] {
             world.store.user_set_password(ada.id, None, hash("new"), None, order, T0).await.unwrap();
         }
@@ -239,8 +243,12 @@ async fn deleting_a_user_leaves_the_explanation_and_nothing_personal() {
 async fn signing_somebody_else_out_everywhere_is_an_act_even_if_nothing_was_alive() {
     for world in World::each() {
         let ada = world.user("ada").await;
-        let by_root =
-            EndOrder { actor: decree().actor, note: decree().reason, reason: EndReason::AdminRevoked };
+        let by_root = EndOrder {
+            actor: decree().actor,
+            note: decree().reason,
+            reason: EndReason::AdminRevoked,
+            whence: Default::default(),
+        };
         for (order, bump) in
             [(by_root.clone(), false), (order(EndReason::SignedOutEverywhere), true), (by_root, true)]
         {

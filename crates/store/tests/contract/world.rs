@@ -23,6 +23,7 @@ use crate::backend::{Backend, backends};
 pub const T0: Timestamp = Timestamp::from_ms(1_795_000_000_000);
 
 pub const SECOND: Duration = Duration::from_secs(1);
+pub const HOUR: Duration = Duration::from_secs(3_600);
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(86_400);
 
@@ -143,7 +144,12 @@ impl World {
 
     pub fn request(&self, jars: &[&Jar]) -> RefreshRequest {
         let tokens = jars.iter().map(|jar| self.read(jar)).collect();
-        RefreshRequest { tokens, freshness: Freshness::Fresh, rules: Arc::clone(&self.rules) }
+        RefreshRequest {
+            tokens,
+            freshness: Freshness::Fresh,
+            rules: Arc::clone(&self.rules),
+            whence: Default::default(),
+        }
     }
 
     pub async fn refresh_all(&self, jars: &[&Jar], now: Timestamp) -> Vec<Refreshed> {
@@ -239,7 +245,7 @@ pub fn decree() -> Decree {
 }
 
 pub fn order(reason: EndReason) -> EndOrder {
-    EndOrder { reason, actor: Actor::User, note: None }
+    EndOrder { reason, actor: Actor::User, note: None, whence: Default::default() }
 }
 
 pub fn name_of(refreshed: &Refreshed) -> &'static str {

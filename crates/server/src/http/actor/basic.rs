@@ -22,7 +22,7 @@ pub async fn stand(encoded: &str, app: &App, arrival: &Arrival) -> Result<User, 
     }
     let (email, password) = read(encoded).ok_or_else(invalid)?;
     let result = credentials::identify(app, arrival, &email, &password).await;
-    credentials::note_attempt(app, "basic", &result);
+    credentials::note_attempt(app, arrival, "basic", &result);
     result
 }
 

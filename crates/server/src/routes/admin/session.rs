@@ -66,7 +66,7 @@ pub async fn post(
 ) -> Result<Response, Problem> {
     app.origins.check_own(&headers)?;
     let result = sign_in(&app, &arrival, &request).await;
-    credentials::note_attempt(&app, "console", &result);
+    credentials::note_attempt(&app, &arrival, "console", &result);
     let (at_console, cookie) = result?;
     Ok(([(header::SET_COOKIE, cookie)], answer(&app, &at_console)).into_response())
 }

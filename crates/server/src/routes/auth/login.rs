@@ -52,7 +52,7 @@ pub(crate) async fn attempt(
     reply: Reply<'_>,
 ) -> Result<Response, Problem> {
     let result = sign_in(app, arrival, request, reply).await;
-    credentials::note_attempt(app, "password", &result);
+    credentials::note_attempt(app, arrival, "password", &result);
     result
 }
 
@@ -66,7 +66,7 @@ async fn sign_in(
     credentials::count_attempt(app, arrival, email.as_ref().map(Email::key)).await?;
     // Two rounds: if the password is changed between check and sign-in, it is checked once more.
     for _ in 0..2 {
-        let user = credentials::verify(app, email.as_ref(), &request.password).await?;
+        let user = credentials::verify(app, arrival, email.as_ref(), &request.password).await?;
         let new = request.options.session(app, arrival);
         match app.store.session_create(user.id, user.token_version, new, arrival.now).await? {
             SessionCreated::Created { session, person, replaced } => {

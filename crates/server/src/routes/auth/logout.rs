@@ -56,7 +56,7 @@ pub async fn post(
     if scope != Scope::One(claims.sid) {
         departing.stand(&app, &arrival).await?;
     }
-    let order = EndOrder { reason, actor: Actor::User, note: None };
+    let order = EndOrder { reason, actor: Actor::User, note: None, whence: arrival.whence() };
     let ended = app.store.session_end(claims.sub, scope, bump, order, arrival.now).await?;
     count_ends(&app, &ended);
     let mut response = no_content();

@@ -9,19 +9,22 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use tenure_domain::client_report::{self, ReportKind};
+use tenure_domain::event::{EventKind, Occurrence};
+use tenure_domain::explain::{self, Sighting};
 use tenure_domain::limit::{
     REPORT_BYTES_MAX, REPORT_LOCATION_CHARS_MAX, REPORT_MESSAGE_CHARS_MAX, REPORT_VERSION_CHARS_MAX,
     REPORT_WORD_CHARS_MAX,
 };
 use tenure_domain::problem::Code;
 use tenure_domain::time::Timestamp;
-use tenure_store::{ClientReport, ReportClaims};
+use tenure_store::{ClientReport, ReportClaims, StoreError};
 use utoipa::ToSchema;
 
 use super::{device, empty};
 use crate::App;
+use crate::explain::case;
 use crate::http::actor::{Anyone, bearer_claims};
 use crate::http::arrival::{Arrival, At};
 use crate::http::body;
@@ -139,8 +142,63 @@ async fn store(
         verified: bearer.map(|token| (token.sid, token.sub)),
         claims,
     };
-    app.store.client_report_add(report).await?;
+    app.store.client_report_add(report.clone()).await?;
+    // It is kept; what it is about can be told later as well.
+    if let Err(error) = join(app, arrival, &report).await {
+        tracing::debug!(%error, "a report could not be held against its session");
+    }
     Ok(kind)
+}
+
+/// Holds a report against what the server knows of that session. A sign-out from one that is alive is nobody's doing but
+/// the front end's: it is counted, and there should be none.
+async fn join(app: &App, arrival: &Arrival, report: &ClientReport) -> Result<(), StoreError> {
+    let Some(session) = report.verified.map(|(session, _)| session).or(report.claims.session) else {
+        return Ok(());
+    };
+    let Some(record) = app.store.session_find(session).await? else { return Ok(()) };
+    let session = &record.session;
+    let sighting = explain::sighting(session, &case::reported(report, session));
+    let is_unexplained = matches!(sighting, Sighting::ByItself(_)) && session.ended.is_none();
+    let kind = match is_unexplained {
+        true => EventKind::UnexplainedEnd,
+        false => EventKind::ClientReport,
+    };
+    if is_unexplained {
+        app.metrics.unexplained_session_ends.inc();
+        tracing::warn!(session = %session.id, kind = report.claims.kind.as_str(),
+            "a browser reports a sign-out from a session that is alive");
+    }
+    let said = Joined {
+        verified: report.verified.is_some(),
+        sighting: sighting.as_str(),
+        reason: report.claims.reason.as_deref(),
+        location: report.claims.location.as_deref(),
+        idle_ms: report.claims.idle.map(|idle| idle.as_millis() as u64),
+        release: report.claims.release.as_deref(),
+        client: report.claims.client.as_deref(),
+    };
+    let what = Occurrence {
+        user: Some(session.user_id),
+        session: Some(session.id),
+        whence: arrival.whence(),
+        cause: Some(report.claims.kind.as_str().to_owned()),
+        ..Occurrence::new(kind, arrival.now)
+    };
+    app.note(what.with_detail(&said));
+    Ok(())
+}
+
+/// What the record keeps of a report.
+#[derive(Serialize)]
+struct Joined<'a> {
+    verified: bool,
+    sighting: &'static str,
+    reason: Option<&'a str>,
+    location: Option<&'a str>,
+    idle_ms: Option<u64>,
+    release: Option<&'a str>,
+    client: Option<&'a str>,
 }
 
 impl LogoutEvent {

@@ -63,7 +63,12 @@ pub async fn change(
     let hash = app.hasher.hash(chosen).await?.map_err(|error| {
         Problem::new(Code::InternalError, "The password could not be hashed.").with_cause(error)
     })?;
-    let order = EndOrder { reason: EndReason::PasswordChanged, actor: Actor::User, note: None };
+    let order = EndOrder {
+        reason: EndReason::PasswordChanged,
+        actor: Actor::User,
+        note: None,
+        whence: arrival.whence(),
+    };
     let changed = app
         .store
         .user_set_password(person.id, Some(current), hash, Some(claims.sid), order, arrival.now)

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use serde::Deserialize;
 use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::event::EventKind;
 use tenure_domain::id::SessionId;
 use tenure_domain::limit::SESSION_COOKIES_MAX;
 use tenure_domain::problem::Code;
@@ -35,6 +36,7 @@ pub async fn post(State(app): State<Arc<App>>, _: Anyone, At(arrival): At, heade
     let timer = app.metrics.time_refresh();
     let response = refresh(&app, &arrival, &headers).await.unwrap_or_else(|refused| {
         arrival.note_outcome(refused.problem.code.as_str());
+        app.note_refusal(&arrival, &refused.problem);
         let mut response = refused.problem.into_response();
         delete_cookies(&app, &mut response, refused.ended);
         response
@@ -78,7 +80,8 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
         other => other.into(),
     })?;
     let tokens = jar.tokens.iter().take(SESSION_COOKIES_MAX).copied().collect();
-    let request = RefreshRequest { tokens, freshness, rules: Arc::clone(&app.refresh_rules) };
+    let request =
+        RefreshRequest { tokens, freshness, rules: Arc::clone(&app.refresh_rules), whence: arrival.whence() };
     match app.store.session_refresh(request, arrival.now).await {
         Ok(outcomes) => reply(app, arrival, outcomes).await,
         Err(error) => Err(without_store(&jar, arrival.now, error).into()),
@@ -102,6 +105,9 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
                 });
                 let served = hand_out(app, arrival, &session, &person).await;
                 let mut response = served.map_err(|problem| Refused { problem, ended: ended.clone() })?;
+                if rewound {
+                    app.note_of(arrival, EventKind::Rewound, "store_was_behind");
+                }
                 delete_cookies(app, &mut response, ended);
                 return Ok(response);
             }
@@ -218,7 +224,12 @@ pub async fn delete(
         // Nobody vouches for a token under an unknown key, so it counts only if there is no other.
         left_out.extend(jar.unknown_key_until);
     } else {
-        let order = EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None };
+        let order = EndOrder {
+            reason: EndReason::SignedOut,
+            actor: Actor::User,
+            note: None,
+            whence: arrival.whence(),
+        };
         let rules = Arc::clone(&app.refresh_rules);
         let ended = app.store.session_end_presented(meant.clone(), rules, order, arrival.now).await?;
         if let Some(first) = ended.first() {

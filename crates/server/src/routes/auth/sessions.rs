@@ -85,7 +85,8 @@ pub async fn end(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: SessionId = id.parse().map_err(|_| Problem::not_found())?;
-    let order = EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None };
+    let order =
+        EndOrder { reason: EndReason::SignedOut, actor: Actor::User, note: None, whence: arrival.whence() };
     let ended = app.store.session_end(person.id, Scope::One(id), false, order, arrival.now).await?;
     if ended.is_empty() {
         return Err(Problem::not_found());

@@ -9,7 +9,12 @@ use tenure_store::EndOrder;
 use crate::world::{Fault, PASSWORD, QUIET, SECOND, TestApp, User, eventually};
 
 fn by_admin(reason: EndReason) -> EndOrder {
-    EndOrder { reason, actor: Actor::Admin("grace".into()), note: Some("by the book".into()) }
+    EndOrder {
+        reason,
+        actor: Actor::Admin("grace".into()),
+        note: Some("by the book".into()),
+        whence: Default::default(),
+    }
 }
 
 /// A4, C17: a user disabled by an administrator.

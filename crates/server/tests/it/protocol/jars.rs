@@ -18,7 +18,12 @@ async fn of_two_sessions_in_one_jar_the_newest_alive_is_served() {
     let newer = browser.session.clone();
     assert_eq!(browser.cookies().cookies().len(), 2);
     assert_eq!(browser.refresh().await.expect(200).session_id(), newer);
-    let admin = EndOrder { reason: EndReason::AdminRevoked, actor: Actor::Admin("eve".into()), note: None };
+    let admin = EndOrder {
+        reason: EndReason::AdminRevoked,
+        actor: Actor::Admin("eve".into()),
+        note: None,
+        whence: Default::default(),
+    };
     let scope = tenure_store::Scope::One(newer.parse().unwrap());
     app.store().session_end(user.id, scope, false, admin, app.clock.get()).await.unwrap();
     let answer = browser.refresh().await.expect(200);

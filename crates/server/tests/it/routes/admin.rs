@@ -3,6 +3,7 @@
 
 mod accounts;
 mod console;
+mod events;
 mod plans;
 mod users;
 
@@ -41,7 +42,7 @@ async fn get(by: &Browser, path: &str) -> Value {
 }
 
 /// What `auth/check` answers somebody.
-async fn check(app: &TestApp, by: &Browser, require: &str) -> Answer {
+pub async fn check(app: &TestApp, by: &Browser, require: &str) -> Answer {
     app.client.get(&format!("/api/v1/auth/check?require={require}")).bearer(&by.access).send().await
 }
 

@@ -12,3 +12,4 @@ mod refresh;
 mod register;
 mod revocations;
 mod sessions;
+mod timeline;

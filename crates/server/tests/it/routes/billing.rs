@@ -156,6 +156,7 @@ async fn an_account_lives_through_trial_payment_arrears_and_end_while_its_user_s
     shop.told(&updated("evt_unpaid", 110, "unpaid"), "applied").await;
     shop.check("active_account").await.expect(403).problem("account_suspended");
     shop.stays().await;
+    shop.app.clock.advance(SECOND);
     shop.told(&fixture("deleted"), "applied").await;
     assert_eq!(shop.standing().await, (AccountStatus::Cancelled, None));
     shop.check("plan").await.expect(403).problem("account_cancelled");

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tenure_domain::api_key::ApiKeyHash;
-use tenure_domain::id::{AccountId, ApiKeyId, ReceiptId, SessionId, UserId};
+use tenure_domain::event::{Event, Link, Occurrence, Seal};
+use tenure_domain::id::{AccountId, ApiKeyId, EventId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::RefreshRules;
@@ -15,10 +16,10 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{
     Account, AccountChange, AccountChanged, Accounts, Act, ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys,
     Applied, Billing, Caller, Changed, ClientReport, ClientReportStats, ClientReports, ConsoleKey,
-    ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, KeyHolder, Keys, NewAccount, NewApiKey,
-    NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportNumber,
-    Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError, StoredKey, Subject, User,
-    UserChange, UserChanged, UserCreated, Users, Vitals,
+    ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, EventFilter, Events, KeyHolder, Keys,
+    NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest,
+    Refreshed, ReportNumber, Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError,
+    StoredKey, Subject, User, UserChange, UserChanged, UserCreated, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -361,12 +362,52 @@ impl ClientReports for FaultyStore {
         verb!(self, client_report_list(since, after, limit))
     }
 
+    async fn client_report_list_of(
+        &self,
+        session: Option<SessionId>,
+        receipt: Option<ReceiptId>,
+        limit: usize,
+    ) -> Result<Vec<(ReportNumber, ClientReport)>> {
+        verb!(self, client_report_list_of(session, receipt, limit))
+    }
+
     async fn client_report_stats(&self, since: Timestamp) -> Result<ClientReportStats> {
         verb!(self, client_report_stats(since))
     }
 
     async fn client_report_expire(&self, before: Timestamp, keep: u64, limit: usize) -> Result<u64> {
         verb!(self, client_report_expire(before, keep, limit))
+    }
+}
+
+#[async_trait]
+impl Events for FaultyStore {
+    async fn event_add(&self, events: Vec<Occurrence>) -> Result<()> {
+        verb!(self, event_add(events))
+    }
+
+    async fn event_list(&self, filter: EventFilter, limit: usize) -> Result<Vec<Event>> {
+        verb!(self, event_list(filter, limit))
+    }
+
+    async fn event_unsealed(&self, limit: usize) -> Result<Option<(Link, Vec<Event>)>> {
+        verb!(self, event_unsealed(limit))
+    }
+
+    async fn event_seal(&self, after: Link, seals: Vec<(EventId, Seal)>) -> Result<bool> {
+        verb!(self, event_seal(after, seals))
+    }
+
+    async fn event_chain(&self, from: u64, limit: usize) -> Result<Vec<Event>> {
+        verb!(self, event_chain(from, limit))
+    }
+
+    async fn event_count_unsealed(&self, before: Timestamp) -> Result<u64> {
+        verb!(self, event_count_unsealed(before))
+    }
+
+    async fn event_expire(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
+        verb!(self, event_expire(before, now, limit))
     }
 }
 

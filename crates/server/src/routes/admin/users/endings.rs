@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Reason, Target, hash, read_password, read_reason};
 use crate::App;
-use crate::http::arrival::At;
+use crate::http::arrival::{Arrival, At};
 use crate::http::body::Json;
 use crate::http::problem::Problem;
 use crate::routes::admin::Faults;
@@ -47,7 +47,7 @@ pub async fn disable(
     At(arrival): At,
     Json(wish): Json<Reason>,
 ) -> Result<Response, Problem> {
-    let order = target.order(EndReason::UserDisabled, &wish.reason)?;
+    let order = target.order(&arrival, EndReason::UserDisabled, &wish.reason)?;
     ended(&app, app.store.user_disable(target.user.id, order, arrival.now).await?)
 }
 
@@ -62,7 +62,7 @@ pub async fn sign_out(
     At(arrival): At,
     Json(wish): Json<Reason>,
 ) -> Result<Response, Problem> {
-    let order = target.order(EndReason::AdminRevoked, &wish.reason)?;
+    let order = target.order(&arrival, EndReason::AdminRevoked, &wish.reason)?;
     let all = app.store.session_end(target.user.id, Scope::All, true, order, arrival.now).await?;
     ended(&app, Some(all))
 }
@@ -78,7 +78,7 @@ pub async fn set_password(
     At(arrival): At,
     Json(wish): Json<PasswordWish>,
 ) -> Result<Response, Problem> {
-    let order = target.order(EndReason::PasswordReset, &wish.reason)?;
+    let order = target.order(&arrival, EndReason::PasswordReset, &wish.reason)?;
     let key = Email::parse(&target.user.email).map(|email| email.key().to_owned()).unwrap_or_default();
     let mut faults = Faults::default();
     let password = read_password(&mut faults, &wish.password, &key);
@@ -100,14 +100,19 @@ pub async fn delete(
     At(arrival): At,
     Query(wish): Query<Reason>,
 ) -> Result<Response, Problem> {
-    let order = target.order(EndReason::UserDeleted, &wish.reason)?;
+    let order = target.order(&arrival, EndReason::UserDeleted, &wish.reason)?;
     ended(&app, app.store.user_delete(target.user.id, order, arrival.now).await?)
 }
 
 impl Target {
     /// An order to end sessions of this user.
-    fn order(&self, reason: EndReason, note: &str) -> Result<EndOrder, Problem> {
-        Ok(EndOrder { reason, actor: self.administrator.actor(), note: Some(read_reason(note)?) })
+    fn order(&self, arrival: &Arrival, reason: EndReason, note: &str) -> Result<EndOrder, Problem> {
+        Ok(EndOrder {
+            reason,
+            actor: self.administrator.actor(),
+            note: Some(read_reason(note)?),
+            whence: arrival.whence(),
+        })
     }
 }
 

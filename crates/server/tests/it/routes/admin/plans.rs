@@ -30,6 +30,7 @@ async fn a_plan_that_is_switched_off_is_402_for_whoever_has_it_until_it_is_on_ag
     assert_eq!(get(&root, "/plans").await["plans"][0]["is_active"], false);
     send(&root, "PUT", "/plans/pro", &wish(true)).await.expect(200);
     check(&app, &ada, needs).await.expect(200);
+    app.clock.advance(crate::world::SECOND);
     // A whole plan is put: what is left out is not so.
     let bare = json!({ "name": "Pro", "is_active": true, "reason": "smaller" });
     let saved = send(&root, "PUT", "/plans/pro", &bare).await.expect(200).json();

@@ -70,7 +70,12 @@ async fn wrong_credentials_are_one_answer_whatever_was_wrong() {
 async fn a_disabled_user_is_told_so_only_with_the_right_password() {
     let app = TestApp::new().await;
     let user = app.user("ada").await;
-    let order = EndOrder { reason: EndReason::UserDisabled, actor: Actor::User, note: None };
+    let order = EndOrder {
+        reason: EndReason::UserDisabled,
+        actor: Actor::User,
+        note: None,
+        whence: Default::default(),
+    };
     app.store().user_disable(user.id, order, app.clock.get()).await.unwrap();
     let answer = app.client.login(&user.email, PASSWORD).await.expect(403).without_cookies();
     answer.problem("permission_denied");

@@ -22,7 +22,12 @@ fn setup() -> Setup {
 }
 
 fn order() -> EndOrder {
-    EndOrder { reason: EndReason::AdminRevoked, actor: Actor::Admin("root".into()), note: None }
+    EndOrder {
+        reason: EndReason::AdminRevoked,
+        actor: Actor::Admin("root".into()),
+        note: None,
+        whence: Default::default(),
+    }
 }
 
 /// A key of somebody's account with one scope, as `(id, secret)`.

@@ -99,7 +99,12 @@ async fn what_the_api_refuses_the_form_refuses_in_its_words_and_with_its_status(
     let app = Setup::default().set("LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "4").start().await;
     let user = app.user("ada").await;
     let fields = [("email", user.email.as_str()), ("password", PASSWORD)];
-    let order = EndOrder { reason: EndReason::UserDisabled, actor: Actor::User, note: None };
+    let order = EndOrder {
+        reason: EndReason::UserDisabled,
+        actor: Actor::User,
+        note: None,
+        whence: Default::default(),
+    };
     app.store().user_disable(user.id, order, app.clock.get()).await.unwrap();
     let disabled = post(&app, "/sign-in", &fields).send().await.expect(403);
     assert_eq!(message(&disabled), "This account has been disabled.");

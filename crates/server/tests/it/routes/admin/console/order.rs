@@ -171,6 +171,7 @@ async fn basic_is_an_attempt_to_sign_in_and_makes_no_session() {
         reason: tenure_domain::ends::EndReason::UserDisabled,
         actor: tenure_domain::ends::Actor::Policy,
         note: None,
+        whence: Default::default(),
     };
     app.store().user_disable(user.id, order, app.clock.get()).await.unwrap();
     app.clock.advance(crate::world::MINUTE);

@@ -143,7 +143,12 @@ async fn the_last_moment_of_idling_is_still_in_time() {
 async fn it_ends_with_everything_that_ends_what_somebody_may_do() {
     type End = for<'a> fn(&'a TestApp, &'a User) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
     fn order() -> EndOrder {
-        EndOrder { reason: EndReason::UserDisabled, actor: Actor::Policy, note: None }
+        EndOrder {
+            reason: EndReason::UserDisabled,
+            actor: Actor::Policy,
+            note: None,
+            whence: Default::default(),
+        }
     }
     let ends: [(&str, End); 4] = [
         ("disabled", |app, user| {

@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::time::Duration;
 
+use tenure_domain::event::{Event, EventKind, Occurrence};
 use tenure_domain::explain::{Cause, Reported, Sighting, Verdict, sighting, verdict};
 use tenure_domain::id::UserId;
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
 use tenure_store::{
-    ACTS_LISTED_MAX, Act, ClientReport, ReportNumber, SessionRecord, Store, StoreError, StoredKey, Subject,
-    User,
+    ACTS_LISTED_MAX, Act, ClientReport, EventFilter, ReportNumber, SessionRecord, Store, StoreError,
+    StoredKey, Subject, User,
 };
 
-/// Reports read at once.
-const PAGE: usize = 500;
+/// Reports of one session that are looked at.
+const REPORTS_READ_MAX: usize = 500;
+
+/// Events of each sort that are looked at, and how long after the session's end: what a browser that was told does next.
+const EVENTS_READ_MAX: usize = 200;
+const EVENTS_AFTER: Duration = Duration::from_secs(60);
 
 /// Reports of one session that are told: anybody may claim any number of them.
 const REPORTS_TOLD_MAX: usize = 50;
@@ -29,6 +35,8 @@ pub struct Case {
     /// On the user and their account while the session lasted, oldest first.
     pub acts: Vec<Act>,
     pub keys: Vec<StoredKey>,
+    /// What else is on record of the session, its user and the servers while it lasted, oldest first.
+    pub events: Vec<Event>,
     pub verdict: Verdict,
     /// When it was asked.
     pub now: Timestamp,
@@ -52,9 +60,6 @@ impl Case {
         records: Vec<SessionRecord>,
         now: Timestamp,
     ) -> Result<Vec<Case>, StoreError> {
-        let begun = records.iter().map(|record| record.session.created_at).min().unwrap_or(now);
-        let names_one = |report: &ClientReport| records.iter().any(|record| names(report, &record.session));
-        let reports = reports_since(store, begun, names_one).await?;
         let keys = store.key_list().await?;
         let mut people = BTreeMap::new();
         for id in records.iter().map(|record| record.session.user_id) {
@@ -62,13 +67,18 @@ impl Case {
                 place.insert(person(store, id).await?);
             }
         }
-        let cases = records.into_iter().map(|record| {
-            let of_it =
-                reports.iter().filter(|(_, report)| names(report, &record.session)).cloned().collect();
+        let mut cases = Vec::with_capacity(records.len());
+        for record in records {
+            let receipt = record.session.ended.as_ref().map(|end| end.receipt.clone());
+            let reports =
+                store.client_report_list_of(Some(record.session.id), receipt, REPORTS_READ_MAX).await?;
             let person = people.get(&record.session.user_id).cloned().unwrap_or_default();
-            Case::of(record, of_it, person, keys.clone(), now)
-        });
-        Ok(cases.collect())
+            let events = events_of(store, &record, now).await?;
+            let mut case = Case::of(record, reports, person, keys.clone(), now);
+            case.events = events;
+            cases.push(case);
+        }
+        Ok(cases)
     }
 
     fn of(
@@ -92,7 +102,8 @@ impl Case {
             Report { number, report, seen_at, sighting }
         });
         let reports = told.collect();
-        let mut case = Case { user, reports, reports_untold, acts: vec![], keys, verdict, now, record };
+        let mut case =
+            Case { user, reports, reports_untold, acts: vec![], keys, events: vec![], verdict, now, record };
         case.acts = acts.into_iter().filter(|act| case.lasted_at(act.at)).collect();
         case
     }
@@ -116,10 +127,45 @@ impl Case {
         }
     }
 
+    /// How the end was put on record, with where it came from and how the session stood.
+    pub fn end_event(&self) -> Option<&Occurrence> {
+        let ends = self.events.iter().map(|event| &event.what);
+        ends.rev().find(|what| what.kind == EventKind::SessionEnded)
+    }
+
     /// The report that the verdict rests on.
     pub fn report(&self) -> Option<&Report> {
         self.verdict.report.and_then(|index| self.reports.get(index))
     }
+}
+
+/// What is on record of a session, of its user, and of the servers while it lasted; oldest first, each once.
+async fn events_of(
+    store: &dyn Store,
+    record: &SessionRecord,
+    now: Timestamp,
+) -> Result<Vec<Event>, StoreError> {
+    let session = &record.session;
+    let lasted = EventFilter {
+        since: Some(session.created_at),
+        until: Some(until(record, now) + EVENTS_AFTER),
+        ..EventFilter::default()
+    };
+    let of_kind = |kind| EventFilter { kind: Some(kind), ..lasted.clone() };
+    let asked = [
+        EventFilter { session: Some(session.id), ..EventFilter::default() },
+        EventFilter { user: Some(session.user_id), ..lasted.clone() },
+        of_kind(EventKind::ServerStarted),
+        of_kind(EventKind::ServerStopped),
+    ];
+    let mut events = BTreeMap::new();
+    for filter in asked {
+        let found = store.event_list(filter, EVENTS_READ_MAX).await?;
+        // What the user did in other sessions is of those.
+        let found = found.into_iter().filter(|event| event.what.session.is_none_or(|id| id == session.id));
+        events.extend(found.map(|event| ((event.what.at, event.id), event)));
+    }
+    Ok(events.into_values().collect())
 }
 
 impl Report {
@@ -139,16 +185,6 @@ async fn person(store: &dyn Store, id: UserId) -> Result<Person, StoreError> {
     Ok((user, acts))
 }
 
-/// Whether a report is of this session: the token that came with it says so, or without one the browser does, or
-/// without that the receipt that it was told.
-fn names(report: &ClientReport, session: &Session) -> bool {
-    let receipt = || session.ended.as_ref().map(|end| end.receipt.as_str());
-    match (report.verified, report.claims.session) {
-        (Some((id, _)), _) | (None, Some(id)) => id == session.id,
-        (None, None) => report.claims.receipt.is_some() && report.claims.receipt.as_deref() == receipt(),
-    }
-}
-
 fn is_verified(report: &ClientReport) -> bool {
     report.verified.is_some()
 }
@@ -158,7 +194,7 @@ fn seen_at(report: &ClientReport, session: &Session) -> Timestamp {
     report.claims.at.filter(|at| *at >= session.created_at).unwrap_or(report.received_at)
 }
 
-fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a> {
+pub fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a> {
     Reported {
         kind: report.claims.kind,
         reason: report.claims.reason.as_deref(),
@@ -172,20 +208,4 @@ fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a> {
 /// When a session was over; now, if it is not.
 pub fn until(record: &SessionRecord, now: Timestamp) -> Timestamp {
     record.session.ended.as_ref().map_or(now, |end| end.at).min(record.session.expires_at).min(now)
-}
-
-/// The reports that were received at `since` or later and are `wanted`, in the order of their arrival.
-pub async fn reports_since(
-    store: &dyn Store,
-    since: Timestamp,
-    wanted: impl Fn(&ClientReport) -> bool,
-) -> Result<Vec<(ReportNumber, ClientReport)>, StoreError> {
-    let (mut found, mut seen) = (Vec::new(), ReportNumber::default());
-    loop {
-        let page = store.client_report_list(since, seen, PAGE).await?;
-        // Not by its length: a report that cannot be read is left out of its page.
-        let Some((last, _)) = page.last() else { return Ok(found) };
-        seen = *last;
-        found.extend(page.into_iter().filter(|(_, report)| wanted(report)));
-    }
 }

@@ -27,6 +27,12 @@ impl Section {
         self.0.extend(said.into().map(|said| (name, said)));
     }
 
+    /// Without what is nobody's business but the administrators'.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|(name, _)| !names.contains(name));
+        self
+    }
+
     pub fn document(&self) -> Value {
         self.0.iter().map(|(name, said)| ((*name).to_owned(), said.document())).collect()
     }

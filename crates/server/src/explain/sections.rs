@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use tenure_domain::ends::End;
 use tenure_domain::explain::{Cause, Scenario, Sighting, account_of};
-use tenure_domain::time::Timestamp;
 
 use super::case::{Case, Report};
 use super::said::{Said, Section, span_text};
-use crate::command::{act, logouts, session, shown};
+use super::timeline::{For, Moment, timeline};
+use crate::command::{logouts, session, shown};
 use crate::routes::auth::device;
 
 pub fn print(case: &Case) {
@@ -16,20 +16,20 @@ pub fn print(case: &Case) {
         section.print();
     }
     println!("TIMELINE");
-    for moment in timeline(case) {
+    for moment in timeline(case, For::Support) {
         println!("  {}  {:<8} {}", moment.at, moment.what, moment.words);
     }
     println!();
 }
 
 pub fn document(case: &Case) -> Value {
-    let moments = timeline(case).into_iter();
+    let moments = timeline(case, For::Support);
     let mut document = json!({
         "session": session::row(&case.record),
         "verdict": case.verdict.cause.as_str(),
         "scenario": scenario(case).map(Scenario::letter),
         "report": case.report().map(|report| logouts::row(report.number, &report.report)),
-        "timeline": moments.map(Moment::document).collect::<Vec<_>>(),
+        "timeline": moments.iter().map(Moment::document).collect::<Vec<_>>(),
     });
     for (name, section) in sections(case) {
         document[name] = section.document();
@@ -37,7 +37,7 @@ pub fn document(case: &Case) -> Value {
     document
 }
 
-fn sections(case: &Case) -> [(&'static str, Section); 5] {
+pub fn sections(case: &Case) -> [(&'static str, Section); 5] {
     [
         ("what", what(case)),
         ("why", why(case)),
@@ -47,14 +47,14 @@ fn sections(case: &Case) -> [(&'static str, Section); 5] {
     ]
 }
 
-fn scenario(case: &Case) -> Option<Scenario> {
+pub fn scenario(case: &Case) -> Option<Scenario> {
     match case.verdict.cause {
         Cause::Unexplained(scenario) => Some(scenario),
         _ => None,
     }
 }
 
-fn end(case: &Case) -> Option<&End> {
+pub fn end(case: &Case) -> Option<&End> {
     case.record.session.ended.as_ref()
 }
 
@@ -63,7 +63,7 @@ fn end(case: &Case) -> Option<&End> {
 fn what(case: &Case) -> Section {
     let mut section = Section::default();
     let session = &case.record.session;
-    section.say("verdict", Said::words(sentence(case)));
+    section.say("verdict", Said::words(sentence(case, For::Support)));
     section.say("session", Said::words(session::line(&case.record, case.now)));
     section.say("user", Said::words(session.user_id.to_string()));
     match &case.user {
@@ -76,15 +76,30 @@ fn what(case: &Case) -> Section {
     section
 }
 
+/// The sections as somebody may read them. The person whose session it is learns what and when, and not who administers it.
+pub fn receipt(case: &Case, who: For) -> Vec<(&'static str, Section)> {
+    let hidden: &[&str] = match who {
+        For::Support => &[],
+        For::Owner => {
+            &["verdict", "session", "actor", "note", "ended_on", "ended_from", "look_for", "type_said"]
+        }
+    };
+    sections(case).into_iter().map(|(name, section)| (name, section.without(hidden))).collect()
+}
+
 /// The verdict in plain words.
-fn sentence(case: &Case) -> String {
+pub fn sentence(case: &Case, who: For) -> String {
+    let account_of = |end: &End| match who {
+        For::Support => account_of(end),
+        For::Owner => end.reason.sentence().to_owned(),
+    };
     let later = end(case).map(|end| format!(" Later: {}", shown(&account_of(end)))).unwrap_or_default();
     let is_alive = !case.record.session.is_expired(case.now) && end(case).is_none();
     let stands = if is_alive { "the session is alive" } else { "the session was alive then" };
     match case.verdict.cause {
         Cause::Alive => "The session is alive, and no browser reported a sign-out from it.".into(),
         Cause::Ended | Cause::EndReported => {
-            let account = end(case).map(account_of).unwrap_or_default();
+            let account = end(case).map(&account_of).unwrap_or_default();
             let heard = match case.verdict.cause {
                 Cause::EndReported => " The browser reported this very end.",
                 _ => "",
@@ -113,7 +128,7 @@ fn sentence(case: &Case) -> String {
 }
 
 /// A report in a few words: type, page, release and idle time.
-fn telling(report: &Report) -> String {
+pub fn telling(report: &Report) -> String {
     let claims = &report.report.claims;
     let mut told = claims.kind.to_string();
     let mut add = |before: &str, text: Option<String>| {
@@ -169,7 +184,7 @@ fn look_for(cause: Cause) -> Option<&'static str> {
     }
 }
 
-fn words_for(sighting: Sighting) -> &'static str {
+pub fn words_for(sighting: Sighting) -> &'static str {
     match sighting {
         Sighting::TheEnd => "the end that the server had written down",
         Sighting::SignOut => "the person's own wish, which the server had not been told",
@@ -203,6 +218,11 @@ fn where_(case: &Case) -> Section {
     section.say("device", Said::Foreign(device::label(at_sign_in.user_agent.as_deref())));
     section.say("device_id", Said::foreign(&at_sign_in.id));
     section.say("address", Said::foreign(&at_sign_in.address));
+    if let Some(ended) = case.end_event() {
+        let label = ended.whence.user_agent.as_deref().map(|agent| device::label(Some(agent)));
+        section.say("ended_on", label.map(Said::Foreign));
+        section.say("ended_from", Said::foreign(&ended.whence.address));
+    }
     if let Some(Report { report, .. }) = case.report() {
         section.say("page", Said::foreign(&report.claims.location));
         section.say("browser", Said::Foreign(report.browser.clone()));
@@ -234,68 +254,4 @@ fn how(case: &Case) -> Section {
     section
         .say("reports_untold", (case.reports_untold > 0).then_some(Said::Number(case.reports_untold as u64)));
     section
-}
-
-// === In the order of time ===
-
-struct Moment {
-    at: Timestamp,
-    what: &'static str,
-    words: String,
-}
-
-impl Moment {
-    fn document(self) -> Value {
-        json!({ "at": self.at, "what": self.what, "words": self.words })
-    }
-}
-
-fn timeline(case: &Case) -> Vec<Moment> {
-    let session = &case.record.session;
-    let mut moments = Vec::new();
-    let mut add = |at, what, words: String| moments.push(Moment { at, what, words });
-    let kind = if session.remembered { "remembered" } else { "not remembered" };
-    let label = device::label(case.record.device.user_agent.as_deref());
-    add(session.created_at, "sign-in", format!("on {}, {kind}", shown(&label)));
-    for act in &case.acts {
-        add(act.at, "act", act::text(act));
-    }
-    for key in &case.keys {
-        let kid = shown(&key.kid);
-        if case.lasted_at(key.activates_at) {
-            add(
-                key.activates_at,
-                "key",
-                format!("signing key {kid} took over; no session is touched by that"),
-            );
-        }
-        if let Some(at) = key.retires_at.filter(|at| case.lasted_at(*at)) {
-            add(at, "key", format!("signing key {kid} was retired; no session is touched by that"));
-        }
-    }
-    if case.record.refresh_count > 0 {
-        let count = case.record.refresh_count;
-        add(case.record.last_used_at, "refresh", format!("the last that was written down, of {count}"));
-    }
-    if let Some(at) = session.rotation.contested_at {
-        add(at, "contest", "an old copy of the session's cookie was presented".into());
-    }
-    for report in &case.reports {
-        let words = format!("{}: {}", telling(report), words_for(report.sighting));
-        add(report.seen_at, "report", words);
-    }
-    match end(case) {
-        Some(end) => {
-            let note = end.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
-            let words = format!("{} by {}{note}, receipt {}", end.reason, end.actor, end.receipt);
-            add(end.at, "end", shown(&words));
-        }
-        None if session.is_expired(case.now) => {
-            add(session.expires_at, "end", format!("{} by clock", session.expiry_reason()));
-        }
-        None => {}
-    }
-    // What happened first, where two things happened at once, was added first.
-    moments.sort_by_key(|moment| moment.at);
-    moments
 }

@@ -1,0 +1,143 @@
+//! `tenure audit`: whether anybody has edited the record of what happened, and the record itself.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use tenure_domain::event::{Event, EventKind, Link, Verifier};
+use tenure_domain::secret::{AuditKey, MasterSecret};
+use tenure_store::{EVENTS_LISTED_MAX, EventFilter};
+
+use super::place::now;
+use super::{Failure, Global, Outcome, print};
+use crate::events::export::{Format, text_of};
+use crate::routes::admin::events::EventRecord;
+
+/// Events read at once.
+const PAGE: usize = 1_000;
+
+/// Faults that are printed one by one.
+const FAULTS_SHOWN: usize = 20;
+
+#[derive(Subcommand)]
+pub enum AuditVerb {
+    /// Follow the chain of events from the oldest to the newest, and tell whether anybody has edited it.
+    Verify(VerifyArgs),
+    /// Print events, newest first: one object a line, or a table.
+    Export(ExportArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Exit code 0: it holds; 1: it was edited; 3: it cannot be read.
+Whoever cuts off the newest events leaves no trace in the database. The server logs where the chain ends (`noted`) every
+minute that it grows: give such a line's NUMBER:TAG as --noted, and what is missing up to there is found.")]
+pub struct VerifyArgs {
+    /// A place of the chain that was written down elsewhere.
+    #[arg(long, value_name = "NUMBER:TAG")]
+    noted: Option<Link>,
+    /// A file with a master secret from before, if it was changed while these events were written.
+    #[arg(long, value_name = "FILE")]
+    earlier_secret_file: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct ExportArgs {
+    /// How far back.
+    #[arg(long, default_value = "24h", value_name = "SPAN", value_parser = humantime::parse_duration)]
+    since: Duration,
+    /// Only of this kind, such as session_ended.
+    #[arg(long)]
+    kind: Option<EventKind>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub async fn run(global: &Global, verb: AuditVerb) -> Outcome {
+    match verb {
+        AuditVerb::Verify(args) => verify(global, args).await,
+        AuditVerb::Export(args) => export(global, args).await,
+    }
+}
+
+async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
+    let keys = keys(global, &args)?;
+    let store = &*global.open_store().await?;
+    let mut verifier = Verifier::new(&keys, args.noted);
+    let mut from = 0;
+    loop {
+        let page = store.event_chain(from, PAGE).await?;
+        page.iter().for_each(|event| verifier.look_at(event));
+        let Some(last) = page.last().and_then(|event| event.seal) else { break };
+        from = last.link.number + 1;
+        if std::io::stderr().is_terminal() && !global.json {
+            eprint!("\r{} events looked at", verifier.looked_at);
+        }
+    }
+    let end = verifier.finish();
+    let unsealed = store.event_count_unsealed(now()).await?;
+    let document = json!({
+        "holds": verifier.broken.is_empty(),
+        "looked_at": verifier.looked_at,
+        "end": end.map(|end| end.to_string()),
+        "unsealed": unsealed,
+        "erased": verifier.erased,
+        "broken": verifier.broken.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    print(global, &document, || {
+        verifier.broken.iter().take(FAULTS_SHOWN).for_each(|broken| println!("{broken}"));
+        let more = verifier.broken.len().saturating_sub(FAULTS_SHOWN);
+        if more > 0 {
+            println!("and {more} more");
+        }
+        println!("{} events looked at; {unsealed} not sealed yet", verifier.looked_at);
+        if verifier.erased > 0 {
+            println!(
+                "of {} it was erased where they came from, as of people who were deleted",
+                verifier.erased
+            );
+        }
+        if let Some(end) = end {
+            println!("the chain ends at {end}");
+        }
+    });
+    match verifier.broken.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Finding("the record of what happened has been edited".into())),
+    }
+}
+
+fn keys(global: &Global, args: &VerifyArgs) -> Result<Vec<AuditKey>, Failure> {
+    let sources = global.sources();
+    let mut keys = vec![global.master_secret(&sources)?.audit_key()];
+    keys.extend(Global::previous_secrets(&sources)?.iter().map(MasterSecret::audit_key));
+    for path in &args.earlier_secret_file {
+        let wrong = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        keys.push(MasterSecret::from_text(&text).map_err(|error| wrong(&error))?.audit_key());
+    }
+    Ok(keys)
+}
+
+async fn export(global: &Global, args: ExportArgs) -> Outcome {
+    let store = &*global.open_store().await?;
+    let since = Some(now() - args.since);
+    let mut filter = EventFilter { kind: args.kind, since, ..EventFilter::default() };
+    let mut is_first = true;
+    loop {
+        let events = store.event_list(filter.clone(), EVENTS_LISTED_MAX).await?;
+        let last = events.last().map(|event| event.id);
+        let records: Vec<EventRecord> = events.into_iter().map(Event::into).collect();
+        let text = text_of(&records, args.format, is_first);
+        // Nobody reads any more, as after `| head`.
+        if std::io::stdout().lock().write_all(text.as_bytes()).is_err() {
+            return Ok(());
+        }
+        is_first = false;
+        match last {
+            Some(last) => filter.before = Some(last),
+            None => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `/api/v1/admin/events`: the record of what happened.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use http::header;
+use serde::{Deserialize, Serialize};
+use tenure_domain::event::Event;
+use tenure_domain::id::{EventId, SessionId, UserId};
+use tenure_domain::time::Timestamp;
+use tenure_store::{EVENTS_LISTED_MAX, EventFilter};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Administrator, Faults, page, right};
+use crate::App;
+use crate::events::export::{Format, text_of};
+use crate::http::body::Json;
+use crate::http::problem::Problem;
+use crate::routes::auth::device::label;
+
+#[derive(Serialize, ToSchema)]
+pub struct EventRecords {
+    /// Newest first.
+    events: Vec<EventRecord>,
+    /// What to ask for as `before`, to go on; null at the end.
+    #[schema(value_type = Option<String>)]
+    before: Option<EventId>,
+}
+
+/// Something that happened. Most kinds say only some of it.
+#[derive(Serialize, ToSchema)]
+pub struct EventRecord {
+    #[schema(value_type = String, example = "evt_0199c0a41c3b7d0ea1f0b2c3d4e5f607")]
+    pub id: EventId,
+    /// Unix milliseconds.
+    #[schema(value_type = i64)]
+    pub at: Timestamp,
+    /// Such as `signed_in`, `session_ended` or `refresh_refused`.
+    pub kind: &'static str,
+    #[schema(value_type = Option<String>)]
+    pub user: Option<UserId>,
+    #[schema(value_type = Option<String>)]
+    pub session: Option<SessionId>,
+    /// The receipt of an end, the id of a key, or what an act is about.
+    pub subject: Option<String>,
+    /// `user`, `policy`, `clock`, or `admin:` and who it was.
+    pub actor: Option<String>,
+    pub address: Option<String>,
+    /// The User-Agent in words.
+    pub browser: Option<String>,
+    /// The reason of an end, the code of a refusal, or the type of a report.
+    pub cause: Option<String>,
+    /// How often it happened within a second or so.
+    pub count: u32,
+    /// Whatever else is known, by kind.
+    #[schema(value_type = Option<Object>)]
+    pub detail: Option<serde_json::Value>,
+    /// Its number in the chain; null in the moment before it is sealed.
+    #[schema(value_type = Option<i64>)]
+    pub seq: Option<u64>,
+}
+
+impl From<Event> for EventRecord {
+    fn from(event: Event) -> Self {
+        let Event { id, what, seal } = event;
+        Self {
+            id,
+            at: what.at,
+            kind: what.kind.as_str(),
+            user: what.user,
+            session: what.session,
+            subject: what.subject,
+            actor: what.actor,
+            address: what.whence.address,
+            browser: what.whence.user_agent.map(|agent| label(Some(&agent))),
+            cause: what.cause,
+            count: what.count,
+            detail: what.detail.and_then(|detail| serde_json::from_str(&detail).ok()),
+            seq: seal.map(|seal| seal.link.number),
+        }
+    }
+}
+
+/// Which events are asked for.
+#[derive(Deserialize, IntoParams)]
+pub struct Asked {
+    /// Only of this kind, such as `session_ended`.
+    kind: Option<String>,
+    /// Only of this user, `usr_...`.
+    user: Option<String>,
+    /// Only of this session, `ses_...`.
+    session: Option<String>,
+    /// Only about this: a receipt, a key, an account.
+    subject: Option<String>,
+    /// Only by this actor: `user`, `policy`, `clock`, or `admin:` and who it was.
+    actor: Option<String>,
+    /// Only with this cause.
+    cause: Option<String>,
+    /// From this time on, Unix milliseconds.
+    since: Option<i64>,
+    /// Before this time, Unix milliseconds.
+    until: Option<i64>,
+    /// Older than this event, `evt_...`.
+    before: Option<String>,
+    /// At most 200; 100 if left out. An export has no limit.
+    limit: Option<usize>,
+    /// Of an export: `ndjson` (one object a line, if left out) or `csv`.
+    format: Option<Format>,
+}
+
+impl Asked {
+    fn filter(self) -> Result<EventFilter, Problem> {
+        let mut faults = Faults::default();
+        let filter = EventFilter {
+            kind: self.kind.and_then(|kind| faults.parse("kind", "not_a_kind", &kind)),
+            user: self.user.and_then(|id| faults.parse("user", "not_an_id", &id)),
+            session: self.session.and_then(|id| faults.parse("session", "not_an_id", &id)),
+            subject: self.subject,
+            actor: self.actor,
+            cause: self.cause,
+            since: self.since.map(Timestamp::from_ms),
+            until: self.until.map(Timestamp::from_ms),
+            before: self.before.and_then(|id| faults.parse("before", "not_an_id", &id)),
+        };
+        faults.unless_any(Some(filter))
+    }
+}
+
+/// What happened: sign-ins, ends, refusals, acts and what browsers reported.
+#[utoipa::path(get, path = "/api/v1/admin/events", tag = "admin", params(Asked),
+    security(("access_token" = []), ("api_key" = [])),
+    responses((status = 200, description = "Newest first", body = EventRecords)))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    _: Administrator<right::Read>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let limit = page(asked.limit);
+    let events = app.store.event_list(asked.filter()?, limit).await?;
+    let before = events.last().filter(|_| events.len() == limit).map(|event| event.id);
+    let events = events.into_iter().map(EventRecord::from).collect();
+    Ok(Json(EventRecords { events, before }).into_response())
+}
+
+/// The same as a file, without a limit.
+#[utoipa::path(get, path = "/api/v1/admin/events/export", tag = "admin", params(Asked),
+    security(("access_token" = []), ("api_key" = [])),
+    responses((status = 200, description = "Newest first; breaks off if the store fails",
+        content_type = "application/x-ndjson", body = String)))]
+pub async fn export(
+    State(app): State<Arc<App>>,
+    _: Administrator<right::Read>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let format = asked.format.unwrap_or_default();
+    let exporting = Exporting { app, format, rest: Some(asked.filter()?), is_first: true };
+    let (content_type, name) = match format {
+        Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"events.ndjson\""),
+        Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"events.csv\""),
+    };
+    let body = Body::from_stream(stream::try_unfold(exporting, Exporting::next));
+    Ok(([(header::CONTENT_TYPE, content_type), (header::CONTENT_DISPOSITION, name)], body).into_response())
+}
+
+struct Exporting {
+    app: Arc<App>,
+    format: Format,
+    /// What is yet to be exported.
+    rest: Option<EventFilter>,
+    is_first: bool,
+}
+
+impl Exporting {
+    /// The next piece of the file. A store that fails breaks the file off, so that nobody takes it for whole.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, tenure_store::StoreError> {
+        let Some(filter) = self.rest.take() else { return Ok(None) };
+        let events = self.app.store.event_list(filter.clone(), EVENTS_LISTED_MAX).await?;
+        let last = events.last().filter(|_| events.len() == EVENTS_LISTED_MAX).map(|event| event.id);
+        self.rest = last.map(|last| EventFilter { before: Some(last), ..filter });
+        let records: Vec<_> = events.into_iter().map(EventRecord::from).collect();
+        let text = text_of(&records, self.format, std::mem::take(&mut self.is_first));
+        Ok(Some((text.into(), self)))
+    }
+}

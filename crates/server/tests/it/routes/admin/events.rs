@@ -1,0 +1,191 @@
+//! `/api/v1/admin/events`: what happened is on record, and nothing secret of it.
+
+use serde_json::{Value, json};
+
+use super::{get, ruled, send, somebody};
+use crate::world::{Browser, Fault, HOUR, MINUTE, PASSWORD, SECOND, Setup, TestApp};
+
+/// The events that a filter finds, once those that wait are written.
+async fn events(app: &TestApp, root: &Browser, filter: &str) -> Vec<Value> {
+    app.app.write_events().await.unwrap();
+    get(root, &format!("/events?{filter}")).await["events"].as_array().unwrap().clone()
+}
+
+fn kinds(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| event["kind"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn signing_in_and_out_and_failing_to_is_on_record_with_where_it_was() {
+    let (app, _, root) = ruled().await;
+    let ada = app.user("ada").await;
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    for (email, password) in [(&ada.email, "wrong password"), (&"nobody@example.com".to_owned(), PASSWORD)] {
+        let body = json!({ "email": email, "password": password });
+        app.client.post("/api/v1/auth/login", &body).header("user-agent", agent).send().await.expect(401);
+    }
+    let failed = events(&app, &root, "kind=sign_in_failed").await;
+    assert_eq!(failed.len(), 2);
+    let known = failed.iter().find(|event| event["user"] == json!(ada.id)).unwrap();
+    assert_eq!(
+        (&known["cause"], &known["subject"], &known["browser"], &known["address"]),
+        (&json!("invalid_credentials"), &json!("password"), &json!("Firefox on Linux"), &json!("127.0.0.1"))
+    );
+    assert!(!format!("{failed:?}").contains("nobody") && !format!("{failed:?}").contains("wrong password"));
+
+    let mut browser = app.signed_in(&ada).await;
+    app.clock.advance(5 * MINUTE);
+    browser.sign_out().await.expect(204);
+    let of_session = events(&app, &root, &format!("session={}", browser.session)).await;
+    assert_eq!(kinds(&of_session), ["session_ended", "signed_in"]);
+    assert_eq!(of_session[0]["cause"], "signed_out");
+    assert!(of_session[0]["subject"].as_str().unwrap().starts_with("R-"));
+    assert_eq!(of_session[0]["detail"]["remembered"], true);
+    let by_receipt = format!("subject={}", of_session[0]["subject"].as_str().unwrap());
+    assert_eq!(events(&app, &root, &by_receipt).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_refresh_is_on_record_with_its_code_and_a_served_one_is_not() {
+    let (app, _, root) = ruled().await;
+    let mut browser = app.signed_in(&app.user("ada").await).await;
+    browser.refresh().await.expect(200);
+    app.browser().send_refresh().await.expect(401).problem("no_session");
+    let copy = browser.cookies();
+    for _ in 0..2 {
+        app.clock.advance(2 * MINUTE);
+        browser.refresh().await.expect(200);
+    }
+    browser.set_cookies(copy);
+    browser.send_refresh().await.expect(409);
+    app.clock.advance(2 * SECOND);
+    browser.send_refresh().await.expect(401);
+    browser.send_refresh().await.expect(401);
+    let of_session = events(&app, &root, &format!("session={}", browser.session)).await;
+    let told: Vec<_> =
+        of_session.iter().map(|event| (&event["kind"], &event["cause"], &event["count"])).collect();
+    let has = |kind: &str, cause: &str, count: u64| {
+        assert!(told.contains(&(&json!(kind), &json!(cause), &json!(count))), "{kind} {cause}: {told:?}");
+    };
+    has("dead_token", "refresh_superseded", 1);
+    has("session_ended", "token_reuse", 1);
+    has("refresh_refused", "session_revoked", 2);
+    assert_eq!(of_session.len(), 4, "with the sign-in: {told:?}");
+}
+
+#[tokio::test]
+async fn what_blocks_a_request_is_on_record_and_ends_nothing() {
+    let (app, _, root) = ruled().await;
+    let mut ada = app.signed_in(&app.user("ada").await).await;
+    for _ in 0..3 {
+        super::check(&app, &ada, "plan:pro").await.expect(402);
+    }
+    let blocked = events(&app, &root, "kind=entitlement_blocked").await;
+    assert_eq!(blocked.len(), 1);
+    assert_eq!((&blocked[0]["cause"], &blocked[0]["count"]), (&json!("plan_missing"), &json!(3)));
+    assert_eq!(blocked[0]["session"], json!(ada.session));
+    ada.refresh().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_sign_out_that_the_server_knows_nothing_of_is_counted_and_on_record() {
+    let (app, _, root) = ruled().await;
+    let mut browser = app.signed_in(&app.user("ada").await).await;
+    let report = async |body: Value| {
+        let path = "/api/v1/auth/logout-event";
+        app.client.post(path, &body).bearer(&browser.access).send().await.expect(202);
+        app.metric("tenure_unexplained_session_ends_total")
+    };
+    assert_eq!(app.metric("tenure_unexplained_session_ends_total"), 0.0);
+    // The person's own wish, and a lost cookie, are no mistakes of the front end.
+    assert_eq!(report(json!({ "type": "USER_ACTION" })).await, 0.0);
+    assert_eq!(report(json!({ "type": "REFRESH_FAILED", "reason": "cookie_missing" })).await, 0.0);
+    assert_eq!(
+        report(json!({ "type": "AUTH_ERROR", "location": "/dashboard", "release": "7.1" })).await,
+        1.0
+    );
+    assert_eq!(report(json!({ "type": "TOKEN_EXPIRED", "idleMinutes": 25 })).await, 2.0);
+    let found = events(&app, &root, "kind=unexplained_end").await;
+    assert_eq!(found.len(), 2);
+    let bug = found.iter().find(|event| event["cause"] == "AUTH_ERROR").unwrap();
+    assert_eq!(bug["detail"]["sighting"], "refusal_taken_for_an_end");
+    assert_eq!(
+        (&bug["detail"]["location"], &bug["detail"]["release"]),
+        (&json!("/dashboard"), &json!("7.1"))
+    );
+    assert_eq!(bug["detail"]["verified"], true);
+    browser.sign_out().await.expect(204);
+    let after = json!({ "type": "REFRESH_FAILED", "session": browser.session });
+    app.client.post("/api/v1/auth/logout-event", &after).send().await.expect(202);
+    assert_eq!(app.metric("tenure_unexplained_session_ends_total"), 2.0, "that one has ended");
+    let told = events(&app, &root, &format!("session={}&kind=client_report", browser.session)).await;
+    assert_eq!(told.len(), 3);
+}
+
+#[tokio::test]
+async fn the_record_is_paged_filtered_and_exported_whole() {
+    let (app, _, root) = ruled().await;
+    let ada = app.user("ada").await;
+    for _ in 0..5 {
+        app.clock.advance(MINUTE);
+        app.signed_in(&ada).await;
+    }
+    let filter = format!("kind=signed_in&user={}", ada.id);
+    let whole = events(&app, &root, &filter).await;
+    assert_eq!(whole.len(), 5);
+    let mut paged = vec![];
+    let mut before = String::new();
+    loop {
+        let page = get(&root, &format!("/events?{filter}&limit=2{before}")).await;
+        paged.extend(page["events"].as_array().unwrap().clone());
+        let Some(next) = page["before"].as_str() else { break };
+        before = format!("&before={next}");
+    }
+    assert_eq!(paged, whole);
+    let since = whole[1]["at"].as_i64().unwrap();
+    assert_eq!(events(&app, &root, &format!("{filter}&since={since}")).await.len(), 2);
+    assert_eq!(events(&app, &root, &format!("{filter}&until={since}")).await.len(), 3);
+
+    let file = super::call(&root, "GET", &format!("/events/export?{filter}")).send().await.expect(200);
+    assert_eq!(file.header("content-type"), "application/x-ndjson");
+    let lines: Vec<Value> = file.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, whole);
+    let file =
+        super::call(&root, "GET", &format!("/events/export?{filter}&format=csv")).send().await.expect(200);
+    assert_eq!(file.header("content-disposition"), "attachment; filename=\"events.csv\"");
+    assert_eq!(file.text().lines().count(), 6);
+    for (wrong, field) in
+        [("kind=nonsense", "kind"), ("user=1", "user"), ("session=x", "session"), ("before=evt_1", "before")]
+    {
+        for path in ["/events", "/events/export"] {
+            let answer = super::call(&root, "GET", &format!("{path}?{wrong}")).send().await;
+            assert_eq!(answer.expect(422).problem("validation_failed")["errors"][0]["field"], field);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_waits_for_the_record_and_a_store_that_fails_loses_only_it() {
+    let app = Setup::default().start().await;
+    let ada = app.user("ada").await;
+    app.faults.set("event_add", Fault::Fails(tenure_store::StoreError::Overloaded));
+    let body = json!({ "email": ada.email, "password": "wrong password" });
+    app.client.post("/api/v1/auth/login", &body).send().await.expect(401).problem("invalid_credentials");
+    assert!(app.app.write_events().await.is_err());
+    assert_eq!(app.metric("tenure_events_dropped_total"), 1.0);
+    app.signed_in(&ada).await;
+    app.faults.clear();
+    app.app.write_events().await.unwrap();
+    assert_eq!(app.app.store.event_count_unsealed(app.clock.get() + HOUR).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_administrators_do_is_on_record_beside_the_acts() {
+    let (app, root_user, root) = ruled().await;
+    let (eve, _) = somebody(&app, "eve", tenure_domain::user::Role::User).await;
+    let path = format!("/users/{}/disable", eve.id);
+    send(&root, "POST", &path, &json!({ "reason": "left" })).await.expect(200);
+    let acts = events(&app, &root, &format!("kind=act&user={}&actor=admin:{}", eve.id, root_user.id)).await;
+    assert_eq!((&acts[0]["cause"], &acts[0]["detail"]["became"]), (&json!("state"), &json!("disabled")));
+    assert_eq!(acts[0]["detail"]["reason"], "left");
+}

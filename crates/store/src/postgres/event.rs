@@ -1,0 +1,213 @@
+//! The record of what happened.
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use tenure_domain::event::{Event, Link, Occurrence, Seal};
+use tenure_domain::id::{EventId, UserId};
+use tenure_domain::time::Timestamp;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::connect::{Conn, Params};
+use super::row::{self, Fields, uuid};
+use super::{PostgresStore, alone};
+use crate::row::{Columns as _, EVENT, integer};
+use crate::{EVENTS_LISTED_MAX, Entropy, EventFilter, Events, Result, event};
+
+const INSERT: &str = "INSERT INTO event (id, at, kind, user_id, session_id, subject, actor, address, user_agent, \
+     cause, count, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+
+/// Whoever comes second finds the numbers taken.
+const SEAL: &str = "UPDATE event e SET seq = one.seq, tag = one.tag, whence_tag = one.whence_tag \
+     FROM unnest($1::uuid[], $2::int8[], $3::bytea[], $4::bytea[]) AS one (id, seq, tag, whence_tag) \
+     WHERE e.id = one.id AND e.seq IS NULL";
+
+const LAST: &str = "SELECT seq, tag FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+
+static UNSEALED: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {EVENT} FROM event WHERE seq IS NULL ORDER BY id LIMIT $1"));
+
+static CHAIN: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {EVENT} FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2"));
+
+#[async_trait]
+impl Events for PostgresStore {
+    async fn event_add(&self, events: Vec<Occurrence>) -> Result<()> {
+        let mut conn = self.db.get_expendable().await?;
+        conn.begin().await?;
+        // Not worth waiting for the disk.
+        conn.batch("SET LOCAL synchronous_commit = off").await?;
+        for what in events {
+            write(&mut conn, &*self.entropy, what).await?;
+        }
+        conn.commit().await
+    }
+
+    async fn event_list(&self, filter: EventFilter, limit: usize) -> Result<Vec<Event>> {
+        let values = Values::of(&filter);
+        let (condition, params) = values.condition();
+        let limit = limit.min(EVENTS_LISTED_MAX);
+        let sql = format!("SELECT {EVENT} FROM event WHERE {condition} ORDER BY id DESC LIMIT {limit}");
+        let rows = self.db.get().await?.rows(&sql, &params).await?;
+        Ok(row::readable(&rows, |columns| crate::row::event(columns)))
+    }
+
+    async fn event_unsealed(&self, limit: usize) -> Result<Option<(Link, Vec<Event>)>> {
+        let mut conn = self.db.get().await?;
+        let waiting = conn.rows(&UNSEALED, &[(&integer(limit), Type::INT8)]).await?;
+        if waiting.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((last(&mut conn).await?, events(&waiting)?)))
+    }
+
+    async fn event_seal(&self, after: Link, seals: Vec<(EventId, Seal)>) -> Result<bool> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let is_next = alone(&mut conn, "events").await? && last(&mut conn).await? == after;
+        if is_next {
+            let ids: Vec<_> = seals.iter().map(|(id, _)| uuid(id.as_bytes())).collect();
+            let numbers: Vec<_> = seals.iter().map(|(_, seal)| integer(seal.link.number)).collect();
+            let tags: Vec<_> = seals.iter().map(|(_, seal)| seal.link.tag.as_slice()).collect();
+            let whences: Vec<_> = seals.iter().map(|(_, seal)| seal.whence.as_slice()).collect();
+            let params: Params<'_> = &[
+                (&ids, Type::UUID_ARRAY),
+                (&numbers, Type::INT8_ARRAY),
+                (&tags, Type::BYTEA_ARRAY),
+                (&whences, Type::BYTEA_ARRAY),
+            ];
+            conn.execute(SEAL, params).await?;
+        }
+        conn.commit().await?;
+        Ok(is_next)
+    }
+
+    async fn event_chain(&self, from: u64, limit: usize) -> Result<Vec<Event>> {
+        let params = [(&integer(from) as _, Type::INT8), (&integer(limit) as _, Type::INT8)];
+        events(&self.db.get().await?.rows(&CHAIN, &params).await?)
+    }
+
+    async fn event_count_unsealed(&self, before: Timestamp) -> Result<u64> {
+        let sql = "SELECT count(*) FROM event WHERE seq IS NULL AND at < $1";
+        let row = self.db.get().await?.row(sql, &[(&before.as_ms(), Type::INT8)]).await?;
+        row.map_or(Ok(0), |row| Fields::of(&row).number("count"))
+    }
+
+    async fn event_expire(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let mut expired = 0;
+        // Nobody seals meanwhile.
+        if alone(&mut conn, "events").await? {
+            expired = expire(&mut conn, &*self.entropy, before, now, limit).await?;
+        }
+        conn.commit().await?;
+        Ok(expired)
+    }
+}
+
+/// Writes down what happened, in the transaction that it happened in.
+pub(super) async fn write(conn: &mut Conn, entropy: &dyn Entropy, what: Occurrence) -> Result<()> {
+    let Event { id, what, .. } = entropy.event(what);
+    conn.execute(
+        INSERT,
+        &[
+            (&uuid(id.as_bytes()), Type::UUID),
+            (&what.at.as_ms(), Type::INT8),
+            (&what.kind.as_str(), Type::TEXT),
+            (&what.user.as_ref().map(|id| uuid(id.as_bytes())), Type::UUID),
+            (&what.session.as_ref().map(|id| uuid(id.as_bytes())), Type::UUID),
+            (&what.subject, Type::TEXT),
+            (&what.actor, Type::TEXT),
+            (&what.whence.address, Type::TEXT),
+            (&what.whence.user_agent, Type::TEXT),
+            (&what.cause, Type::TEXT),
+            (&i64::from(what.count), Type::INT8),
+            (&what.detail, Type::TEXT),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Forgets where a person was.
+pub(super) async fn erase(conn: &mut Conn, user: UserId) -> Result<()> {
+    let erase = "UPDATE event SET address = NULL, user_agent = NULL WHERE user_id = $1";
+    conn.execute(erase, &[(&uuid(user.as_bytes()), Type::UUID)]).await.map(drop)
+}
+
+/// All of them, or an error: a chain has no gaps.
+fn events(rows: &[tokio_postgres::Row]) -> Result<Vec<Event>> {
+    rows.iter().map(|row| crate::row::event(&mut Fields::of(row))).collect()
+}
+
+async fn last(conn: &mut Conn) -> Result<Link> {
+    let row = conn.row(LAST, &[]).await?;
+    Ok(row.map(|row| crate::row::link(&mut Fields::of(&row))).transpose()?.unwrap_or_default())
+}
+
+async fn expire(
+    conn: &mut Conn,
+    entropy: &dyn Entropy,
+    before: Timestamp,
+    now: Timestamp,
+    limit: usize,
+) -> Result<u64> {
+    let oldest = "SELECT seq, tag, at FROM event WHERE seq IS NOT NULL ORDER BY seq LIMIT $1";
+    let rows = conn.rows(oldest, &[(&integer(limit.saturating_add(1)), Type::INT8)]).await?;
+    let oldest = rows.iter().map(|row| {
+        let columns = &mut Fields::of(row);
+        Ok((crate::row::link(columns)?, columns.time("event")?))
+    });
+    let oldest = oldest.collect::<Result<Vec<_>>>()?;
+    let Some(upto) = event::expired(&oldest, before, limit) else { return Ok(0) };
+    write(conn, entropy, event::pruned(upto, now)).await?;
+    conn.execute("DELETE FROM event WHERE seq <= $1", &[(&integer(upto.number), Type::INT8)]).await
+}
+
+/// The values of a filter, in the form in which the database takes them.
+struct Values<'f> {
+    filter: &'f EventFilter,
+    kind: Option<&'static str>,
+    ids: [Option<Uuid>; 4],
+}
+
+impl<'f> Values<'f> {
+    fn of(filter: &'f EventFilter) -> Self {
+        let (from, before) = filter.span();
+        let ids = [
+            filter.user.as_ref().map(|id| uuid(id.as_bytes())),
+            filter.session.as_ref().map(|id| uuid(id.as_bytes())),
+            from.as_ref().map(|id| uuid(id.as_bytes())),
+            before.as_ref().map(|id| uuid(id.as_bytes())),
+        ];
+        Self { filter, kind: filter.kind.map(|kind| kind.as_str()), ids }
+    }
+
+    /// The part of a query that it is, and its values.
+    fn condition(&self) -> (String, Vec<(&(dyn ToSql + Sync), Type)>) {
+        let [user, session, from, before] = &self.ids;
+        let text = |text: &'f Option<String>| text.as_ref().map(|text| text as &(dyn ToSql + Sync));
+        let id = |id| Option::as_ref(id).map(|id: &Uuid| id as &(dyn ToSql + Sync));
+        let said = [
+            ("kind =", self.kind.as_ref().map(|kind| kind as _), Type::TEXT),
+            ("user_id =", id(user), Type::UUID),
+            ("session_id =", id(session), Type::UUID),
+            ("subject =", text(&self.filter.subject), Type::TEXT),
+            ("actor =", text(&self.filter.actor), Type::TEXT),
+            ("cause =", text(&self.filter.cause), Type::TEXT),
+            ("id >=", id(from), Type::UUID),
+            ("id <", id(before), Type::UUID),
+        ];
+        let mut params = vec![];
+        let mut conditions = vec!["true".to_owned()];
+        for (condition, value, of) in said {
+            if let Some(value) = value {
+                params.push((value, of));
+                conditions.push(format!("{condition} ${}", params.len()));
+            }
+        }
+        (conditions.join(" AND "), params)
+    }
+}

@@ -1,0 +1,161 @@
+//! The record of what happened.
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use rusqlite::types::Value;
+use rusqlite::{Connection, named_params, params, params_from_iter};
+use tenure_domain::event::{Event, Link, Occurrence, Seal};
+use tenure_domain::id::{EventId, SessionId, UserId};
+use tenure_domain::time::Timestamp;
+
+use super::writer::Tx;
+use super::{SqliteStore, row};
+use crate::row::Columns as _;
+use crate::{EVENTS_LISTED_MAX, EventFilter, Events, Result, event};
+
+const INSERT: &str = "INSERT INTO event (id, at, kind, user_id, session_id, subject, actor, address, user_agent, \
+     cause, count, detail) VALUES (:id, :at, :kind, :user, :session, :subject, :actor, :address, :user_agent, \
+     :cause, :count, :detail)";
+
+const SEAL: &str = "UPDATE event SET seq = ?2, tag = ?3, whence_tag = ?4 WHERE id = ?1 AND seq IS NULL";
+
+const LAST: &str = "SELECT seq, tag FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+
+static UNSEALED: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM event WHERE seq IS NULL ORDER BY id LIMIT ?1", row::EVENT));
+
+static CHAIN: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM event WHERE seq >= ?1 ORDER BY seq LIMIT ?2", row::EVENT));
+
+#[async_trait]
+impl Events for SqliteStore {
+    async fn event_add(&self, events: Vec<Occurrence>) -> Result<()> {
+        self.writer
+            .write_expendable(move |tx| events.into_iter().try_for_each(|event| write(tx, event)))
+            .await
+    }
+
+    async fn event_list(&self, filter: EventFilter, limit: usize) -> Result<Vec<Event>> {
+        self.readers
+            .read(move |conn| {
+                let (condition, params) = condition(&filter);
+                let limit = limit.min(EVENTS_LISTED_MAX);
+                let sql = format!(
+                    "SELECT {} FROM event WHERE {condition} ORDER BY id DESC LIMIT {limit}",
+                    row::EVENT
+                );
+                row::readable(conn, &sql, params_from_iter(params), |columns| row::event(columns))
+            })
+            .await
+    }
+
+    async fn event_unsealed(&self, limit: usize) -> Result<Option<(Link, Vec<Event>)>> {
+        self.readers
+            .read(move |conn| {
+                let waiting = row::all(conn, &UNSEALED, [row::integer(limit)], |c| row::event(c))?;
+                if waiting.is_empty() {
+                    return Ok(None);
+                }
+                Ok(Some((last(conn)?, waiting)))
+            })
+            .await
+    }
+
+    async fn event_seal(&self, after: Link, seals: Vec<(EventId, Seal)>) -> Result<bool> {
+        self.writer
+            .write_composed(move |tx| {
+                if last(tx.conn)? != after {
+                    return Ok(false);
+                }
+                for (id, seal) in seals {
+                    let number = row::integer(seal.link.number);
+                    let params = params![id.as_bytes(), number, seal.link.tag, seal.whence];
+                    tx.conn.prepare_cached(SEAL)?.execute(params)?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn event_chain(&self, from: u64, limit: usize) -> Result<Vec<Event>> {
+        let params = [row::integer(from), row::integer(limit)];
+        self.readers.read(move |conn| row::all(conn, &CHAIN, params, |columns| row::event(columns))).await
+    }
+
+    async fn event_count_unsealed(&self, before: Timestamp) -> Result<u64> {
+        let sql = "SELECT count(*) FROM event WHERE seq IS NULL AND at < ?1";
+        let count =
+            self.readers.read(move |conn| row::one(conn, sql, [before.as_ms()], |c| c.number("count")));
+        Ok(count.await?.unwrap_or(0))
+    }
+
+    async fn event_expire(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
+        self.writer.write_composed(move |tx| expire(tx, before, now, limit)).await
+    }
+}
+
+/// Writes down what happened, in the transaction that it happened in.
+pub(super) fn write(tx: &Tx<'_>, what: Occurrence) -> Result<()> {
+    let Event { id, what, .. } = tx.entropy.event(what);
+    tx.conn.prepare_cached(INSERT)?.execute(named_params! {
+        ":id": id.as_bytes(),
+        ":at": what.at.as_ms(),
+        ":kind": what.kind.as_str(),
+        ":user": what.user.as_ref().map(UserId::as_bytes),
+        ":session": what.session.as_ref().map(SessionId::as_bytes),
+        ":subject": what.subject,
+        ":actor": what.actor,
+        ":address": what.whence.address,
+        ":user_agent": what.whence.user_agent,
+        ":cause": what.cause,
+        ":count": what.count,
+        ":detail": what.detail,
+    })?;
+    Ok(())
+}
+
+/// Forgets where a person was.
+pub(super) fn erase(tx: &Tx<'_>, user: UserId) -> Result<()> {
+    let erase = "UPDATE event SET address = NULL, user_agent = NULL WHERE user_id = ?1";
+    tx.conn.prepare_cached(erase)?.execute([user.as_bytes()])?;
+    Ok(())
+}
+
+fn last(conn: &Connection) -> Result<Link> {
+    Ok(row::one(conn, LAST, (), |columns| row::link(columns))?.unwrap_or_default())
+}
+
+/// The part of a query that a filter is, and its values.
+fn condition(filter: &EventFilter) -> (String, Vec<Value>) {
+    let blob = |id: &[u8; 16]| Value::Blob(id.to_vec());
+    let text = |text: &String| Value::Text(text.clone());
+    let (from, before) = filter.span();
+    let said = [
+        ("kind = ?", filter.kind.map(|kind| Value::Text(kind.as_str().to_owned()))),
+        ("user_id = ?", filter.user.as_ref().map(|id| blob(id.as_bytes()))),
+        ("session_id = ?", filter.session.as_ref().map(|id| blob(id.as_bytes()))),
+        ("subject = ?", filter.subject.as_ref().map(text)),
+        ("actor = ?", filter.actor.as_ref().map(text)),
+        ("cause = ?", filter.cause.as_ref().map(text)),
+        ("id >= ?", from.as_ref().map(|id| blob(id.as_bytes()))),
+        ("id < ?", before.as_ref().map(|id| blob(id.as_bytes()))),
+    ];
+    let (conditions, values): (Vec<_>, Vec<_>) =
+        said.into_iter().filter_map(|(condition, value)| Some((condition, value?))).unzip();
+    match conditions.is_empty() {
+        true => ("1".to_owned(), values),
+        false => (conditions.join(" AND "), values),
+    }
+}
+
+fn expire(tx: &Tx<'_>, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
+    let oldest = "SELECT seq, tag, at FROM event WHERE seq IS NOT NULL ORDER BY seq LIMIT ?1";
+    let oldest = row::all(tx.conn, oldest, [row::integer(limit.saturating_add(1))], |columns| {
+        Ok((row::link(columns)?, columns.time("event")?))
+    })?;
+    let Some(upto) = event::expired(&oldest, before, limit) else { return Ok(0) };
+    write(tx, event::pruned(upto, now))?;
+    let deleted = "DELETE FROM event WHERE seq <= ?1";
+    Ok(tx.conn.prepare_cached(deleted)?.execute([row::integer(upto.number)])? as u64)
+}

@@ -1,0 +1,356 @@
+//! The record of what happened: written with what it tells of, sealed once, and deleted from its oldest end.
+
+use serde_json::{Value, json};
+use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::event::{Event, EventKind, Link, Occurrence, Verifier, Whence};
+use tenure_domain::id::{ReceiptId, SessionId};
+use tenure_domain::secret::{AuditKey, MasterSecret};
+use tenure_domain::time::Timestamp;
+use tenure_store::{EndOrder, EventFilter, PasswordChanged, Scope, StoredKey, Subject};
+
+use crate::world::{DAY, HOUR, MINUTE, SECOND, T0, World, decree, device, hash, join_all, order};
+
+fn key() -> AuditKey {
+    MasterSecret::from_bytes([9; 32]).audit_key()
+}
+
+fn whence(address: &str) -> Whence {
+    Whence { address: Some(address.into()), user_agent: Some("Browser/2".into()) }
+}
+
+async fn list(world: &World, filter: EventFilter) -> Vec<Occurrence> {
+    let listed = world.store.event_list(filter, 1_000).await.unwrap();
+    listed.into_iter().map(|event| event.what).collect()
+}
+
+/// The events of one kind, newest first.
+async fn of_kind(world: &World, kind: EventKind) -> Vec<Occurrence> {
+    list(world, EventFilter { kind: Some(kind), ..EventFilter::default() }).await
+}
+
+fn detail(what: &Occurrence) -> Value {
+    serde_json::from_str(what.detail.as_deref().unwrap()).unwrap()
+}
+
+/// Seals all that waits.
+async fn seal(world: &World) {
+    while let Some((mut at, waiting)) = world.store.event_unsealed(3).await.unwrap() {
+        let after = at;
+        let seals = waiting.iter().map(|event| {
+            let seal = key().seal(event, at);
+            at = seal.link;
+            (event.id, seal)
+        });
+        let seals = seals.collect();
+        assert!(world.store.event_seal(after, seals).await.unwrap());
+    }
+}
+
+async fn chain(world: &World) -> Vec<Event> {
+    world.store.event_chain(0, 10_000).await.unwrap()
+}
+
+async fn broken(world: &World) -> usize {
+    let keys = [key()];
+    let mut verifier = Verifier::new(&keys, None);
+    chain(world).await.iter().for_each(|event| verifier.look_at(event));
+    verifier.finish();
+    verifier.broken.len()
+}
+
+#[tokio::test]
+async fn a_sign_in_is_on_record_with_where_it_came_from() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let session = world.sign_in_at(&ada, device("laptop"), T0).await;
+        let [event] = &of_kind(&world, EventKind::SignedIn).await[..] else { panic!("one sign-in") };
+        assert_eq!((event.user, event.session, event.at), (Some(ada.id), Some(session.id), T0));
+        assert_eq!(
+            event.whence,
+            Whence { address: Some("192.0.2.1".into()), user_agent: Some("Browser/1".into()) }
+        );
+        let expected =
+            json!({ "remembered": true, "expires_at": session.expires_at.as_ms(), "device_id": "laptop" });
+        assert_eq!(detail(event), expected);
+        assert_eq!(of_kind(&world, EventKind::Registered).await.len(), 1);
+    }
+}
+
+/// The receipt in the session's row and the record of it say the same, down to how the session stood.
+#[tokio::test]
+async fn an_end_is_on_record_with_its_receipt_and_how_the_session_stood() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let session = world.sign_in(&ada).await;
+        let mut jar = world.jar(&session);
+        let at = T0 + 2 * HOUR;
+        let served = world.served(&mut jar, at).await;
+        let order = EndOrder {
+            reason: EndReason::AdminRevoked,
+            actor: Actor::Admin("grace".into()),
+            note: Some("lost \"laptop\"".into()),
+            whence: whence("198.51.100.7"),
+        };
+        let ended = world.store.session_end(ada.id, Scope::All, false, order, at + HOUR).await.unwrap();
+        let [event] = &of_kind(&world, EventKind::SessionEnded).await[..] else { panic!("one end") };
+        assert_eq!(event.subject.as_deref(), Some(ended[0].end.receipt.as_str()));
+        assert_eq!((event.user, event.session, event.at), (Some(ada.id), Some(session.id), at + HOUR));
+        assert_eq!(
+            (event.cause.as_deref(), event.actor.as_deref()),
+            (Some("admin_revoked"), Some("admin:grace"))
+        );
+        assert_eq!(event.whence, whence("198.51.100.7"));
+        let rotation = served.rotation;
+        let expected = json!({
+            "remembered": true, "created_at": T0.as_ms(), "expires_at": session.expires_at.as_ms(),
+            "last_used_at": at.as_ms(), "refresh_count": 1, "base": rotation.base.0, "head": rotation.head.0,
+            "handed_at": at.as_ms(), "healed": rotation.healed, "contested_at": null, "note": "lost \"laptop\"",
+        });
+        assert_eq!(detail(event), expected);
+    }
+}
+
+#[tokio::test]
+async fn whatever_ends_a_session_leaves_exactly_one_record_of_it() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let expiring = world.sign_in(&ada).await;
+        let jar = world.jar(&expiring);
+        let late = expiring.expires_at + 2 * MINUTE;
+        world.refresh(&jar, late).await;
+        world.refresh(&jar, late + SECOND).await;
+        let first = world.sign_in_at(&ada, device("phone"), late).await;
+        world.sign_in_at(&ada, device("phone"), late + HOUR).await;
+        let jar = world.sign_in_at(&ada, device("desk"), late + HOUR).await;
+        let tokens = vec![world.read(&world.jar(&jar))];
+        let sign_out = order(EndReason::SignedOut);
+        for _ in 0..2 {
+            let ended = world
+                .store
+                .session_end_presented(tokens.clone(), world.rules.clone(), sign_out.clone(), late + 2 * HOUR)
+                .await;
+            assert_eq!(ended.unwrap().len(), 1);
+        }
+        world.store.user_disable(ada.id, order(EndReason::UserDisabled), late + 3 * HOUR).await.unwrap();
+        let ends = of_kind(&world, EventKind::SessionEnded).await;
+        let mut causes: Vec<_> = ends.iter().map(|event| event.cause.clone().unwrap()).collect();
+        causes.sort();
+        assert_eq!(causes, ["remembered_lifetime", "replaced_by_sign_in", "signed_out", "user_disabled"]);
+        let replaced = ends.iter().find(|event| event.session == Some(first.id)).unwrap();
+        assert_eq!(replaced.whence.address.as_deref(), Some("192.0.2.1"), "of the sign-in that replaced it");
+    }
+}
+
+#[tokio::test]
+async fn passwords_keys_and_acts_are_on_record() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let own = order(EndReason::PasswordChanged);
+        let changed = world.store.user_set_password(ada.id, None, hash("new"), None, own, T0).await.unwrap();
+        assert!(matches!(changed, PasswordChanged::Changed { .. }));
+        let admin = EndOrder { actor: decree().actor, ..order(EndReason::PasswordReset) };
+        world.store.user_set_password(ada.id, None, hash("newer"), None, admin, T0).await.unwrap();
+        let by = |event: &Occurrence| (event.user, event.actor.clone());
+        let changed = of_kind(&world, EventKind::PasswordChanged).await;
+        assert_eq!(changed.iter().map(by).collect::<Vec<_>>(), [(Some(ada.id), Some("user".into()))]);
+        let reset = of_kind(&world, EventKind::PasswordReset).await;
+        assert_eq!(reset.iter().map(by).collect::<Vec<_>>(), [(Some(ada.id), Some("admin:root".into()))]);
+
+        let stored = StoredKey {
+            kid: "kid-1".into(),
+            sealed_seed: vec![1],
+            created_at: T0,
+            activates_at: T0,
+            retires_at: None,
+        };
+        assert!(world.store.key_add(stored, None, false).await.unwrap());
+        assert!(world.store.key_retire("kid-1", T0 + DAY).await.unwrap());
+        assert!(!world.store.key_retire("no such key", T0 + DAY).await.unwrap());
+        for kind in [EventKind::SigningKeyAdded, EventKind::SigningKeyRetired] {
+            let [event] = &of_kind(&world, kind).await[..] else { panic!("one {kind}") };
+            assert_eq!(event.subject.as_deref(), Some("kid-1"));
+        }
+
+        world.store.user_enable(ada.id, decree(), T0).await.unwrap();
+        world.store.act_record(Subject::User(ada.id), "looked", decree(), T0).await.unwrap();
+        let acts =
+            list(&world, EventFilter { subject: Some(ada.id.to_string()), ..EventFilter::default() }).await;
+        let listed = world.store.act_list(Some(Subject::User(ada.id)), 100).await.unwrap();
+        assert_eq!(acts.len(), listed.len());
+        let enabled = acts.iter().find(|act| act.cause.as_deref() == Some("state")).unwrap();
+        assert_eq!(detail(enabled), json!({ "was": null, "became": "enabled", "reason": "asked" }));
+        assert_eq!((enabled.user, enabled.actor.as_deref()), (Some(ada.id), Some("admin:root")));
+    }
+}
+
+#[tokio::test]
+async fn events_are_found_by_whatever_is_known_of_them() {
+    for world in World::each() {
+        let session = SessionId::from_bytes([1; 16]);
+        let full = Occurrence {
+            session: Some(session),
+            subject: Some("R-1234-5678".into()),
+            actor: Some("user".into()),
+            whence: whence("192.0.2.9"),
+            cause: Some("session_revoked".into()),
+            count: 3,
+            detail: Some("{\"a\":\"Gr\u{fc}\u{df}e '\\\"\"}".into()),
+            ..Occurrence::new(EventKind::RefreshRefused, T0 + MINUTE)
+        };
+        let bare = Occurrence::new(EventKind::ServerStarted, T0);
+        world.store.event_add(vec![bare.clone(), full.clone()]).await.unwrap();
+        let all = EventFilter::default();
+        assert_eq!(list(&world, all.clone()).await, [full.clone(), bare.clone()], "newest first");
+        for filter in [
+            EventFilter { kind: Some(EventKind::RefreshRefused), ..all.clone() },
+            EventFilter { session: Some(session), ..all.clone() },
+            EventFilter { subject: full.subject.clone(), ..all.clone() },
+            EventFilter { actor: full.actor.clone(), ..all.clone() },
+            EventFilter { cause: full.cause.clone(), since: Some(T0), ..all.clone() },
+            EventFilter { since: Some(T0 + MINUTE), ..all.clone() },
+        ] {
+            assert_eq!(list(&world, filter).await, [full.clone()]);
+        }
+        for filter in [
+            EventFilter { until: Some(T0 + MINUTE), ..all.clone() },
+            EventFilter { kind: Some(EventKind::ServerStarted), session: None, ..all.clone() },
+        ] {
+            assert_eq!(list(&world, filter).await, [bare.clone()]);
+        }
+        let newest = world.store.event_list(all.clone(), 1).await.unwrap().remove(0);
+        let older = EventFilter { before: Some(newest.id), ..all.clone() };
+        assert_eq!(list(&world, older).await, [bare.clone()]);
+        assert_eq!(list(&world, EventFilter { session: Some(session), until: Some(T0), ..all }).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_added_as_a_whole_and_in_no_transaction_of_others() {
+    for world in World::each() {
+        let many = (0..300).map(|n| Occurrence {
+            cause: Some(n.to_string()),
+            ..Occurrence::new(EventKind::SignInFailed, T0)
+        });
+        world.store.event_add(many.collect()).await.unwrap();
+        assert_eq!(of_kind(&world, EventKind::SignInFailed).await.len(), 300);
+        world.store.event_add(vec![]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_event_is_sealed_once_and_edits_show() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        for _ in 0..4 {
+            world.sign_in(&ada).await;
+        }
+        assert_eq!(world.store.event_count_unsealed(T0).await.unwrap(), 0, "none of before");
+        assert_eq!(world.store.event_count_unsealed(T0 + SECOND).await.unwrap(), 5);
+        seal(&world).await;
+        assert_eq!(world.store.event_count_unsealed(T0 + DAY).await.unwrap(), 0);
+        assert_eq!((chain(&world).await.len(), broken(&world).await), (5, 0));
+        world.sign_in(&ada).await;
+        seal(&world).await;
+        let numbers: Vec<_> =
+            chain(&world).await.iter().map(|event| event.seal.unwrap().link.number).collect();
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+
+        for (edit, is_refused) in [
+            ("UPDATE event SET cause = 'edited' WHERE seq = 3", true),
+            ("UPDATE event SET seq = 9 WHERE seq = 3", true),
+            ("UPDATE event SET address = '203.0.113.1' WHERE seq = 3", false),
+        ] {
+            let edited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.backend.sql(edit)));
+            assert_eq!(edited.is_err(), is_refused, "{edit}");
+        }
+        assert_eq!(broken(&world).await, 1, "an address that was put in");
+        world.backend.sql("UPDATE event SET address = NULL, user_agent = NULL WHERE seq = 3");
+        assert_eq!(broken(&world).await, 0, "an address that was taken out");
+        world.backend.sql("DELETE FROM event WHERE seq = 4");
+        assert_eq!(broken(&world).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn of_those_who_seal_at_once_one_does() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        for _ in 0..20 {
+            world.sign_in(&ada).await;
+        }
+        let other = world.second_handle();
+        join_all((0..8).map(async |n| {
+            let world = if n % 2 == 0 { &world } else { &other };
+            while let Some((mut at, waiting)) = world.store.event_unsealed(4).await.unwrap() {
+                let after = at;
+                let mut seals = vec![];
+                for event in &waiting {
+                    let seal = key().seal(event, at);
+                    at = seal.link;
+                    seals.push((event.id, seal));
+                }
+                world.store.event_seal(after, seals).await.unwrap();
+            }
+        }))
+        .await;
+        assert_eq!((chain(&world).await.len(), broken(&world).await), (21, 0));
+        assert!(!world.store.event_seal(Link::default(), vec![]).await.unwrap(), "a chain that has moved on");
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_are_deleted_and_the_chain_says_so() {
+    for world in World::each() {
+        for day in 0..10 {
+            let what = Occurrence::new(EventKind::ServerStarted, T0 + DAY * day);
+            world.store.event_add(vec![what]).await.unwrap();
+        }
+        let expire =
+            async |before: Timestamp, limit| world.store.event_expire(before, T0 + 10 * DAY, limit).await;
+        assert_eq!(expire(T0 + 5 * DAY, 100).await.unwrap(), 0, "none without a seal");
+        seal(&world).await;
+        assert_eq!(expire(T0, 100).await.unwrap(), 0);
+        assert_eq!(expire(T0 + 5 * DAY, 3).await.unwrap(), 3);
+        assert_eq!(expire(T0 + 5 * DAY, 100).await.unwrap(), 2);
+        seal(&world).await;
+        assert_eq!((chain(&world).await.len(), broken(&world).await), (7, 0));
+        // All but the last, without which nobody could go on.
+        assert_eq!(expire(T0 + 20 * DAY, 100).await.unwrap(), 6);
+        seal(&world).await;
+        let left = chain(&world).await;
+        assert!(left.iter().all(|event| event.what.kind == EventKind::EventsPruned));
+        assert_eq!((left.len(), broken(&world).await), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn where_somebody_was_is_forgotten_with_them_and_what_happened_is_not() {
+    for world in World::each() {
+        let (ada, eve) = (world.user("ada").await, world.user("eve").await);
+        for user in [&ada, &eve] {
+            world.sign_in_at(user, device("laptop"), T0).await;
+        }
+        seal(&world).await;
+        let order = EndOrder { whence: whence("192.0.2.77"), ..order(EndReason::UserDeleted) };
+        world.store.user_delete(ada.id, order, T0 + DAY).await.unwrap().unwrap();
+        let of_ada = list(&world, EventFilter { user: Some(ada.id), ..EventFilter::default() }).await;
+        assert!(of_ada.len() >= 4 && of_ada.iter().all(|event| event.whence == Whence::default()));
+        let of_eve = list(&world, EventFilter { user: Some(eve.id), ..EventFilter::default() }).await;
+        assert!(of_eve.iter().any(|event| event.whence.address.is_some()));
+        seal(&world).await;
+        assert_eq!(broken(&world).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_is_found_by_its_words_alone() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        world.sign_in(&ada).await;
+        let ended =
+            world.store.session_end(ada.id, Scope::All, false, order(EndReason::SignedOut), T0 + HOUR).await;
+        let receipt: ReceiptId = ended.unwrap().remove(0).end.receipt;
+        let filter = EventFilter { subject: Some(receipt.to_string()), ..EventFilter::default() };
+        assert_eq!(list(&world, filter).await.len(), 1);
+    }
+}
