@@ -62,6 +62,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/admin/users/{id}/enable", post(admin::users::enable))
         .route("/api/v1/admin/users/{id}/sign-out", post(admin::users::endings::sign_out))
         .route("/api/v1/admin/users/{id}/password", post(admin::users::endings::set_password))
+        .route("/api/v1/admin/sessions/{id}/timeline", get(admin::timeline::get))
         .route("/api/v1/admin/acts", get(admin::acts::list))
         .route("/api/v1/admin/events", get(admin::events::list))
         .route("/api/v1/admin/events/export", get(admin::events::export))

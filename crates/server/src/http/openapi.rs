@@ -56,6 +56,7 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         admin::users::enable,
         admin::users::endings::sign_out,
         admin::users::endings::set_password,
+        admin::timeline::get,
         admin::acts::list,
         admin::events::list,
         admin::events::export,

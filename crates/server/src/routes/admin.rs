@@ -8,6 +8,7 @@ pub mod acts;
 pub mod events;
 pub mod plans;
 pub mod session;
+pub mod timeline;
 pub mod users;
 
 use std::marker::PhantomData;

@@ -33,7 +33,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 47] = [
+pub const TABLE: [Row; 48] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -73,6 +73,7 @@ pub const TABLE: [Row; 47] = [
     row("POST", "/api/v1/admin/users/{id}/enable", Needs::TokenOrKey),
     row("POST", "/api/v1/admin/users/{id}/sign-out", Needs::TokenOrKey),
     row("POST", "/api/v1/admin/users/{id}/password", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/sessions/{id}/timeline", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/acts", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/events", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/events/export", Needs::TokenOrKey),
