@@ -2,15 +2,14 @@
 
 import type { JSX, ReactNode } from "react";
 import { Moment } from "./parts.js";
-import type { Receipt } from "./types.js";
 import { readable } from "./words.js";
 
 const SECTIONS = ["what", "why", "when", "where", "how"] as const;
 
-export function ReceiptSections({ receipt }: { receipt: Receipt }): JSX.Element {
+export function ReceiptSections({ receipt }: { receipt: Readonly<Record<string, unknown>> }): JSX.Element {
   return (
     <dl className="receipt">
-      {SECTIONS.map((section) => (
+      {SECTIONS.filter((section) => receipt[section]).map((section) => (
         <div key={section}>
           <dt>{readable(section)}</dt>
           <dd>

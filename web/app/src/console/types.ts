@@ -6,9 +6,13 @@ export type {
   ActRecord,
   ActRecords,
   ConsoleAnswer,
+  EventRecord,
+  EventRecords,
+  MomentAnswer,
   PlanRecord,
   PlanRecords,
   SessionsEnded,
+  Timeline,
   UserRecord,
   UserRecords,
 } from "@tenure/client/api.gen.js";
@@ -55,49 +59,6 @@ export interface AdminSession {
 export interface SessionAnswers {
   sessions: AdminSession[];
   next?: string | null;
-}
-
-export interface Receipt {
-  what: unknown;
-  why: unknown;
-  when: unknown;
-  where: unknown;
-  how: unknown;
-}
-
-export interface TimelineEntry {
-  at: number;
-  what: string;
-  sentence: string;
-  by: "server" | "client" | "guess";
-  detail?: Record<string, unknown> | null;
-}
-
-export interface Timeline {
-  verdict: { cause: string; sentence: string; scenario?: string | null };
-  receipt?: Receipt | null;
-  timeline: TimelineEntry[];
-}
-
-export interface EventRecord {
-  id: string;
-  at: number;
-  kind: string;
-  user?: string | null;
-  session?: string | null;
-  subject?: string | null;
-  actor?: string | null;
-  address?: string | null;
-  browser?: string | null;
-  cause?: string | null;
-  count: number;
-  detail?: Record<string, unknown> | null;
-  seq?: number | null;
-}
-
-export interface EventRecords {
-  events: EventRecord[];
-  before?: string | null;
 }
 
 export interface ApiKeyRecord {

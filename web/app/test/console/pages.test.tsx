@@ -121,7 +121,7 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
     answers: {
       [`GET /api/v1/admin/sessions/${SES}`]: SESSION,
       [`GET /api/v1/admin/sessions/${SES}/timeline`]: {
-        session: SESSION,
+        session: SES,
         verdict: { cause: "ended", sentence: "The session was revoked: an act of root.", scenario: null },
         receipt: {
           what: "The session was revoked.",
@@ -155,13 +155,13 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
     answers: {
       [`GET /api/v1/admin/sessions/${SES}`]: { ...SESSION, end: null, expires_at: Date.now() + 86_400_000 },
       [`GET /api/v1/admin/sessions/${SES}/timeline`]: {
-        session: SESSION,
+        session: SES,
         verdict: { cause: "unexplained", sentence: "The server has ended nothing.", scenario: "A" },
-        receipt: null,
+        receipt: { what: { verdict: "Nothing has ended." } },
         timeline: [],
       },
     },
-    shows: ["scenario A", "End session", "Live", "Nothing is known of it."],
+    shows: ["scenario A", "End session", "Live", "Nothing has ended.", "Nothing is known of it."],
   },
   "API keys": {
     path: "/admin/api-keys",

@@ -6,9 +6,9 @@ import { useConsole } from "../context.js";
 import { ActDialog } from "../dialog.js";
 import { Actor, SessionState } from "../lists.js";
 import { useLoad } from "../load.js";
-import { Awaited, Chip, Heading, IdLink, Link, Moment, Section, Terms } from "../parts.js";
+import { Awaited, Chip, Heading, IdLink, Link, type Look, Moment, Section, Terms } from "../parts.js";
 import { ReceiptSections } from "../receipt.js";
-import type { AdminSession, Timeline, TimelineEntry } from "../types.js";
+import type { AdminSession, MomentAnswer, Timeline } from "../types.js";
 import { count, reasonName } from "../words.js";
 
 export function SessionPage({ id }: { id: string }): JSX.Element {
@@ -34,8 +34,8 @@ export function SessionPage({ id }: { id: string }): JSX.Element {
           </Section>
         )}
       </Awaited>
-      {story.data?.receipt && (
-        <Section title="Receipt">
+      {story.data && (
+        <Section title={data?.end ? "Receipt" : "All that is known"}>
           <ReceiptSections receipt={story.data.receipt} />
         </Section>
       )}
@@ -106,18 +106,18 @@ function Stored({ session }: { session: AdminSession }): JSX.Element {
   );
 }
 
-const BY = {
+const BY: Readonly<Record<string, readonly [Look, string]>> = {
   server: ["good", "The server wrote it down"],
   client: ["waiting", "A browser reported it"],
-  guess: ["quiet", "Concluded from the rest"],
-} as const;
+};
+const CONCLUDED = ["quiet", "Concluded from the rest"] as const;
 
-function TimelineList({ entries }: { entries: readonly TimelineEntry[] }): JSX.Element {
+function TimelineList({ entries }: { entries: readonly MomentAnswer[] }): JSX.Element {
   if (entries.length === 0) return <p data-part="help">Nothing is known of it.</p>;
   return (
     <ol className="timeline">
       {entries.map(({ at, what, sentence, by }, index) => {
-        const [look, says] = BY[by] ?? BY.guess;
+        const [look, says] = BY[by] ?? CONCLUDED;
         return (
           // Two things may happen in one moment, and the order is theirs.
           <li key={`${at} ${what} ${index}`} data-look-state={look}>
