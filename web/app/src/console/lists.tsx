@@ -3,7 +3,7 @@
 import type { JSX, ReactNode } from "react";
 import type { Query } from "./api.js";
 import { after, useList } from "./load.js";
-import { Chip, Id, IdLink, Link, Moment } from "./parts.js";
+import { Chip, Id, IdLink, Link, Moment, Subject } from "./parts.js";
 import { Tree } from "./receipt.js";
 import { type Column, List } from "./table.js";
 import type {
@@ -140,14 +140,6 @@ function about({ user, session, subject }: EventRecord, not: Query): ReactNode {
 function two(...parts: ReactNode[]): ReactNode {
   const there = parts.filter(Boolean);
   return there.length > 0 && <span className="two">{there}</span>;
-}
-
-/** What an act or an event is about, as a link where there is a page of it. */
-export function Subject({ of }: { of: string }): JSX.Element {
-  if (of.startsWith("usr_")) return <IdLink page="user" id={of} />;
-  if (of.startsWith("ses_")) return <IdLink page="session" id={of} />;
-  if (of.startsWith("acc_")) return <IdLink page="account" id={of} />;
-  return <Id of={of} />;
 }
 
 type Told = string | null | undefined;

@@ -50,6 +50,14 @@ export function IdLink({ page, id }: { page: PageName; id: string }): JSX.Elemen
   );
 }
 
+/** What an act or an event is about, as a link where there is a page of it. */
+export function Subject({ of }: { of: string }): JSX.Element {
+  if (of.startsWith("usr_")) return <IdLink page="user" id={of} />;
+  if (of.startsWith("ses_")) return <IdLink page="session" id={of} />;
+  if (of.startsWith("acc_")) return <IdLink page="account" id={of} />;
+  return <Id of={of} />;
+}
+
 interface HeadingProps {
   title: string;
   /** What stands above it. */

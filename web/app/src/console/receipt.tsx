@@ -1,10 +1,13 @@
 /** A receipt of an end: what, why, when, where and how. */
 
 import type { JSX, ReactNode } from "react";
-import { Moment } from "./parts.js";
-import { readable } from "./words.js";
+import { Moment, Subject } from "./parts.js";
+import { duration, readable } from "./words.js";
 
 const SECTIONS = ["what", "why", "when", "where", "how"] as const;
+
+/** What the page says above it, in words or as facts of their own. */
+const SAID_ABOVE = ["verdict", "session"];
 
 export function ReceiptSections({ receipt }: { receipt: Readonly<Record<string, unknown>> }): JSX.Element {
   return (
@@ -13,7 +16,7 @@ export function ReceiptSections({ receipt }: { receipt: Readonly<Record<string, 
         <div key={section}>
           <dt>{readable(section)}</dt>
           <dd>
-            <Tree of={receipt[section]} />
+            <Tree of={receipt[section]} without={SAID_ABOVE} spans={section === "when"} />
           </dd>
         </div>
       ))}
@@ -21,26 +24,36 @@ export function ReceiptSections({ receipt }: { receipt: Readonly<Record<string, 
   );
 }
 
-/** Unix milliseconds of this century. */
-const isMoment = (value: unknown): value is number =>
-  typeof value === "number" && value > 946_684_800_000 && value < 4_102_444_800_000;
+interface TreeProps {
+  of: unknown;
+  /** Names that are not shown. */
+  without?: readonly string[];
+  /** Whether numbers that are no moments are milliseconds. */
+  spans?: boolean;
+}
 
-/** Whatever a section holds: a sentence, or names and values. */
-export function Tree({ of }: { of: unknown }): ReactNode {
+/** Unix milliseconds of this century. */
+const isMoment = (value: number) => value > 946_684_800_000 && value < 4_102_444_800_000;
+
+/** Whatever an answer holds that has no shape of its own: a sentence, or names and values. */
+export function Tree({ of, without = [], spans = false }: TreeProps): ReactNode {
   if (of === null || of === undefined || of === "") return "–";
-  if (isMoment(of)) return <Moment at={of} />;
+  if (typeof of === "number") {
+    if (isMoment(of)) return <Moment at={of} />;
+    return spans ? duration(of) : String(of);
+  }
   if (typeof of === "boolean") return of ? "yes" : "no";
+  if (typeof of === "string") return /^(usr|ses|acc)_[0-9a-f]{32}$/.test(of) ? <Subject of={of} /> : of;
   if (Array.isArray(of)) return of.map(String).join(", ") || "–";
-  if (typeof of !== "object") return String(of);
   return (
     <dl className="values">
       {Object.entries(of)
-        .filter(([, value]) => value !== null)
+        .filter(([name, value]) => value !== null && !without.includes(name))
         .map(([name, value]) => (
           <div key={name}>
             <dt>{readable(name)}</dt>
             <dd>
-              <Tree of={value} />
+              <Tree of={value} without={without} spans={spans} />
             </dd>
           </div>
         ))}

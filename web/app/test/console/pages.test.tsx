@@ -134,7 +134,7 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
           {
             at: NOW,
             what: "session_ended",
-            sentence: "An administrator ended it.",
+            sentence: "Session ended: An administrator ended it.",
             by: "server",
             detail: null,
           },
@@ -145,7 +145,7 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
       "The session was revoked: an act of root.",
       "lost laptop",
       "R-7K3M-Q9TD",
-      "An administrator ended it.",
+      "Session ended: An administrator ended it.",
       "The server wrote it down",
       "1,234",
     ],
@@ -157,11 +157,18 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
       [`GET /api/v1/admin/sessions/${SES}/timeline`]: {
         session: SES,
         verdict: { cause: "unexplained", sentence: "The server has ended nothing.", scenario: "A" },
-        receipt: { what: { verdict: "Nothing has ended." } },
+        receipt: { what: { verdict: "said above", user: USR }, when: { time_left_then: 90_000 } },
         timeline: [],
       },
     },
-    shows: ["scenario A", "End session", "Live", "Nothing has ended.", "Nothing is known of it."],
+    shows: [
+      "scenario A",
+      "End session",
+      "Live",
+      "usr_0199c0a4…f607",
+      "1 minute, 30 seconds",
+      "Nothing is known of it.",
+    ],
   },
   "API keys": {
     path: "/admin/api-keys",

@@ -9,7 +9,7 @@ import { useLoad } from "../load.js";
 import { Awaited, Chip, Heading, IdLink, Link, type Look, Moment, Section, Terms } from "../parts.js";
 import { ReceiptSections } from "../receipt.js";
 import type { AdminSession, MomentAnswer, Timeline } from "../types.js";
-import { count, reasonName } from "../words.js";
+import { count, readable, reasonName } from "../words.js";
 
 export function SessionPage({ id }: { id: string }): JSX.Element {
   const { can, say } = useConsole();
@@ -122,7 +122,9 @@ function TimelineList({ entries }: { entries: readonly MomentAnswer[] }): JSX.El
           // Two things may happen in one moment, and the order is theirs.
           <li key={`${at} ${what} ${index}`} data-look-state={look}>
             <Moment at={at} />
-            <span>{sentence}</span>
+            <span>
+              <strong>{readable(what)}:</strong> {sentence}
+            </span>
             <Chip look={look}>{says}</Chip>
           </li>
         );
