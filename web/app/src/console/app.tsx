@@ -33,6 +33,7 @@ function useStanding(base: string) {
   const [me, setMe] = useState<ConsoleAnswer | null>(null);
   const [standing, setStanding] = useState<"unknown" | "in" | "over" | "out">("unknown");
   const [error, setError] = useState<ProblemError | null>(null);
+  // Whoever reports a doubt is made before it can be asked about.
   const asking = useRef<() => void>(() => {});
   const api = useMemo(() => new Api(base, () => asking.current()), [base]);
   const enter = useCallback((answer: ConsoleAnswer) => {
@@ -45,7 +46,7 @@ function useStanding(base: string) {
     const answer = await api.get<ConsoleAnswer>("admin/session");
     if (answer.data) enter(answer.data);
     else if (answer.error.status === 401)
-      setStanding((before) => (before === "in" ? "over" : before === "over" ? before : "out"));
+      setStanding((before) => (before === "in" || before === "over" ? "over" : "out"));
     else setError(answer.error);
   }, [api, enter]);
   const leave = useCallback(() => {
