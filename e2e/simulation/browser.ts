@@ -102,7 +102,12 @@ export class Tab {
     this.device = device;
     this.jar = browser.jar;
     trace.say(`${name} opens`);
-    this.client = createClient({ baseUrl: ORIGIN, start: true, edges: mutation(this.#edges()) });
+    this.client = createClient({
+      baseUrl: ORIGIN,
+      start: true,
+      events: false,
+      edges: mutation(this.#edges()),
+    });
     this.client.onAuthStateChange((event, state) => {
       if (!this.#isGone) watcher.changed(this, event, state);
     });

@@ -27,6 +27,8 @@ export default async function setup(): Promise<() => void> {
       outDir,
       emptyOutDir: true,
       target: "es2022",
+      // One file, with what the client would load later.
+      rolldownOptions: { output: { codeSplitting: false } },
       lib: { entry: here("./in-page.ts"), formats: ["es"], fileName: () => "harness.js" },
     },
   });

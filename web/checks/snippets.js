@@ -8,8 +8,8 @@ import { dirname, join, resolve } from "node:path";
 const ROOT = resolve(import.meta.dirname, "../..");
 const COMPILER = join(ROOT, "node_modules/typescript/bin/tsc");
 const CODE = ["ts", "tsx", "js"];
-/** What is not compiled. Another name for a language we compile would slip through, so any other is an error. */
-const OTHERS = ["sh", "console", "text", "html", "css", "json", "toml", "yaml"];
+/** What is not compiled here; Python is by the tests of `python/tenure-drf`. Another name for a language we compile would slip through, so any other is an error. */
+const OTHERS = ["sh", "console", "text", "html", "css", "json", "toml", "yaml", "python"];
 
 /**
  * Code blocks of a page: language, first line of the code, the code. A block may say `name=main.js` behind its

@@ -4,6 +4,7 @@
 //! ratios drift less, if both sides were measured right after each other; so everything here is measured in
 //! rounds, a ratio is taken inside its round, and the median of the rounds is judged.
 
+mod feed;
 mod flood;
 mod judge;
 mod postgres;
@@ -79,6 +80,7 @@ enum Part {
     Flood,
     Scale,
     Ready,
+    Feed,
     Batches,
     Revocation,
 }
@@ -129,6 +131,9 @@ fn on_sqlite(suite: &Suite<'_>) -> Result<Vec<Findings>> {
     if suite.wants(Part::Scale) {
         findings.push(scale::measure(suite)?);
     }
+    if suite.wants(Part::Feed) {
+        findings.push(feed::measure(suite)?);
+    }
     Ok(findings)
 }
 
@@ -156,7 +161,7 @@ impl Findings {
 impl Part {
     fn stores(self) -> &'static [Store] {
         match self {
-            Self::Flood | Self::Ready => &[Store::Sqlite],
+            Self::Flood | Self::Ready | Self::Feed => &[Store::Sqlite],
             Self::Batches | Self::Revocation => &[Store::Postgres],
             Self::Throughput | Self::Scale => &[Store::Sqlite, Store::Postgres],
         }

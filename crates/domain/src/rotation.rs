@@ -74,6 +74,50 @@ pub enum Verdict {
     Reused,
 }
 
+/// What a presentation was that does not follow from an ordinary rotation: which of the generations came again. For
+/// those who count and look for causes; nothing is decided by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Replay {
+    /// The newest, before the quiet time was over: a second tab, a reload, an answer that was late.
+    Newest,
+    /// The one before it: its successor was handed out again.
+    Predecessor,
+    /// The one before it, after a quiet time: its successor was lost and has been replaced.
+    SuccessorLost,
+    /// One between the two, handed out a moment ago or healed.
+    Between,
+    /// One that the row did not know of: the store had lost a commit.
+    Ahead,
+    /// One that is long superseded.
+    Dead,
+}
+
+impl Replay {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Replay::Newest => "newest",
+            Replay::Predecessor => "predecessor",
+            Replay::SuccessorLost => "successor_lost",
+            Replay::Between => "between",
+            Replay::Ahead => "ahead",
+            Replay::Dead => "dead",
+        }
+    }
+
+    /// What a presentation was that moved a row from one state to another. None: the newest one, in its time.
+    pub fn of(presented: Generation, was: &Rotation, is: &Rotation) -> Option<Self> {
+        let minted = is.head != was.head;
+        match presented {
+            presented if presented > was.head => Some(Replay::Ahead),
+            presented if presented == was.head => (!minted).then_some(Replay::Newest),
+            presented if presented == was.base && minted => Some(Replay::SuccessorLost),
+            presented if presented == was.base => Some(Replay::Predecessor),
+            presented if presented > was.base => Some(Replay::Between),
+            _ => Some(Replay::Dead),
+        }
+    }
+}
+
 impl Rotation {
     /// The state right after sign-in: generation 1 is in the answer's cookie, not yet seen again.
     pub fn at_sign_in(now: Timestamp) -> Self {
@@ -190,6 +234,21 @@ mod tests {
         check(healed(7), 2, Fresh, 7 + 9 * S, healed(7 + 9 * S), false);
         check(healed(7), 5, Fresh, 7 + S, row(5, 6, 7 + S), false);
         check(healed(7), 1, Fresh, 7 + S, row(1, 6, 7 + S), false);
+    }
+
+    #[test]
+    fn a_presentation_that_comes_again_has_a_kind_and_an_ordinary_one_has_none() {
+        let kind = |was: Rotation, n, now| {
+            let (is, _) = present(was, Generation(n), Freshness::Fresh, Timestamp::from_ms(now), RULES);
+            Replay::of(Generation(n), &was, &is)
+        };
+        assert_eq!(kind(row(1, 2, 0), 2, S), None);
+        assert_eq!(kind(row(1, 2, 0), 2, S - 1), Some(Replay::Newest));
+        assert_eq!(kind(row(1, 2, 0), 1, S - 1), Some(Replay::Predecessor));
+        assert_eq!(kind(row(1, 2, 0), 1, S), Some(Replay::SuccessorLost));
+        assert_eq!(kind(row(1, 3, 0), 2, S - 1), Some(Replay::Between));
+        assert_eq!(kind(row(1, 2, 0), 5, S), Some(Replay::Ahead));
+        assert_eq!(kind(row(3, 4, 0), 2, S), Some(Replay::Dead));
     }
 
     /// Found by the model: an answer that arrived late put base back into the jar after head had been there.

@@ -5,7 +5,7 @@ use crate::ends::{Actor, End, EndReason};
 use crate::id::{SessionId, UserId};
 use crate::problem::Code;
 use crate::refresh_token::{PresentedToken, RefreshKeyRing, Salt};
-use crate::rotation::{self, Rotation, RotationRules, Verdict};
+use crate::rotation::{self, Replay, Rotation, RotationRules, Verdict};
 use crate::time::{EXPIRY_GRACE, Freshness, Timestamp};
 
 /// One sign-in of one user on one browser profile or device: one row, the only authority.
@@ -55,7 +55,7 @@ pub struct RefreshRules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshDecision {
     /// Write `rotation` if it changed, then hand out a fresh string of its head.
-    Serve { rotation: Rotation, rewound: bool },
+    Serve { rotation: Rotation, replay: Option<Replay> },
     /// First strike: write `rotation` if it changed, then 409 `refresh_superseded`.
     Strike { rotation: Rotation },
     /// Reuse under policy `observe`: 401 `session_superseded`, nothing written.
@@ -93,7 +93,10 @@ pub fn refresh(
     let presented = token.claims.generation;
     let (rotation, verdict) = rotation::present(session.rotation, presented, freshness, now, rules.rotation);
     match (verdict, rules.reuse) {
-        (Verdict::Accepted { rewound }, _) => RefreshDecision::Serve { rotation, rewound },
+        (Verdict::Accepted { .. }, _) => {
+            let replay = Replay::of(presented, &session.rotation, &rotation);
+            RefreshDecision::Serve { rotation, replay }
+        }
         (Verdict::Superseded, _) => RefreshDecision::Strike { rotation },
         (Verdict::Reused, ReusePolicy::Observe) => RefreshDecision::Refuse,
         (Verdict::Reused, ReusePolicy::Revoke) => {

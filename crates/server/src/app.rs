@@ -26,6 +26,8 @@ use crate::metrics::Metrics;
 use crate::node_clock::NodeClock;
 use crate::pages::{DevUser, Find, Pages};
 use crate::revocations::Revocations;
+use crate::tab_feed::TabFeed;
+use crate::telemetry::Telemetry;
 
 /// Everything an [`App`] is made of that differs between production and tests.
 pub struct Parts {
@@ -69,8 +71,11 @@ pub struct App {
     pub cookies: CookieShape,
     pub pages: Pages,
     pub metrics: Metrics,
+    /// None: nothing is sent to OpenTelemetry.
+    pub telemetry: Option<Arc<Telemetry>>,
     pub revocations: Revocations,
     pub events: Events,
+    pub tab_feed: TabFeed,
     pub node_clock: NodeClock,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
@@ -84,6 +89,16 @@ impl App {
         let mut first_request = [0; 8];
         entropy.fill(&mut first_request);
         let first_request = u64::from_be_bytes(first_request);
+        let telemetry = match settled.config.telemetry.endpoint.as_str() {
+            "" => None,
+            _ => {
+                let mut node = [0; 8];
+                entropy.fill(&mut node);
+                let node = format!("{:016x}", u64::from_be_bytes(node));
+                let section = &settled.config.telemetry;
+                Telemetry::new(section, &node, clock.now(), metrics.deliveries.clone())
+            }
+        };
         let previous = previous_secrets.iter().map(MasterSecret::refresh_key).collect();
         let rules = RefreshRules {
             keys: RefreshKeyRing::new(secret.refresh_key(), previous),
@@ -113,6 +128,7 @@ impl App {
             stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
             revocations: Revocations::new(settled.config.revocations.listeners_max),
             events: Events::new(secret.audit_key()),
+            tab_feed: TabFeed::new(settled.config.events.listeners_max(&settled.config.server)),
             node_clock: NodeClock::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),
@@ -124,6 +140,7 @@ impl App {
             entropy,
             log,
             metrics,
+            telemetry,
         })
     }
 
@@ -138,6 +155,7 @@ impl App {
         if let Some(redis) = &self.redis {
             self.metrics.note_redis(redis.is_up(), redis.timeouts());
         }
+        self.metrics.note_revocations(self.revocations.lag());
         if let Some(offset) = self.node_clock.offset() {
             self.metrics.clock_offset.set(offset.as_seconds());
         }

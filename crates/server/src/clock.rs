@@ -9,9 +9,10 @@ use tenure_store::Entropy;
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 
-    /// Whether the machine's clock was set by much, not long ago, and is not gone by for now (docs/operations.md).
-    fn has_leapt(&self) -> bool {
-        false
+    /// By how many seconds the machine's clock was set ahead, not long ago, or back; none if it was not, or not by much. It is
+    /// not gone by for now (docs/operations.md).
+    fn leap(&self) -> Option<f64> {
+        None
     }
 
     /// Whether it is this machine's, which should agree with those of others. A test's need not.
@@ -115,8 +116,9 @@ impl Clock for WatchedClock {
         Timestamp::from_ms(watch.time(SystemClock.now().as_ms(), passed()))
     }
 
-    fn has_leapt(&self) -> bool {
-        self.watch().leapt.is_some()
+    fn leap(&self) -> Option<f64> {
+        let watch = self.watch();
+        watch.leapt.map(|(to, _)| (to - watch.trusted) as f64 / 1000.0)
     }
 
     fn is_of_this_machine(&self) -> bool {
@@ -221,6 +223,6 @@ mod tests {
     fn the_machines_own_clock_stands() {
         let clock = WatchedClock::starting_now();
         clock.now();
-        assert!(!clock.has_leapt());
+        assert_eq!(clock.leap(), None);
     }
 }

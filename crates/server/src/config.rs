@@ -6,12 +6,14 @@
 
 mod console;
 mod entitlement;
+mod events;
 mod limits;
 mod proxy;
 mod revocations;
 mod shared;
 mod sources;
 mod stripe;
+mod telemetry;
 mod url;
 
 use std::net::SocketAddr;
@@ -26,15 +28,20 @@ use tenure_domain::time::TimeRules;
 
 pub use console::ConsoleSection;
 pub use entitlement::{EntitlementSection, Registration};
+pub use events::EventsSection;
 pub use limits::Limits;
 pub use proxy::TrustedProxy;
 pub use revocations::RevocationsSection;
 pub use shared::{PostgresSection, RedisSection, SecretUrl};
 pub use sources::Sources;
 pub use stripe::{SecretWords, StripeSection};
+pub use telemetry::TelemetrySection;
 pub use url::{PublicUrl, is_loopback_authority};
 
 pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// Settings whose value is secret, by their dotted names.
+const SECRETS: [&str; 2] = ["stripe.webhook_secret", "telemetry.headers"];
 
 /// What `store.sqlite` is by default.
 const DEFAULT_FILE: &str = "tenure.db";
@@ -65,11 +72,13 @@ pub struct Config {
     pub registration: Registration,
     pub entitlement: EntitlementSection,
     pub revocations: RevocationsSection,
+    pub events: EventsSection,
     pub console: ConsoleSection,
     pub stripe: StripeSection,
     pub password: PasswordSection,
     pub limits: Limits,
     pub log: Log,
+    pub telemetry: TelemetrySection,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -159,6 +168,7 @@ pub enum LogFormat {
     Auto,
     Json,
     Human,
+    Legacy,
 }
 
 /// Why the configuration cannot be used. Each line is one thing to mend.
@@ -238,7 +248,9 @@ impl Config {
         unsafe_lines.extend(self.server.trusted_proxies.iter().filter_map(|proxy| proxy.fault(development)));
         unsafe_lines.extend(self.registration.fault());
         unsafe_lines.extend(self.revocations.fault());
+        unsafe_lines.extend(self.events.fault());
         unsafe_lines.extend(self.stripe.faults());
+        unsafe_lines.extend(self.telemetry.faults(development));
         unsafe_lines.extend(self.store_faults(development));
         let public_url = self.public_url(development, &mut unsafe_lines);
         for origin in &self.origins.allowed {
@@ -349,7 +361,7 @@ impl PasswordSection {
 fn shown(key: &str, value: &figment::value::Value) -> String {
     let json = match value.as_str() {
         Some(text) if shared::SECRET_URLS.contains(&key) => SecretUrl::from(text).to_string().into(),
-        Some(text) if stripe::SECRETS.contains(&key) => SecretWords::from(text).to_string().into(),
+        Some(text) if SECRETS.contains(&key) => SecretWords::from(text).to_string().into(),
         _ => serde_json::to_value(value).unwrap_or_default(),
     };
     json.to_string()

@@ -4,6 +4,7 @@ pub mod actor;
 pub mod admission;
 pub mod arrival;
 pub mod body;
+pub mod client;
 pub mod console;
 pub mod cookie;
 pub mod door;
@@ -42,6 +43,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/industries", get(auth::plans::industries))
         .route("/api/v1/auth/password/change", post(auth::password::change))
         .route("/api/v1/auth/revocations", get(auth::revocations::get))
+        .route("/api/v1/auth/events", get(auth::events::get))
         .route("/api/v1/auth/sessions", get(auth::sessions::list))
         .route("/api/v1/auth/sessions/{id}", delete(auth::sessions::end))
         .route("/api/v1/auth/sessions/{id}/timeline", get(auth::timeline::get))

@@ -75,9 +75,8 @@ pub async fn write_events(app: &App) {
 
 async fn chores(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
-    let active = app.store.session_count(now).await?;
-    app.metrics.sessions_active.set(i64::try_from(active).unwrap_or(i64::MAX));
-    app.metrics.clock_leapt.set(i64::from(app.clock.has_leapt()));
+    app.metrics.note_sessions(app.store.session_count(now).await?);
+    app.metrics.note_clock(app.clock.leap());
     let signer = app.store.key_list().await?.into_iter().find(|key| key.activates_at <= now);
     if let Some(key) = signer {
         app.metrics.signing_key_age.set(now.since(key.activates_at).as_secs_f64());

@@ -26,6 +26,8 @@ pub mod readiness;
 pub mod revocations;
 pub mod routes;
 pub mod serve;
+pub mod tab_feed;
+pub mod telemetry;
 
 pub use app::App;
 pub use clock::Clock;

@@ -1,6 +1,8 @@
 //! Where log lines go: one writer thread with a bounded queue. A full disk or a stuck pipe drops lines and
 //! counts them; it never stops the service.
 
+pub mod legacy;
+
 use std::io::{IsTerminal as _, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,8 +23,16 @@ const GATHER: std::time::Duration = std::time::Duration::from_millis(2);
 #[derive(Clone)]
 pub struct LogSink {
     lines: Lines,
-    /// Lines for people instead of JSON.
-    pub human: bool,
+    pub style: Style,
+}
+
+/// For whom lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Json,
+    Human,
+    /// For people too, with dates and without colours, and with lines of sign-outs as predecessors wrote them ([`legacy`]).
+    Legacy,
 }
 
 #[derive(Clone)]
@@ -39,25 +49,26 @@ enum Item {
 }
 
 impl LogSink {
-    /// Standard output, JSON or human as configured.
+    /// Standard output, in the style that is configured.
     pub fn stdout(format: LogFormat) -> Self {
-        let human = match format {
-            LogFormat::Auto => std::io::stdout().is_terminal(),
-            LogFormat::Json => false,
-            LogFormat::Human => true,
+        let style = match format {
+            LogFormat::Auto if std::io::stdout().is_terminal() => Style::Human,
+            LogFormat::Auto | LogFormat::Json => Style::Json,
+            LogFormat::Human => Style::Human,
+            LogFormat::Legacy => Style::Legacy,
         };
         let (sender, receiver) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || write_lines(&receiver));
         if let Err(error) = thread {
             eprintln!("no log thread: {error}");
         }
-        Self { lines: Lines::Queue(sender), human }
+        Self { lines: Lines::Queue(sender), style }
     }
 
     /// Keeps every line in memory, for tests that look for what must not be there.
     pub fn kept() -> (Self, Arc<Mutex<Vec<u8>>>) {
         let kept = Arc::new(Mutex::new(vec![]));
-        (Self { lines: Lines::Kept(Arc::clone(&kept)), human: false }, kept)
+        (Self { lines: Lines::Kept(Arc::clone(&kept)), style: Style::Json }, kept)
     }
 
     /// Takes one line, with its newline. `dropped` counts it if the queue is full.
@@ -93,10 +104,10 @@ impl LogSink {
         let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(self.clone());
         // A second installation in one process (tests) is harmless and refused.
-        let _ = if self.human {
-            builder.compact().with_target(false).try_init()
-        } else {
-            builder.json().flatten_event(true).try_init()
+        let _ = match self.style {
+            Style::Human => builder.compact().with_target(false).try_init(),
+            Style::Legacy => builder.compact().with_target(false).with_ansi(false).try_init(),
+            Style::Json => builder.json().flatten_event(true).try_init(),
         };
     }
 }

@@ -1,54 +1,23 @@
 //! Metrics in the Prometheus text format. Every App has a registry of its own; labels never name a person.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+mod labels;
+mod page;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use tenure_domain::rotation::Replay;
 use tenure_domain::stripe;
-use tenure_store::Vitals;
+use tenure_store::{SessionCount, Vitals};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Outcome {
-    pub outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Reason {
-    pub reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Kind {
-    pub r#type: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SignIn {
-    pub method: &'static str,
-    pub outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Route {
-    pub method: &'static str,
-    pub status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Policy {
-    pub policy: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct StripeEvent {
-    pub outcome: &'static str,
-    pub r#type: &'static str,
-}
+pub use labels::{
+    Delivery, Kind, Outcome, Policy, Reason, Remembered, ReplayKind, Route, SignIn, StripeEvent,
+};
+use page::Page;
 
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
@@ -84,10 +53,11 @@ impl<'a> Timer<'a> {
 }
 
 pub struct Metrics {
-    registry: Registry,
+    page: Page,
     pub requests: Family<Route, Counter>,
     pub refreshes: Family<Outcome, Counter>,
     pub refresh_duration: Histogram,
+    replays: Family<ReplayKind, Counter>,
     pub ends: Family<Reason, Counter>,
     pub sign_ins: Family<SignIn, Counter>,
     pub password: PasswordMetrics,
@@ -104,12 +74,17 @@ pub struct Metrics {
     pub unexplained_session_ends: Counter,
     pub panics: Counter,
     pub log_lines_dropped: Counter,
+    pub deliveries: Family<Delivery, Counter>,
     pub revocation_listeners: Gauge,
+    revocation_lag: Gauge<f64, AtomicU64>,
+    pub tab_feed_listeners: Gauge,
+    pub tab_feed_told: Family<Outcome, Counter>,
     pub storage_up: Gauge,
-    pub sessions_active: Gauge,
+    sessions_active: Family<Remembered, Gauge>,
     pub signing_key_age: Gauge<f64, AtomicU64>,
     pub clock_offset: Gauge<f64, AtomicU64>,
-    pub clock_leapt: Gauge,
+    clock_leapt: Gauge,
+    clock_step: Gauge<f64, AtomicU64>,
     store: StoreMetrics,
     redis: RedisMetrics,
 }
@@ -151,10 +126,11 @@ struct StoreMetrics {
 impl Default for Metrics {
     fn default() -> Self {
         let metrics = Self {
-            registry: Registry::default(),
+            page: Page::default(),
             requests: Family::default(),
             refreshes: Family::default(),
             refresh_duration: Histogram::new(SECONDS),
+            replays: Family::default(),
             ends: Family::default(),
             sign_ins: Family::default(),
             password: PasswordMetrics { queue_depth: Gauge::default(), duration: Histogram::new(SECONDS) },
@@ -171,12 +147,17 @@ impl Default for Metrics {
             unexplained_session_ends: Counter::default(),
             panics: Counter::default(),
             log_lines_dropped: Counter::default(),
+            deliveries: Family::default(),
             revocation_listeners: Gauge::default(),
+            revocation_lag: Gauge::default(),
+            tab_feed_listeners: Gauge::default(),
+            tab_feed_told: Family::default(),
             storage_up: Gauge::default(),
-            sessions_active: Gauge::default(),
+            sessions_active: Family::default(),
             signing_key_age: Gauge::default(),
             clock_offset: Gauge::default(),
             clock_leapt: Gauge::default(),
+            clock_step: Gauge::default(),
             store: StoreMetrics::default(),
             redis: RedisMetrics::default(),
         };
@@ -185,127 +166,158 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The page of names. Counters get their `_total` from the encoder.
-    fn registered(mut self) -> Self {
-        let registry = &mut self.registry;
-        registry.register("http_requests", "Requests answered", self.requests.clone());
-        registry.register("session_refresh", "Refreshes by outcome", self.refreshes.clone());
-        registry.register(
+    fn registered(self) -> Self {
+        let mut page = Page::default();
+        self.add_sessions(&mut page);
+        self.add_node(&mut page);
+        self.store.add(&mut page);
+        Self { page, ..self }
+    }
+
+    /// What people and their browsers do.
+    fn add_sessions(&self, page: &mut Page) {
+        page.add("http_requests", "Requests answered", &self.requests);
+        page.add("session_refresh", "Refreshes by outcome", &self.refreshes);
+        page.add(
             "session_refresh_duration_seconds",
             "Time of a refresh from arrival to answer",
-            self.refresh_duration.clone(),
+            &self.refresh_duration,
         );
-        registry.register("session_ends", "Sessions ended, by reason", self.ends.clone());
-        registry.register(
-            "tenure_unexplained_session_ends",
-            "Sign-outs that browsers reported of sessions that are alive; to be 0",
-            self.unexplained_session_ends.clone(),
+        page.add(
+            "session_refresh_replays",
+            "Refreshes with a token that had been presented before or was not the newest, by which it was: a few are usual",
+            &self.replays,
         );
-        registry.register(
-            "tenure_events_dropped",
-            "Events that were too many to be written down, or could not be",
-            self.events_dropped.clone(),
-        );
-        registry.register(
-            "tenure_events_unsealed",
-            "Events of more than a minute ago that are not in the chain yet",
-            self.events_unsealed.clone(),
-        );
-        registry.register("sign_in_attempts", "Attempts to sign in", self.sign_ins.clone());
-        registry.register(
+        page.add("session_ends", "Sessions ended, by reason", &self.ends);
+        page.add("sign_in_attempts", "Attempts to sign in", &self.sign_ins);
+        page.add(
             "password_hash_queue_depth",
             "Password hashes waiting or running",
-            self.password.queue_depth.clone(),
+            &self.password.queue_depth,
         );
-        registry.register(
-            "password_hash_duration_seconds",
-            "Time of one password hash",
-            self.password.duration.clone(),
-        );
-        registry.register(
+        page.add("password_hash_duration_seconds", "Time of one password hash", &self.password.duration);
+        page.add(
             "tenure_dead_token",
             "Presentations of a superseded, settled refresh token: 0 with honest browsers, alarm on it",
-            self.dead_tokens.clone(),
+            &self.dead_tokens,
         );
-        registry.register(
+        page.add(
             "tenure_store_rewound",
             "Commits that the store is known to have lost: refresh tokens newer than their row, and ends written again",
-            self.rewound.clone(),
+            &self.rewound,
         );
-        registry.register(
+        page.add(
             "tenure_session_unverifiable",
             "Authentic refresh tokens whose row or key is missing: alarm on it",
-            self.unverifiable.clone(),
+            &self.unverifiable,
         );
-        registry.register(
+        page.add(
+            "tenure_unexplained_session_ends",
+            "Sign-outs that a client reported and that nothing here accounts for: alarm on it",
+            &self.unexplained_session_ends,
+        );
+        page.add(
+            "tenure_events_dropped",
+            "Events that were too many to be written down, or could not be",
+            &self.events_dropped,
+        );
+        page.add(
+            "tenure_events_unsealed",
+            "Events of more than a minute ago that are not in the chain yet: alarm on it",
+            &self.events_unsealed,
+        );
+        page.add(
             "tenure_client_logout_events",
             "Sign-outs that clients reported, by what they call it",
-            self.client_logout_events.clone(),
+            &self.client_logout_events,
         );
-        registry.register(
+        page.add(
             "tenure_client_logout_events_dropped",
             "Reports of sign-outs that were not kept, by why",
-            self.client_logout_events_dropped.clone(),
+            &self.client_logout_events_dropped,
         );
-        registry.register(
+        page.add(
             "tenure_entitlement_refusals",
             "Requests of signed-in people that account, plan or permission blocked, by code",
-            self.entitlement_refusals.clone(),
+            &self.entitlement_refusals,
         );
-        registry.register(
+        page.add(
             "tenure_entitlement_bypasses",
             "Requests that account, plan or the limit on calls would have blocked, by the policy that let them pass",
-            self.entitlement_bypasses.clone(),
+            &self.entitlement_bypasses,
         );
-        registry.register(
+        page.add(
             "tenure_stripe_events",
             "Events that Stripe told of, by what came of them",
-            self.stripe_events.clone(),
+            &self.stripe_events,
         );
-        registry.register("http_panics", "Handlers that panicked", self.panics.clone());
-        registry.register(
+    }
+
+    /// How this node is.
+    fn add_node(&self, page: &mut Page) {
+        page.add("http_panics", "Handlers that panicked", &self.panics);
+        page.add(
             "log_lines_dropped",
             "Log lines dropped because the output did not keep up",
-            self.log_lines_dropped.clone(),
+            &self.log_lines_dropped,
         );
-        registry.register(
+        page.add(
+            "tenure_telemetry",
+            "Spans, and batches of metrics, for OpenTelemetry, by what became of them",
+            &self.deliveries,
+        );
+        page.add(
             "tenure_revocation_listeners",
             "Services that listen to the revocation feed of this node",
-            self.revocation_listeners.clone(),
+            &self.revocation_listeners,
         );
-        registry.register("storage_up", "Whether the store answered last time", self.storage_up.clone());
-        registry.register(
+        page.add(
+            "revocation_push_lag_seconds",
+            "How long ago this node last told the listeners of its revocation feed all there was to tell",
+            &self.revocation_lag,
+        );
+        page.add(
+            "tenure_tab_feed_listeners",
+            "Browser profiles that listen to the feed for tabs on this node",
+            &self.tab_feed_listeners,
+        );
+        page.add(
+            "tenure_tab_feed_told",
+            "What the feed for tabs has told: that a session ended, or that something changed",
+            &self.tab_feed_told,
+        );
+        page.add("storage_up", "Whether the store answered last time", &self.storage_up);
+        page.add(
             "sessions_active",
-            "Sessions neither ended nor expired",
-            self.sessions_active.clone(),
+            "Sessions neither ended nor expired, remembered or not, as of the last minute",
+            &self.sessions_active,
         );
-        registry.register(
-            "signing_key_age_seconds",
-            "Age of the key that signs access tokens",
-            self.signing_key_age.clone(),
-        );
-        registry.register(
+        page.add("signing_key_age_seconds", "Age of the key that signs access tokens", &self.signing_key_age);
+        page.add(
             "tenure_clock_offset_seconds",
             "How far this machine's clock is ahead of the database's: not ready beyond 10 either way",
-            self.clock_offset.clone(),
+            &self.clock_offset,
         );
-        registry.register(
+        page.add(
             "tenure_clock_leapt",
             "1 while this machine's clock stands where it leapt to, and is not gone by",
-            self.clock_leapt.clone(),
+            &self.clock_leapt,
         );
-        registry.register(
+        page.add(
+            "clock_step_seconds",
+            "By how much this machine's clock has leapt ahead or back, while it is not gone by; 0 otherwise",
+            &self.clock_step,
+        );
+        page.add(
             "tenure_redis_up",
             "Whether Redis answers, where one is configured: limits are local while it does not",
-            self.redis.up.clone(),
+            &self.redis.up,
         );
-        registry.register(
+        page.add(
             "tenure_redis_timeouts",
             "Calls to Redis that were given up because its time-out had passed",
-            self.redis.timeouts.counter.clone(),
+            &self.redis.timeouts.counter,
         );
-        self.store.register(&mut self.registry);
-        self
     }
 
     /// Begins to count what an alarm is raised over from nothing, because the first step of a count that was not there
@@ -331,11 +343,38 @@ impl Metrics {
         self.rewound.inc_by(restored);
     }
 
+    /// What is to be read at `/metrics`.
     pub fn render(&self) -> String {
-        let mut page = String::new();
-        // Writing to a String cannot fail.
-        let _ = text::encode(&mut page, &self.registry);
-        page
+        self.page.render()
+    }
+
+    /// All metrics there are, in Markdown.
+    pub fn reference(&self) -> String {
+        self.page.reference()
+    }
+
+    pub fn note_replay(&self, replay: Option<Replay>) {
+        if let Some(replay) = replay {
+            self.replays.get_or_create(&ReplayKind { kind: replay.as_str() }).inc();
+        }
+    }
+
+    pub fn note_sessions(&self, live: SessionCount) {
+        for (remembered, count) in [("true", live.remembered), ("false", live.short)] {
+            let gauge = self.sessions_active.get_or_create(&Remembered { remembered });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// By how much the machine's clock has leapt, if it has.
+    pub fn note_clock(&self, leap: Option<f64>) {
+        self.clock_leapt.set(i64::from(leap.is_some()));
+        self.clock_step.set(leap.unwrap_or_default());
+    }
+
+    /// How long ago listeners were told; none before there was anything to tell.
+    pub fn note_revocations(&self, lag: Option<Duration>) {
+        self.revocation_lag.set(lag.unwrap_or_default().as_secs_f64());
     }
 
     pub fn time_refresh(&self) -> Timer<'_> {
@@ -344,31 +383,31 @@ impl Metrics {
 }
 
 impl StoreMetrics {
-    fn register(&self, registry: &mut Registry) {
-        registry.register(
+    fn add(&self, page: &mut Page) {
+        page.add(
             "tenure_store_ends_restored",
             "Ends that the store had lost in a fail-over and that this node wrote again",
-            self.ends_restored.counter.clone(),
+            &self.ends_restored.counter,
         );
-        registry.register(
+        page.add(
             "tenure_store_feed_live",
             "Whether calls are checked from memory; 0: each asks the database",
-            self.feed_live.clone(),
+            &self.feed_live,
         );
-        registry.register(
+        page.add(
             "tenure_store_feed_age_seconds",
             "How long ago the changes of other nodes were last read",
-            self.feed_age.clone(),
+            &self.feed_age,
         );
-        registry.register(
+        page.add(
             "tenure_store_connections_in_use",
             "Connections to the database at work",
-            self.connections_in_use.clone(),
+            &self.connections_in_use,
         );
-        registry.register(
+        page.add(
             "tenure_store_connections_max",
             "Connections to the database that there may be",
-            self.connections_max.clone(),
+            &self.connections_max,
         );
     }
 

@@ -33,7 +33,7 @@ impl Readiness {
         if let Some(offset) = app.node_clock.offset().filter(|offset| offset.verdict() == Verdict::Unfit) {
             readiness.not_ready.push(offset.to_string());
         }
-        if app.clock.has_leapt() {
+        if app.clock.leap().is_some() {
             readiness
                 .degraded
                 .push("clock: it has leapt, and is not gone by until it has stood for an hour".into());

@@ -5,6 +5,8 @@
 //!
 //! A beat says that the store was read a moment ago. While it cannot be, there is none, and listeners go by nothing that
 //! they were told.
+//!
+//! The same reading rings for the tabs that listen (`tab_feed`).
 
 mod book;
 
@@ -52,12 +54,17 @@ struct Listener {
 
 pub struct Revocations {
     slots: Arc<Semaphore>,
+    told: Mutex<Option<Instant>>,
     joining: Mutex<Option<mpsc::Sender<Listener>>>,
 }
 
 impl Revocations {
     pub fn new(listeners_max: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(listeners_max)), joining: Mutex::default() }
+        Self {
+            slots: Arc::new(Semaphore::new(listeners_max)),
+            told: Mutex::default(),
+            joining: Mutex::default(),
+        }
     }
 
     /// The stream of a new listener; none if there are too many.
@@ -71,6 +78,11 @@ impl Revocations {
     /// Has the task write down what happens from now on, lest the first listener know nothing of older tokens.
     pub fn begin(&self, app: &Arc<App>) {
         drop(self.teller(app));
+    }
+
+    /// How long ago listeners were told all there was to tell.
+    pub fn lag(&self) -> Option<Duration> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).map(|told| told.elapsed())
     }
 
     /// Where the task takes its listeners from. It is begun if it has not been, or is no more.
@@ -98,9 +110,11 @@ async fn tell(app: Weak<App>, mut joining: mpsc::Receiver<Listener>) {
         tokio::select! {
             // To the end: whoever gives up a reading in the middle costs the store a connection.
             () = teller.turn(&app, &mut joining) => {}
-            () = drains(&app) => return,
+            () = drains(&app) => return app.tab_feed.close(),
         }
-        app.metrics.revocation_listeners.set(i64::try_from(teller.listeners.len()).unwrap_or(i64::MAX));
+        let count = |listeners| i64::try_from(listeners).unwrap_or(i64::MAX);
+        app.metrics.revocation_listeners.set(count(teller.listeners.len()));
+        app.metrics.tab_feed_listeners.set(count(app.tab_feed.listeners()));
     }
 }
 
@@ -133,7 +147,9 @@ impl Teller {
         self.listeners.retain(|listener| !listener.pieces.is_closed());
         let (began, now) = (Instant::now(), app.clock.now());
         let Ok(changed) = app.store.changed_since(self.position).await else { return };
+        app.tab_feed.ring(&changed);
         self.hear(app, changed, now);
+        *app.revocations.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
         if began.elapsed() >= READ_MAX {
             return;
         }
@@ -160,7 +176,7 @@ impl Teller {
                 self.begin(app, now);
                 upto
             }
-            Changed::Named { upto, mut sessions, users } => {
+            Changed::Named { upto, mut sessions, users, .. } => {
                 let oldest = now - oldest_of_interest(app);
                 sessions.retain(|(id, is)| *is != SessionNow::Ended || id.made_at() >= oldest);
                 match &mut self.book {

@@ -36,6 +36,9 @@ pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver
     let slots = Arc::new(Semaphore::new(app.settled.config.server.connections_max));
     let door = crate::http::door(Arc::clone(&app));
     app.revocations.begin(&app);
+    if let Some(telemetry) = &app.telemetry {
+        telemetry.begin(&app);
+    }
     let connections = GracefulShutdown::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
@@ -60,6 +63,9 @@ pub async fn api(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver
         () = tokio::time::sleep(app.settled.config.server.shutdown_grace.0) => {
             tracing::warn!(open, "stopped before all connections had finished");
         }
+    }
+    if let Some(telemetry) = &app.telemetry {
+        telemetry.finish().await;
     }
 }
 

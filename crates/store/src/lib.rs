@@ -38,6 +38,7 @@ use tenure_domain::event::Whence;
 use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
+use tenure_domain::rotation::Replay;
 use tenure_domain::session::{RefreshRules, Session, Standing};
 use tenure_domain::time::{Freshness, Timestamp};
 use tenure_domain::user::Role;
@@ -220,7 +221,7 @@ pub struct RefreshRequest {
 /// What became of one presented token.
 pub enum Refreshed {
     /// Alive and accepted: hand out generation `session.rotation.head`. `written` if the row moved.
-    Served { session: Session, person: Person, rewound: bool, written: bool },
+    Served { session: Session, person: Person, replay: Option<Replay>, written: bool },
     /// First strike (409 `refresh_superseded`).
     Superseded { session_id: SessionId },
     /// Reuse under policy `observe` (401 `session_superseded`).
@@ -233,6 +234,27 @@ pub enum Refreshed {
     Missing { expires_at: Timestamp },
     /// The row cannot be read; it concerns this session alone.
     Unreadable { session_id: SessionId, cause: String },
+}
+
+/// Live sessions, by what was promised to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionCount {
+    pub remembered: u64,
+    pub short: u64,
+}
+
+impl SessionCount {
+    pub fn total(self) -> u64 {
+        self.remembered + self.short
+    }
+
+    /// A sample of so many, in the same parts. Never fewer than were counted.
+    pub(crate) fn scaled_to(self, total: u64) -> Self {
+        let (counted, total) = (self.total(), total.max(self.total()));
+        let remembered = u128::from(self.remembered) * u128::from(total) / u128::from(counted.max(1));
+        let remembered = u64::try_from(remembered).unwrap_or(total);
+        Self { remembered, short: total - remembered }
+    }
 }
 
 /// An order to end sessions: who, why, and in whose words.
@@ -391,7 +413,7 @@ pub trait Sessions: Send + Sync {
 
     /// How many sessions are neither ended nor expired. On PostgreSQL an estimate where there are more than a
     /// hundred thousand.
-    async fn session_count(&self, now: Timestamp) -> Result<u64>;
+    async fn session_count(&self, now: Timestamp) -> Result<SessionCount>;
 }
 
 /// Users and the accounts they belong to.

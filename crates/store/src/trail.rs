@@ -1,11 +1,11 @@
-//! The trail: which sessions and users have changed lately, in the order in which the view heard of it.
+//! The trail: which sessions, users and accounts have changed lately, in the order in which the view heard of it.
 //!
 //! Whoever tells others of it keeps a position and asks what came after. It is bounded, and who asks too late, or
 //! from before something that could not be told apart, is told that it is lost and begins anew.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::user::Role;
 
 use crate::view::Change;
@@ -39,7 +39,15 @@ pub enum UserNow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// All of them, each once. The position to ask from next is `upto`.
-    Named { upto: u64, sessions: Vec<(SessionId, SessionNow)>, users: Vec<(UserId, UserNow)> },
+    Named {
+        upto: u64,
+        sessions: Vec<(SessionId, SessionNow)>,
+        users: Vec<(UserId, UserNow)>,
+        /// Says nothing about whether a token stands, but of what its bearer may do.
+        accounts: Vec<AccountId>,
+        /// Some plan has changed, and with it any account that has one.
+        plans: bool,
+    },
     /// It cannot be told: too many, or too long ago, or nobody knows what it was. Anything may have changed.
     Lost { upto: u64 },
 }
@@ -47,13 +55,23 @@ pub enum Changed {
 enum Named {
     Session(SessionId),
     User(UserId),
+    Account(AccountId),
+    Plans,
 }
 
 /// What has changed since a position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Since {
-    Named { upto: u64, sessions: BTreeSet<SessionId>, users: BTreeSet<UserId> },
+    Named { upto: u64, names: Names },
     Lost { upto: u64 },
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub sessions: BTreeSet<SessionId>,
+    pub users: BTreeSet<UserId>,
+    pub accounts: BTreeSet<AccountId>,
+    pub plans: bool,
 }
 
 #[derive(Default)]
@@ -68,8 +86,10 @@ impl Trail {
         match change {
             Change::Session(id) => self.named.push_back(Named::Session(*id)),
             Change::User(id) => self.named.push_back(Named::User(*id)),
-            // Says nothing about whether a token stands.
-            Change::Account(_) | Change::Plans | Change::Keys => return,
+            Change::Account(id) => self.named.push_back(Named::Account(*id)),
+            Change::Plans => self.named.push_back(Named::Plans),
+            // They are nobody's.
+            Change::Keys => return,
             Change::Unknown => return self.break_off(),
         }
         if self.named.len() > KEPT_MAX {
@@ -91,15 +111,17 @@ impl Trail {
         if !(self.start..=upto).contains(&position) {
             return Since::Lost { upto };
         }
-        let (mut sessions, mut users) = (BTreeSet::new(), BTreeSet::new());
+        let mut names = Names::default();
         let known = usize::try_from(position - self.start).unwrap_or(usize::MAX);
         for named in self.named.iter().skip(known) {
             match named {
-                Named::Session(id) => drop(sessions.insert(*id)),
-                Named::User(id) => drop(users.insert(*id)),
+                Named::Session(id) => drop(names.sessions.insert(*id)),
+                Named::User(id) => drop(names.users.insert(*id)),
+                Named::Account(id) => drop(names.accounts.insert(*id)),
+                Named::Plans => names.plans = true,
             }
         }
-        Since::Named { upto, sessions, users }
+        Since::Named { upto, names }
     }
 
     fn upto(&self) -> u64 {
@@ -111,17 +133,18 @@ impl Changed {
     /// Of those who changed, given what is found of them now: who is not found is gone.
     pub(crate) fn found(
         upto: u64,
-        sessions: BTreeSet<SessionId>,
+        names: Names,
         alive: &BTreeSet<SessionId>,
-        users: BTreeSet<UserId>,
         found: &BTreeMap<UserId, UserNow>,
     ) -> Self {
         let session = |id| (id, if alive.contains(&id) { SessionNow::Other } else { SessionNow::Ended });
         let user = |id| (id, found.get(&id).copied().unwrap_or(UserNow::Gone));
         Self::Named {
             upto,
-            sessions: sessions.into_iter().map(session).collect(),
-            users: users.into_iter().map(user).collect(),
+            sessions: names.sessions.into_iter().map(session).collect(),
+            users: names.users.into_iter().map(user).collect(),
+            accounts: names.accounts.into_iter().collect(),
+            plans: names.plans,
         }
     }
 }
@@ -142,11 +165,9 @@ mod tests {
             trail.note(&Change::Session(session(number)));
             trail.note(&Change::Keys);
             if number % 777 == 0 {
-                let Since::Named { upto, sessions, users } = trail.since(Some(position)) else {
-                    panic!("lost")
-                };
-                assert!(users.is_empty() && sessions.contains(&session(number)));
-                assert_eq!(sessions.len() as u64, upto - position);
+                let Since::Named { upto, names } = trail.since(Some(position)) else { panic!("lost") };
+                assert!(names.users.is_empty() && names.sessions.contains(&session(number)));
+                assert_eq!(names.sessions.len() as u64, upto - position);
                 position = upto;
             }
         }
@@ -163,11 +184,19 @@ mod tests {
         assert!(matches!(trail.since(Some(many)), Since::Named { .. }));
         trail.note(&Change::Unknown);
         let Since::Lost { upto } = trail.since(Some(many)) else { panic!("passed over in silence") };
-        assert_eq!(
-            trail.since(Some(upto)),
-            Since::Named { upto, sessions: BTreeSet::new(), users: BTreeSet::new() }
-        );
+        assert_eq!(trail.since(Some(upto)), Since::Named { upto, names: Names::default() });
         // A position of another process, that lies ahead of ours.
         assert!(matches!(trail.since(Some(upto + 1)), Since::Lost { .. }));
+    }
+
+    #[test]
+    fn accounts_and_plans_are_told_as_well_and_once() {
+        let mut trail = Trail::default();
+        let account = AccountId::from_bytes([3; 16]);
+        for change in [Change::Account(account), Change::Plans, Change::Account(account), Change::Plans] {
+            trail.note(&change);
+        }
+        let names = Names { accounts: [account].into(), plans: true, ..Names::default() };
+        assert_eq!(trail.since(Some(0)), Since::Named { upto: 4, names });
     }
 }

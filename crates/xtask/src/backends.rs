@@ -16,14 +16,15 @@ use crate::{Result, apt};
 /// Names the shared server to the tests, as a URL; `crates/rig` reads it. Who sets it before has their own used.
 pub const POSTGRES_VARIABLE: &str = "TENURE_TEST_POSTGRES";
 
-/// The programs that tests start, with the Debian package that brings each.
-const PROGRAMS: [(&str, &str); 6] = [
+/// The programs that tests run, with the Debian package that brings each.
+const PROGRAMS: [(&str, &str); 7] = [
     ("initdb", "postgresql"),
     ("redis-server", "redis-server"),
     ("pgbouncer", "pgbouncer"),
     ("nginx", "nginx"),
     ("caddy", "caddy"),
     ("openssl", "openssl"),
+    ("promtool", "prometheus"),
 ];
 
 /// Has everything installed that tests start. What cannot be had is an error: no test is skipped for want of it.

@@ -6,7 +6,7 @@ use crate::generate::{self, Mode};
 use crate::repo::{Features, Repo};
 use crate::tally::Tally;
 use crate::web::Web;
-use crate::{Result, process, test, tidy};
+use crate::{Result, process, python, test, tidy};
 
 type Step = fn(&Repo) -> Result;
 
@@ -51,7 +51,8 @@ fn lint(repo: &Repo) -> Result {
         "--",
         "-D",
         "warnings",
-    ]))
+    ]))?;
+    python::lint(repo)
 }
 
 /// The binary is built with the features of the tests, which are built next; see [`Features`].

@@ -15,10 +15,11 @@ const CONTRACT: &str = "api/openapi.json";
 const TYPES: &str = "web/client/src/api.gen.ts";
 
 /// Each file with the command line of `tenure` that writes it to its standard output.
-const FILES: [(&str, &[&str]); 3] = [
+const FILES: [(&str, &[&str]); 4] = [
     (CONTRACT, &["openapi"]),
     ("api/errors.md", &["openapi", "--errors"]),
     ("docs/reference/configuration.md", &["config", "reference"]),
+    ("docs/reference/metrics.md", &["config", "metrics"]),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -71,6 +71,12 @@ pub fn playwright(line: &str) -> Option<Tally> {
     }
 }
 
+/// `==== 1 failed, 33 passed, 2 skipped in 17.94s ====`
+pub fn pytest(line: &str) -> Option<Tally> {
+    let (totals, time) = line.strip_prefix("==")?.trim_matches('=').trim().rsplit_once(" in ")?;
+    time.starts_with(|c: char| c.is_ascii_digit()).then(|| sum(totals, ','))
+}
+
 /// `conformance: 169 passed, 0 failed`
 pub fn conformance(line: &str) -> Option<Tally> {
     Some(sum(line.strip_prefix("conformance: ")?, ','))
@@ -83,7 +89,7 @@ fn sum(totals: &str, separator: char) -> Tally {
         let Ok(count) = count.parse::<u64>() else { continue };
         match what.trim() {
             "passed" => tally.passed += count,
-            "failed" | "timed out" | "exec failed" => tally.failed += count,
+            "failed" | "timed out" | "exec failed" | "error" | "errors" => tally.failed += count,
             "skipped" | "ignored" | "todo" => tally.skipped += count,
             _ => {}
         }
@@ -147,6 +153,26 @@ mod tests {
         check("      Tests  no tests", 0, 0, 0);
         assert_eq!(vitest(" Test Files  1 failed | 2 passed (3)"), None);
         assert_eq!(vitest("Tests  12 passed"), None);
+    }
+
+    #[test]
+    fn every_form_of_a_pytest_summary_is_counted() {
+        let check = |line, passed, failed, skipped| {
+            assert_eq!(pytest(line), Some(Tally { passed, failed, skipped }), "{line}");
+        };
+        check("======== 233 passed in 75.97s (0:01:15) ========", 233, 0, 0);
+        check("=== 1 failed, 9 passed, 2 skipped, 3 deselected, 1 warning, 2 errors in 1.20s ===", 9, 3, 2);
+        check("============ 233 deselected in 0.84s ============", 0, 0, 0);
+        check("=============== 1 error in 0.30s ================", 0, 1, 0);
+        for line in
+            ["=== short test summary info ===", "== python: found in 3", "3 passed in 1s", "== a in b =="]
+        {
+            assert_eq!(
+                pytest(line).map(|tally| tally.passed + tally.failed).unwrap_or_default(),
+                0,
+                "{line}"
+            );
+        }
     }
 
     #[test]

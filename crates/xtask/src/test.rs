@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use crate::repo::{Features, Repo};
 use crate::tally::{self, Tally};
 use crate::web::{self, Web};
-use crate::{Result, backends, conformance, foreign, process, usage};
+use crate::{Result, backends, conformance, process, python, usage};
 
 /// The one list. A new suite (web pages, another store) is a new entry, and the total counts it.
 const SUITES: &[Suite] = &[
@@ -38,6 +38,13 @@ const SUITES: &[Suite] = &[
         prepare: Repo::need_compiler,
         command: web_tests,
         count: tally::vitest,
+    },
+    Suite {
+        name: "python",
+        what: "Django REST framework on Tenure, with a real server, PostgreSQL and Redis",
+        prepare: python_needs,
+        command: python_tests,
+        count: tally::pytest,
     },
     Suite {
         name: "e2e",
@@ -146,7 +153,7 @@ fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
 fn rust_needs(repo: &Repo) -> Result {
     repo.need_compiler()?;
     backends::ready(repo)?;
-    foreign::ready(repo)?;
+    python::FOREIGN.ready(repo)?;
     web::pages(repo)
 }
 
@@ -195,6 +202,15 @@ fn web_tests(repo: &Repo, request: &Request) -> Result<Command> {
         command.args(["--passWithNoTests", "-t", &literally(filter)]);
     }
     Ok(command)
+}
+
+fn python_needs(repo: &Repo) -> Result {
+    repo.need_compiler()?;
+    backends::ready(repo)
+}
+
+fn python_tests(repo: &Repo, request: &Request) -> Result<Command> {
+    with_servers(repo, python::tests(repo, request.filter.as_deref())?)
 }
 
 pub fn e2e_needs(repo: &Repo) -> Result {

@@ -5,6 +5,7 @@ import { Bearer } from "./bearer.js";
 import { browserEdges } from "./edges.js";
 import { Engine } from "./engine.js";
 import { removeKeys } from "./memory.js";
+import { problemIn } from "./problem.js";
 import { registerClient } from "./registry.js";
 import type { Grant } from "./session.js";
 import { done, failure, foreign } from "./transport.js";
@@ -115,8 +116,15 @@ export function createClient(options: ClientOptions = {}): Client {
   if (options.start ?? typeof window !== "undefined") {
     unregister = registerClient(client);
     engine.start();
+    if (options.events !== false) hear(engine).catch(() => {});
   }
   return client;
+}
+
+/** What is only a hint is loaded last, and is done without where it cannot be loaded. It imports nothing of ours. */
+async function hear(engine: Engine): Promise<void> {
+  await engine.until(() => !!engine.tab.grant);
+  (await import("./feed.js")).listen(engine, problemIn);
 }
 
 const person = ({ user, session }: Grant): SignedIn => ({ user, session });

@@ -18,6 +18,9 @@ export interface KeyValueStore {
   removeItem(key: string): void;
 }
 
+/** Whether somebody sees the page; `gone` is what is left, and may come back from the browser's cache. */
+export type Presence = "seen" | "hidden" | "gone";
+
 export interface Edges {
   fetch(input: string | Request, init?: RequestInit): Promise<Response>;
   /** This device's wall clock, Unix milliseconds; the person may set it at any time. */
@@ -39,6 +42,8 @@ export interface Edges {
   onStorage(changed: (key: string) => void): () => void;
   /** Hears when the network or the page comes back, and waiting makes no more sense. Returns how to stop. */
   onWake(wake: () => void): () => void;
+  /** Tells at once whether the page is seen, and then when that changes; `gone` if it is left. Returns how to stop. */
+  onPresence?(heard: (presence: Presence) => void): () => void;
 }
 
 /** What the browser offers; a part that is missing or throws is left out. */

@@ -10,7 +10,7 @@ export {
   type UserRole,
 } from "./api.gen.js";
 export { createClient } from "./client.js";
-export type { Channel, Edges, KeyValueStore, Locks } from "./edges.js";
+export type { Channel, Edges, KeyValueStore, Locks, Presence } from "./edges.js";
 export { LEGACY_KEYS } from "./memory.js";
 export {
   type ClientCode,

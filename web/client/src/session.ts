@@ -63,6 +63,8 @@ export type Event =
   | { readonly is: "spared" }
   /** A sign-in begins: a refresh under way is not waited for and its answer not heard. */
   | { readonly is: "outdate" }
+  /** The server says unasked that the session is over. It counts as the first of two times. */
+  | { readonly is: "hint"; readonly error: ProblemError }
   /** The time that was waited for has come. */
   | { readonly is: "due" }
   /** The network or the page is back. */
@@ -139,6 +141,8 @@ export function step(tab: Tab, event: Event, now: Moment): Step {
       return due({ ...tab, refreshing: false }, now);
     case "outdate":
       return [{ ...tab, refreshing: false }, [{ do: "abort" }]];
+    case "hint":
+      return hint(tab, event.error);
     case "due":
       return tab.leaving !== undefined ? [tab, [{ do: "leave" }]] : due(tab, now);
     case "wake":
@@ -282,10 +286,16 @@ function refused(tab: Tab, error: ProblemError, now: Moment): Step {
   if (!saysSignedOut(error) || (ours && about && ours !== about)) return troubled(tab, error, now);
   // Nobody believes to be signed in, so nobody is thrown out: the first answer is enough.
   if (!ours && error.code === "no_session") return signedOut(tab, verdict(tab, error, now), undefined);
-  if (tab.doubt) return signedOut(tab, verdict(tab, tab.doubt, now), ours);
+  if (tab.doubt) return signedOut(tab, verdict(tab, error.details.reason ? error : tab.doubt, now), ours);
   // The tab that the server told the reason has lost the cookie by that for all tabs; it is given time to say why.
   const ms = pause(now) + (error.code === "no_session" ? LET_OTHERS_SAY_MS : 0);
   return [{ ...tab, doubt: error }, [{ do: "wait", ms }]];
+}
+
+/** Asked again at once, by a request that began after it: one under way may have been answered before the end. */
+function hint(tab: Tab, error: ProblemError): Step {
+  if (tab.out || !saysSignedOut(error) || error.details.sessionId !== known(tab)) return [tab, []];
+  return [{ ...tab, doubt: error, refreshing: true }, [{ do: "abort" }, { do: "refresh" }]];
 }
 
 function troubled(tab: Tab, error: ProblemError, now: Moment): Step {

@@ -25,7 +25,7 @@ export interface Call {
 
 export class Transport {
   constructor(
-    private readonly baseUrl: string,
+    readonly baseUrl: string,
     private readonly edges: Pick<Edges, "fetch" | "setTimeout" | "clearTimeout" | "wallNow" | "monotonicNow">,
     /** Hears the server's clock from every answer of ours. */
     private readonly learn: (serverTime: number) => void,

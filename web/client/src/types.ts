@@ -207,6 +207,11 @@ export interface ClientOptions {
   apiOrigins?: readonly string[];
   /** Removes what an earlier sign-in system left in this browser, such as `LEGACY_KEYS`. */
   migrate?: { removeKeys: readonly string[] };
+  /**
+   * Whether one tab of this browser listens to the server, so that an end or a change shows at once and not at the next
+   * refresh. By default it does, in browsers with Web Locks.
+   */
+  events?: boolean;
   /** Whether to ask the server at once. By default in browsers, and not where pages are rendered on a server. */
   start?: boolean;
   /** Parts of the outside world to replace: `fetch`, clocks, timers, locks, channel, storage, randomness. */

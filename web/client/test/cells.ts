@@ -147,6 +147,16 @@ const ages: readonly (readonly [string, number])[] = [
 ];
 
 export const events: Readonly<Record<string, Event>> = {
+  "the feed says that A is over": {
+    is: "hint",
+    error: problem("session_revoked", "authentication", 401, {
+      sessionId: "A",
+      reason: "admin_revoked",
+      receipt: "rcp",
+    }),
+  },
+  "the feed says that B is over": { is: "hint", error: refusal("session_revoked", "B") },
+  "the feed says that something is wrong": { is: "hint", error: lost },
   "start, nothing remembered": { is: "start", remembered: undefined, leaving: undefined },
   "start, A remembered": { is: "start", remembered: believed("A"), leaving: undefined },
   "start, leaving A": { is: "start", remembered: undefined, leaving: "A" },
@@ -257,7 +267,8 @@ export function checkStep(
   for (const effect of effects)
     if (effect.do === "wait") must(effect.ms >= 0 && effect.ms < 1e10, `waits ${effect.ms} ms`);
   const wasBusy = before.refreshing && !endsRefresh(event);
-  must(count("refresh") === (!wasBusy && after.refreshing ? 1 : 0), "refreshes begun do not match the state");
+  const goesOn = wasBusy && count("abort") === 0;
+  must(count("refresh") === (!goesOn && after.refreshing ? 1 : 0), "refreshes begun do not match the state");
   must(!wasBusy || after.refreshing || count("abort") === 1, "a refresh that is not wanted any more goes on");
   const isNew = !!after.out && after.out !== before.out;
   must(!isNew || maySignOut(before, event), "signed out without a cause");

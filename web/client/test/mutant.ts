@@ -33,6 +33,8 @@ export async function built(mutant?: Mutant): Promise<Built> {
       write: false,
       minify: false,
       target: "es2022",
+      // One file, which finds no other.
+      rolldownOptions: { output: { codeSplitting: false } },
       lib: { entry: fileURLToPath(new URL("mutant-entry.ts", import.meta.url)), formats: ["es"] },
     },
   });

@@ -31,7 +31,7 @@ const mutants: Readonly<Record<string, Mutant>> = {
   "nothing signs out": saysSignedOut("return closed.length === 0;"),
   "once is enough": {
     file: "session.ts",
-    line: "if (tab.doubt) return signedOut(tab, verdict(tab, tab.doubt, now), ours);",
+    line: "if (tab.doubt) return signedOut(tab, verdict(tab, error.details.reason ? error : tab.doubt, now), ours);",
     instead: "return signedOut(tab, verdict(tab, error, now), ours);",
   },
   "another session's end is taken for ours": {

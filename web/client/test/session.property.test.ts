@@ -56,6 +56,9 @@ class Life {
   }
 
   #count(before: Tab, event: Event, after: Tab): void {
+    // Unasked it counts as much as asked, and alone it is not enough either.
+    if (event.is === "hint" && CLOSED.some((one) => one === event.error.code))
+      this.heard += event.error.details.sessionId === known(before) ? 1 : 0;
     if (event.is === "refused") {
       const { status, problemClass, code, details } = event.error;
       const about = details.sessionId;

@@ -4,7 +4,7 @@
  */
 
 import { createClient } from "../src/client.js";
-import type { Edges, KeyValueStore } from "../src/edges.js";
+import type { Edges, KeyValueStore, Presence } from "../src/edges.js";
 import type { AuthEvent, AuthState, Client, ClientOptions } from "../src/types.js";
 import { type Answer, type Asked, json, Server } from "./world-server.js";
 import { type Owner, seeded, settle, Time } from "./world-time.js";
@@ -145,10 +145,7 @@ export class Browser {
   isFull = false;
   /** Every message that was posted. */
   readonly posted: unknown[] = [];
-  readonly #lock: { holder: Tab | undefined; queue: { tab: Tab; grant: () => void }[] } = {
-    holder: undefined,
-    queue: [],
-  };
+  readonly #locks = new Map<string, Lock>();
 
   constructor(
     readonly world = new World(),
@@ -212,8 +209,9 @@ export class Browser {
     };
   }
 
-  async request<T>(tab: Tab, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const lock = this.#lock;
+  async request<T>(tab: Tab, name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const lock = this.#locks.get(name) ?? { holder: undefined, queue: [] };
+    this.#locks.set(name, lock);
     if (lock.holder) {
       await new Promise<void>((grant, reject) => {
         const waiting = { tab, grant };
@@ -229,22 +227,29 @@ export class Browser {
       await Promise.resolve();
       return await work();
     } finally {
-      if (!tab.closed) this.release();
+      if (!tab.closed) release(lock);
     }
-  }
-
-  release(): void {
-    const next = this.#lock.queue.shift();
-    this.#lock.holder = next?.tab;
-    next?.grant();
   }
 
   /** The tab is gone: what it held is free, what it waited for is not. */
   forget(tab: Tab): void {
     this.tabs.splice(this.tabs.indexOf(tab), 1);
-    this.#lock.queue = this.#lock.queue.filter((waiting) => waiting.tab !== tab);
-    if (this.#lock.holder === tab) this.release();
+    for (const lock of this.#locks.values()) {
+      lock.queue = lock.queue.filter((waiting) => waiting.tab !== tab);
+      if (lock.holder === tab) release(lock);
+    }
   }
+}
+
+interface Lock {
+  holder: Tab | undefined;
+  queue: { tab: Tab; grant: () => void }[];
+}
+
+function release(lock: Lock): void {
+  const next = lock.queue.shift();
+  lock.holder = next?.tab;
+  next?.grant();
 }
 
 export class Tab implements Owner {
@@ -258,6 +263,7 @@ export class Tab implements Owner {
   readonly channels: { name: string; receive: (message: unknown) => void }[] = [];
   readonly storageListeners = new Set<(key: string) => void>();
   readonly #wakers = new Set<() => void>();
+  readonly #watchers = new Set<(presence: Presence) => void>();
 
   constructor(
     readonly browser: Browser,
@@ -267,6 +273,8 @@ export class Tab implements Owner {
     this.client = browser.world.createClient({
       baseUrl: HOME,
       start: true,
+      // Tests of the feed turn it on; in the others each request that is sent is counted.
+      events: false,
       edges: { ...this.edges(), ...edges },
       ...options,
     });
@@ -288,6 +296,12 @@ export class Tab implements Owner {
 
   wake(): void {
     if (!this.frozen) for (const wake of this.#wakers) wake();
+  }
+
+  /** The person looks at it, at another, or goes to another page. */
+  becomes(presence: Presence): void {
+    for (const heard of this.#watchers) heard(presence);
+    if (presence === "seen") this.wake();
   }
 
   freeze({ cached = false } = {}): void {
@@ -319,13 +333,13 @@ export class Tab implements Owner {
     const { time } = world;
     const { locks = "works", channel = "works" } = options;
     const request = <T>(
-      _: string,
+      name: string,
       { signal }: { signal: AbortSignal },
       work: () => Promise<T>,
     ): Promise<T> => {
       if (locks === "throws") throw new TypeError("Illegal invocation");
       if (locks === "rejects") return Promise.reject(new DOMException("denied", "SecurityError"));
-      if (locks === "works") return browser.request(this, signal, work);
+      if (locks === "works") return browser.request(this, name, signal, work);
       return new Promise((_, reject) =>
         signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError"))),
       );
@@ -364,6 +378,11 @@ export class Tab implements Owner {
       onWake: (wake) => {
         this.#wakers.add(wake);
         return () => this.#wakers.delete(wake);
+      },
+      onPresence: (heard) => {
+        this.#watchers.add(heard);
+        heard("seen");
+        return () => this.#watchers.delete(heard);
       },
     };
   }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Failure, Global, Outcome, place, print};
 use crate::config::{Config, DEFAULTS};
+use crate::metrics::Metrics;
 
 #[derive(Subcommand)]
 pub enum ConfigVerb {
@@ -16,6 +17,8 @@ pub enum ConfigVerb {
     Init,
     /// Print the reference of all settings, in Markdown.
     Reference,
+    /// Print the reference of all metrics, in Markdown.
+    Metrics,
     /// Make a master secret for TENURE_SECRET.
     Secret,
 }
@@ -42,6 +45,10 @@ pub fn run(global: &Global, verb: ConfigVerb) -> Outcome {
         }
         ConfigVerb::Reference => {
             print!("{}", reference());
+            Ok(())
+        }
+        ConfigVerb::Metrics => {
+            print!("{}", Metrics::default().reference());
             Ok(())
         }
         ConfigVerb::Secret => {

@@ -17,7 +17,7 @@ use super::place::now;
 use super::{Failure, Global, Outcome, patience};
 use crate::app::Parts;
 use crate::clock::{SystemEntropy, WatchedClock};
-use crate::log::LogSink;
+use crate::log::{LogSink, Style};
 use crate::pages::{self, DevUser};
 use crate::{App, jobs, serve};
 
@@ -146,7 +146,7 @@ async fn wait_for_signal() {
 /// Says where it serves, and in development how to try it, on standard output.
 fn announce(app: &App, listen: SocketAddr, ops: Option<SocketAddr>, dev_user: Option<&DevUser>) {
     let url = app.settled.public_url.to_string();
-    if !app.log.human {
+    if app.log.style != Style::Human {
         tracing::info!(
             url,
             listen = %listen,

@@ -58,11 +58,28 @@ impl Sources {
         Ok(figment)
     }
 
+    fn opentelemetry(&self) -> Result<Vec<(String, figment::value::Value)>, ConfigError> {
+        let value = |wanted: &str| {
+            let found = self.environment.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        };
+        let settings = OPENTELEMETRY.iter().filter_map(|(name, key)| {
+            value(name).map(|text| ((*key).to_owned(), figment::value::Value::from(text)))
+        });
+        match (value(PROTOCOL.0), value(OPENTELEMETRY[0].0)) {
+            (Some(protocol), Some(_)) if protocol != PROTOCOL.1 => Err(ConfigError::Unreadable(format!(
+                "{} is {protocol}, but only {} is spoken here; set it so, with the port of it (4318)",
+                PROTOCOL.0, PROTOCOL.1
+            ))),
+            _ => Ok(settings.collect()),
+        }
+    }
+
     /// `TENURE_SERVER__LISTEN=x` as (`server.listen`, x), and the `_FILE` variants read.
     pub(super) fn settings_from_environment(
         &self,
     ) -> Result<Vec<(String, figment::value::Value)>, ConfigError> {
-        let mut settings = vec![];
+        let mut settings = self.opentelemetry()?;
         for (name, value) in &self.environment {
             let Some(key) = name.strip_prefix("TENURE_") else { continue };
             if RESERVED.iter().any(|reserved| key == *reserved || key.strip_suffix("_FILE") == Some(reserved))
@@ -83,6 +100,16 @@ impl Sources {
         Ok(settings)
     }
 }
+
+/// What OpenTelemetry's own environment means here. Ours come later and win.
+const OPENTELEMETRY: [(&str, &str); 3] = [
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "telemetry.headers"),
+    ("OTEL_SERVICE_NAME", "telemetry.service_name"),
+];
+
+/// What of it asks for something that there is not; the others of its many variables mean nothing here.
+const PROTOCOL: (&str, &str) = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
 
 /// Whether there is a setting of this dotted name.
 fn is_setting(dotted: &str) -> bool {

@@ -8,9 +8,6 @@ use tenure_domain::stripe::StatusRules;
 
 use super::Span;
 
-/// Settings whose value is secret, by their dotted names.
-pub(super) const SECRETS: [&str; 1] = ["stripe.webhook_secret"];
-
 /// What a secret of Stripe's begins with.
 const PREFIX: &str = "whsec_";
 

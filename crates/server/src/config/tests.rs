@@ -317,3 +317,41 @@ fn a_secret_of_stripes_is_told_by_its_beginning_comes_from_a_file_and_is_never_s
         assert!(error(&[("TENURE_STRIPE__STATUSES", odd)], true).starts_with("stripe.statuses"), "{odd}");
     }
 }
+
+#[test]
+fn a_collector_is_named_by_our_settings_or_by_opentelemetrys_own_and_its_headers_are_never_shown() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/");
+    let headers = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer hunter2, x-tenant=1");
+    let environment = [endpoint, headers, ("OTEL_SERVICE_NAME", "id"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "")];
+    let config = Config::load(&sources(&environment)).unwrap();
+    let telemetry = &config.telemetry;
+    assert_eq!(telemetry.uri("traces").unwrap(), "http://127.0.0.1:4318/v1/traces");
+    assert_eq!(telemetry.headers().unwrap()["authorization"], "Bearer hunter2");
+    assert_eq!(telemetry.service_name, "id");
+    assert!(!format!("{:?}", Config::print(&sources(&environment)).unwrap()).contains("hunter2"));
+    assert!(!format!("{config:?} {:?}", telemetry.headers()).contains("hunter2"));
+    // Ours win.
+    let ours = [endpoint, ("TENURE_TELEMETRY__ENDPOINT", "https://collector.example.com")];
+    let uri = Config::load(&sources(&ours)).unwrap().telemetry.uri("metrics").unwrap();
+    assert_eq!(uri, "https://collector.example.com/v1/metrics");
+    // What is asked for and not there is refused, and what nobody uses is not.
+    let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    assert!(error(&[endpoint, grpc], true).contains("only http/protobuf is spoken here"));
+    settle(&[grpc], true).unwrap();
+    for (setting, value, told) in [
+        ("ENDPOINT", "collector:4318", "telemetry.endpoint is no address"),
+        ("ENDPOINT", "http://me:hunter2@collector", "telemetry.endpoint is no address"),
+        ("HEADERS", "Bearer hunter2", "telemetry.headers is not written as"),
+        ("SAMPLE_RATIO", "1.5", "telemetry.sample_ratio is 1.5"),
+        ("INTERVAL", "10ms", "telemetry.interval is 10ms"),
+    ] {
+        let said = error(&[endpoint, (&format!("TENURE_TELEMETRY__{setting}"), value)], true);
+        assert!(said.contains(told) && !said.contains("hunter2"), "{said}");
+    }
+    let away = [
+        ("TENURE_SERVER__PUBLIC_URL", "https://id.example.com"),
+        ("TENURE_TELEMETRY__ENDPOINT", "http://collector.example.com:4318"),
+    ];
+    settle(&away, false).unwrap();
+    assert!(error(&[&away[..], &[headers]].concat(), false).contains("in the clear"));
+}

@@ -3,19 +3,22 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use http::HeaderMap;
 use http::request::Parts;
 use tenure_domain::event::Whence;
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::limit::{USER_AGENT_CHARS_MAX, clip};
 use tenure_domain::problem::Code;
+use tenure_domain::rotation::{Generation, Replay};
 use tenure_domain::time::Timestamp;
+use tenure_store::Ended;
 
 use crate::App;
 use crate::config::TrustedProxy;
 use crate::http::problem::Problem;
 use crate::limits::Standings;
+use crate::telemetry::trace::{Attributes, SpanKind, Trace};
 
 /// The peer of the connection, put into each request by the listener.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,8 @@ pub struct Arrival {
     pub user_agent: Option<String>,
     /// The limits that it was counted in.
     pub standings: Standings,
+    /// None where nothing is sent to OpenTelemetry, or not of this request.
+    pub trace: Option<Trace>,
     notes: Notes,
 }
 
@@ -37,6 +42,8 @@ struct Notes {
     user: OnceLock<UserId>,
     session: OnceLock<SessionId>,
     outcome: OnceLock<&'static str>,
+    rotation: OnceLock<(Generation, Option<Replay>)>,
+    ended: OnceLock<Vec<Ended>>,
 }
 
 impl Arrival {
@@ -46,8 +53,10 @@ impl Arrival {
             Some(id) if is_plain_id(id) => id.to_owned(),
             _ => app.next_request_id(),
         };
+        let now = app.clock.now();
+        let trace = app.telemetry.as_ref().and_then(|telemetry| telemetry.trace(headers, now, app.draw()));
         Self {
-            now: app.clock.now(),
+            now,
             request_id,
             address: client_address(headers, peer, &app.settled.config.server.trusted_proxies),
             user_agent: headers
@@ -55,6 +64,7 @@ impl Arrival {
                 .and_then(|value| value.to_str().ok())
                 .map(|text| clip(text, USER_AGENT_CHARS_MAX)),
             standings: Standings::default(),
+            trace,
             notes: Notes::default(),
         }
     }
@@ -77,6 +87,15 @@ impl Arrival {
         let _ = self.notes.session.set(session);
     }
 
+    pub fn note_rotation(&self, generation: Generation, replay: Option<Replay>) {
+        let _ = self.notes.rotation.set((generation, replay));
+    }
+
+    /// Sessions that this request ended.
+    pub fn note_ended(&self, ended: Vec<Ended>) {
+        let _ = self.notes.ended.set(ended);
+    }
+
     pub fn note_outcome(&self, outcome: &'static str) {
         let _ = self.notes.outcome.set(outcome);
     }
@@ -91,6 +110,36 @@ impl Arrival {
 
     pub fn outcome(&self) -> Option<&'static str> {
         self.notes.outcome.get().copied()
+    }
+
+    pub fn ended(&self) -> &[Ended] {
+        self.notes.ended.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// What was handed out by a refresh, and what it was that was presented.
+    pub fn rotation(&self) -> Option<(Generation, Option<Replay>)> {
+        self.notes.rotation.get().copied()
+    }
+
+    // === What is worth a span of its own ===
+
+    pub fn span_begin(&self) {
+        if let Some(trace) = &self.trace {
+            trace.span_begin();
+        }
+    }
+
+    /// Ends the span that was begun last.
+    pub fn span_end(
+        &self,
+        name: &'static str,
+        kind: SpanKind,
+        failed: bool,
+        attributes: impl FnOnce() -> Attributes,
+    ) {
+        if let Some(trace) = &self.trace {
+            trace.span_end(name, kind, attributes(), failed);
+        }
     }
 }
 
@@ -138,6 +187,11 @@ impl<S: Send + Sync> FromRequestParts<S> for At {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let arrival = parts.extensions.get::<Arc<Arrival>>().cloned();
+        if let Some(trace) = arrival.as_ref().and_then(|arrival| arrival.trace.as_ref())
+            && let Some(route) = parts.extensions.get::<MatchedPath>()
+        {
+            trace.note_route(route.as_str());
+        }
         arrival.map(At).ok_or_else(|| Problem::new(Code::InternalError, "The request did not pass the door."))
     }
 }

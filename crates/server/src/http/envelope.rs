@@ -17,7 +17,9 @@ use crate::App;
 use crate::http::arrival::{Arrival, Peer};
 use crate::http::problem::{ForPeople, Problem};
 use crate::http::rate_limit;
+use crate::log::{Style, legacy};
 use crate::metrics::Route;
+use crate::telemetry::trace::{Attributes, Trace, Value};
 
 #[allow(clippy::disallowed_methods)] // Measures how long the answer took; nothing is decided by it.
 pub async fn envelope(
@@ -131,6 +133,8 @@ struct Line<'a> {
     level: &'static str,
     message: &'static str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     method: &'a str,
     path: &'a str,
     status: u16,
@@ -157,11 +161,19 @@ fn record(app: &App, arrival: &Arrival, method: &Method, path: &str, response: &
     let status = response.status();
     let route = Route { method: method_name(method), status: status.as_u16() };
     app.metrics.requests.get_or_create(&route).inc();
+    if let (Some(telemetry), Some(trace)) = (&app.telemetry, &arrival.trace) {
+        telemetry.take(trace.end(
+            route.method,
+            attributes(arrival, status, problem),
+            status.is_server_error(),
+        ));
+    }
     let line = Line {
         timestamp: arrival.now.to_string(),
         level: if status.is_server_error() { "ERROR" } else { "INFO" },
         message: "request",
         request_id: &arrival.request_id,
+        trace_id: arrival.trace.as_ref().map(Trace::id),
         method: method.as_str(),
         path,
         status: status.as_u16(),
@@ -176,24 +188,43 @@ fn record(app: &App, arrival: &Arrival, method: &Method, path: &str, response: &
         user_agent: arrival.user_agent.as_deref(),
     };
     let mut text = Vec::with_capacity(LINE_EXPECTED);
-    let written = match app.log.human {
-        true => line.write_human(&mut text),
-        false => serde_json::to_writer(&mut text, &line).is_ok(),
+    let written = match app.log.style {
+        Style::Json => serde_json::to_writer(&mut text, &line).is_ok(),
+        style => line.write_human(&mut text, style),
     };
     if written {
         text.push(b'\n');
+        if app.log.style == Style::Legacy {
+            text.extend(legacy::of_request(arrival, path, problem).into_bytes());
+        }
         app.log.write(text, &app.metrics.log_lines_dropped);
     }
 }
 
+/// What a span tells of its request: nothing that the log does not, and nobody.
+fn attributes(arrival: &Arrival, status: StatusCode, problem: Option<&Problem>) -> Attributes {
+    let mut attributes = vec![
+        ("http.response.status_code", Value::Number(status.as_u16().into())),
+        ("tenure.request_id", Value::Text(arrival.request_id.clone().into())),
+    ];
+    let outcome = arrival.outcome().map(|outcome| ("tenure.outcome", outcome));
+    let code = problem.map(|problem| ("tenure.code", problem.code.as_str()));
+    attributes.extend(outcome.into_iter().chain(code).map(|(name, word)| (name, Value::Text(word.into()))));
+    attributes
+}
+
 impl Line<'_> {
-    fn write_human(&self, out: &mut Vec<u8>) -> bool {
+    fn write_human(&self, out: &mut Vec<u8>, style: Style) -> bool {
+        let (time, path) = match style {
+            Style::Legacy => (0..24, legacy::harmless(self.path)),
+            _ => (11..23, self.path.escape_debug().to_string()),
+        };
         let mut text = format!(
             "{}  {} {:<6} {} {:.1}ms",
-            self.timestamp.get(11..23).unwrap_or_default(),
+            self.timestamp.get(time).unwrap_or_default(),
             self.status,
             self.method,
-            self.path.escape_debug(),
+            path,
             self.duration_us as f64 / 1000.0
         );
         let mut add = |name: &str, value: Option<String>| {

@@ -35,6 +35,7 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         auth::plans::industries,
         auth::password::change,
         auth::revocations::get,
+        auth::events::get,
         auth::sessions::list,
         auth::sessions::end,
         auth::timeline::get,

@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod check;
 pub mod device;
 pub mod entitlements;
+pub mod events;
 pub mod login;
 pub mod logout;
 pub mod logout_event;
@@ -236,11 +237,15 @@ impl SignInOptions {
     }
 }
 
-/// Counts ends that were written just now.
-pub(crate) fn count_ends(app: &App, ended: &[Ended]) {
-    for newly in ended.iter().filter(|ended| ended.newly) {
-        let reason = crate::metrics::Reason { reason: newly.end.reason.as_str() };
+/// Counts ends that were written just now, and notes them for the log.
+pub(crate) fn count_ends(app: &App, arrival: &Arrival, ended: &[Ended]) {
+    let newly: Vec<Ended> = ended.iter().filter(|ended| ended.newly).cloned().collect();
+    for Ended { end, .. } in &newly {
+        let reason = crate::metrics::Reason { reason: end.reason.as_str() };
         app.metrics.ends.get_or_create(&reason).inc();
+    }
+    if !newly.is_empty() {
+        arrival.note_ended(newly);
     }
 }
 

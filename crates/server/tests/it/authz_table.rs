@@ -53,6 +53,7 @@ pub const TABLE: [Row; 48] = [
     row("GET", "/api/v1/auth/check", Needs::TokenOrKey),
     row("GET", "/api/v1/auth/entitlements", Needs::Token),
     row("GET", "/api/v1/auth/revocations", Needs::TokenOrKey),
+    row("GET", "/api/v1/auth/events", Needs::Token),
     row("GET", "/api/v1/auth/plans", Needs::Nothing),
     row("GET", "/api/v1/auth/industries", Needs::Nothing),
     row("POST", "/api/v1/admin/session", Needs::Nothing),

@@ -7,6 +7,7 @@ mod conformance;
 mod explain;
 mod keys;
 mod logouts;
+mod logs;
 mod migrate;
 mod migrate_copy;
 mod nodes;

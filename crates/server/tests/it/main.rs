@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alert_rules;
 mod authz_matrix;
 mod authz_table;
 mod command;
@@ -18,6 +19,7 @@ mod secrets;
 mod shared_limits;
 mod shutdown;
 mod store_trouble;
+mod telemetry;
 mod throttle;
 mod time;
 mod world;

@@ -2,13 +2,18 @@
 
 use serde_json::json;
 
+use tenure_domain::user::Role;
+use tenure_store::UserChange;
+
 use crate::protocol::dead::with_dead_copy;
-use crate::world::{DAY, Fault, QUIET, SECOND, Setup, TestApp, User};
+use crate::world::collector::Collector;
+use crate::world::{DAY, Fault, PASSWORD, QUIET, SECOND, Setup, TestApp, User, decree, eventually};
 
 const REGISTERED: &str = "planted-registered-password";
 const CHANGED: &str = "planted-changed-password";
 const GUESSED: &str = "planted-guessed-password";
 const PIPED: &str = "planted-piped-password";
+const COLLECTORS: &str = "Bearer planted-secret-of-the-collector";
 
 /// What must not be seen, and where it was looked for.
 #[derive(Default)]
@@ -46,25 +51,103 @@ impl Planted {
 }
 
 #[tokio::test]
-async fn no_password_token_or_master_secret_is_in_any_output() {
-    let app = Setup::default()
+async fn no_secret_is_in_any_output_with_lines_for_machines() {
+    nothing_is_seen(Setup::default()).await;
+}
+
+#[tokio::test]
+async fn no_secret_is_in_any_output_with_lines_for_people() {
+    nothing_is_seen(Setup::default().human_log()).await;
+}
+
+#[tokio::test]
+async fn no_secret_is_in_any_output_with_the_lines_of_predecessors() {
+    nothing_is_seen(Setup::default().legacy_log()).await;
+}
+
+async fn nothing_is_seen(setup: Setup) {
+    let collector = Collector::start().await;
+    let mut app = setup
         .at_real_time()
+        .set("TELEMETRY__ENDPOINT", &collector.endpoint())
+        .set("TELEMETRY__HEADERS", &format!("authorization={COLLECTORS}"))
+        .set("TELEMETRY__INTERVAL", "1s")
         .set("SESSION__MISSING_SESSION", "unavailable")
         .set("LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "40")
         .start()
         .await;
     let mut planted = Planted::default();
-    for password in [REGISTERED, CHANGED, GUESSED, PIPED] {
+    for password in [REGISTERED, CHANGED, GUESSED, PIPED, COLLECTORS] {
         planted.hide(password);
     }
     let secret = std::fs::read_to_string(app.folder().join("secret")).unwrap();
     planted.hide(&secret);
+    administer(&app, &mut planted).await;
+    report(&app, &mut planted).await;
     go_through_everything(&app, &mut planted).await;
+    planted.see("the metrics", app.app.metrics_page());
+    eventually("metrics are sent", async || !collector.metrics().is_empty()).await;
+    // What waits is sent at the end.
+    app.shut_down().await;
     command_line(&app, &mut planted);
     planted.see("the log", app.log());
-    planted.see("the metrics", app.app.metrics.render());
+    assert!(collector.spans().len() > 50 && collector.bytes().len() > 10_000);
+    planted.see("what OpenTelemetry is told", String::from_utf8_lossy(&collector.bytes()).into_owned());
     planted.check();
     assert!(app.log().lines().count() > 30);
+}
+
+/// The console and its cookie, keys of programs, and what administrators are shown.
+async fn administer(app: &TestApp, planted: &mut Planted) {
+    let root = app.user("root").await;
+    let change = UserChange { role: Some(Role::Superuser), account: None };
+    app.store().user_change(root.id, change, decree(), app.clock.get()).await.unwrap();
+    let browser = app.signed_in(&root).await;
+    planted.hide(&browser.token());
+    planted.hide(&browser.access);
+    let sign_in = json!({ "email": root.email, "password": PASSWORD });
+    let console = app.client.post("/api/v1/admin/session", &sign_in).send().await.expect(200);
+    let cookie = console.set_cookies()[0].split(';').next().unwrap().to_owned();
+    planted.hide(cookie.split_once('=').unwrap().1);
+    planted.see("the console's session", console.text());
+    let wish = json!({ "name": "deploy", "scopes": ["revocations.read"] });
+    let key = browser.call("POST", "/api/v1/auth/api-keys").bearer(&browser.access).json(&wish);
+    let key = key.send().await.expect(201).json()["secret"].as_str().unwrap().to_owned();
+    planted.hide(&key);
+    let user = app.user("victim").await;
+    let victim = app.signed_in(&user).await;
+    planted.hide(&victim.token());
+    let disable = format!("/api/v1/admin/users/{}/disable", user.id);
+    let calls = [
+        app.client.get("/api/v1/admin/acts").header("cookie", &cookie),
+        app.client.get("/api/v1/admin/users").header("cookie", &cookie),
+        app.client.get("/api/v1/auth/check?require=permission:revocations.read").header("x-api-key", &key),
+        app.client.get("/api/v1/auth/check?require=permission:admin.read").bearer(&key),
+        app.client.get("/api/v1/auth/profile").bearer(&key),
+        app.client.get("/api/v1/system/status"),
+        browser.call("GET", "/api/v1/auth/api-keys").bearer(&browser.access),
+        browser.call("POST", &disable).bearer(&browser.access).json(&json!({ "reason": "test" })),
+        app.client.get("/api/v1/admin/acts").header("cookie", format!("{cookie}x")),
+    ];
+    for answer in crate::world::at_once(calls).await {
+        planted.see("what administrators are shown", format!("{:?} {}", answer.headers, answer.text()));
+    }
+    planted.see("who is told that it is over", victim.send_refresh().await.expect(401).text());
+}
+
+/// A browser that puts what it holds into its report.
+async fn report(app: &TestApp, planted: &mut Planted) {
+    let browser = app.signed_in(&app.user("carol").await).await;
+    planted.hide(&browser.token());
+    planted.hide(&browser.access);
+    for secret in [browser.token(), browser.access.clone()] {
+        let body = json!({
+            "type": "AUTH_ERROR", "message": format!("failed with {secret}"), "reason": secret, "receipt": secret,
+            "location": format!("https://app.example.com/page?token={secret}#{secret}"), "session": browser.session,
+        });
+        let call = app.client.post("/api/v1/auth/logout-event", &body).bearer(&browser.access);
+        call.send().await.expect(202);
+    }
 }
 
 async fn go_through_everything(app: &TestApp, planted: &mut Planted) {
@@ -141,7 +224,7 @@ async fn go_through_everything(app: &TestApp, planted: &mut Planted) {
 }
 
 fn command_line(app: &TestApp, planted: &mut Planted) {
-    let cli = app.cli();
+    let cli = app.cli().env("TENURE_TELEMETRY__HEADERS", &format!("authorization={COLLECTORS}"));
     let (ada, bob) = ("ada@example.com", "bob@example.com");
     let create = ["user", "create", "piped@example.com", "--name", "P", "--json"];
     let reset = ["user", "set-password", bob, "--reason", "x"];
@@ -151,12 +234,22 @@ fn command_line(app: &TestApp, planted: &mut Planted) {
         planted.see("a command with a password", format!("{printed:?}"));
     }
     let id = cli.json(&["user", "show", ada])["id"].as_str().unwrap().to_owned();
+    let carol = cli.json(&["user", "show", "carol@example.com"])["id"].as_str().unwrap().to_owned();
+    let session = cli.json(&["session", "list", &carol])[0]["id"].as_str().unwrap().to_owned();
     for arguments in [
+        vec!["acts", &carol],
         vec!["user", "list", "--json"],
         vec!["user", "show", ada],
         vec!["session", "list", &id, "--all", "--json"],
         vec!["session", "list", &id, "--all"],
         vec!["keys", "list", "--json"],
+        vec!["session", "show", &session],
+        vec!["explain", "carol@example.com", "--all"],
+        vec!["explain", "victim@example.com", "--json"],
+        vec!["explain", bob],
+        vec!["logouts", "tail", "--json"],
+        vec!["logouts", "stats"],
+        vec!["api-key", "list", "root@example.com", "--json"],
         vec!["config", "print", "--dev"],
         vec!["config", "check", "--dev", "--json"],
     ] {

@@ -5,6 +5,7 @@ mod app;
 mod browser;
 mod cli;
 mod client;
+pub mod collector;
 mod database;
 mod faults;
 pub mod feed;

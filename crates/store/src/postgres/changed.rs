@@ -23,24 +23,24 @@ static USERS: LazyLock<String> =
 /// Read after the feed, and so at least as new as what it has named. A database that came up anew in between may be
 /// older; then the next read of the feed finds its epoch changed, and the trail is lost.
 pub(super) async fn since(db: &Db, since: Since) -> Result<Changed> {
-    let (upto, sessions, users) = match since {
+    let (upto, names) = match since {
         Since::Lost { upto } => return Ok(Changed::Lost { upto }),
-        Since::Named { upto, sessions, users } => (upto, sessions, users),
+        Since::Named { upto, names } => (upto, names),
     };
     let (mut alive, mut found) = (BTreeSet::new(), BTreeMap::new());
-    if !sessions.is_empty() || !users.is_empty() {
+    if !names.sessions.is_empty() || !names.users.is_empty() {
         let mut conn = db.get().await?;
-        let keys: Vec<_> = sessions.iter().map(|id| uuid(id.as_bytes())).collect();
+        let keys: Vec<_> = names.sessions.iter().map(|id| uuid(id.as_bytes())).collect();
         for keys in keys.chunks(STEP) {
             let rows = conn.rows(ALIVE, &[(&keys, Type::UUID_ARRAY)]).await?;
             let read = row::readable(&rows, |columns: &mut Fields<'_>| columns.id("session"));
             alive.extend(read.into_iter().map(SessionId::from_bytes));
         }
-        let keys: Vec<_> = users.iter().map(|id| uuid(id.as_bytes())).collect();
+        let keys: Vec<_> = names.users.iter().map(|id| uuid(id.as_bytes())).collect();
         for keys in keys.chunks(STEP) {
             let rows = conn.rows(&USERS, &[(&keys, Type::UUID_ARRAY)]).await?;
             found.extend(row::readable(&rows, |columns: &mut Fields<'_>| user_now(columns)));
         }
     }
-    Ok(Changed::found(upto, sessions, &alive, users, &found))
+    Ok(Changed::found(upto, names, &alive, &found))
 }

@@ -9,7 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tenure_domain::id::SessionId;
 use tenure_domain::refresh_token::PresentedToken;
-use tenure_domain::rotation::Rotation;
+use tenure_domain::rotation::{Replay, Rotation};
 use tenure_domain::session::{self, RefreshDecision, Session};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::Row;
@@ -169,8 +169,8 @@ impl Presentation<'_> {
     /// Goes by a row that may be old, if that leads to a write, which would tell.
     async fn try_kept(&self, conn: &mut Conn, kept: Session) -> Result<Step> {
         match self.judge(&kept, false) {
-            RefreshDecision::Serve { rotation, rewound } if rotation != self.as_read(kept.rotation) => {
-                self.rotate(conn, kept, rotation, rewound).await
+            RefreshDecision::Serve { rotation, replay } if rotation != self.as_read(kept.rotation) => {
+                self.rotate(conn, kept, rotation, replay).await
             }
             _ => Ok(Step::Again(None)),
         }
@@ -197,18 +197,18 @@ impl Presentation<'_> {
                 if rotation == self.as_read(session.rotation) || owner.is_err() {
                     return done(Refreshed::Superseded { session_id });
                 }
-                Ok(match self.rotate(conn, session, rotation, false).await? {
+                Ok(match self.rotate(conn, session, rotation, None).await? {
                     Step::Done(_) => Step::Done(Refreshed::Superseded { session_id }),
                     again => again,
                 })
             }
-            RefreshDecision::Serve { rotation, rewound } => match owner {
+            RefreshDecision::Serve { rotation, replay } => match owner {
                 Err(instead) => done(instead),
                 Ok((person, _)) if rotation == self.as_read(session.rotation) => {
                     self.store.rows.keep(&session);
-                    done(Refreshed::Served { session, person, rewound, written: false })
+                    done(Refreshed::Served { session, person, replay, written: false })
                 }
-                Ok(_) => self.rotate(conn, session, rotation, rewound).await,
+                Ok(_) => self.rotate(conn, session, rotation, replay).await,
             },
         }
     }
@@ -226,7 +226,13 @@ impl Presentation<'_> {
         rotation.read_by_a_store_open_since(opened_at)
     }
 
-    async fn rotate(&self, conn: &mut Conn, was: Session, to: Rotation, rewound: bool) -> Result<Step> {
+    async fn rotate(
+        &self,
+        conn: &mut Conn,
+        was: Session,
+        to: Rotation,
+        replay: Option<Replay>,
+    ) -> Result<Step> {
         let number = |generation: tenure_domain::rotation::Generation| i64::from(generation.0);
         let from = was.rotation;
         let row = conn
@@ -266,7 +272,7 @@ impl Presentation<'_> {
         };
         let session = Session { rotation: to, ..was };
         self.store.rows.keep(&session);
-        Ok(Step::Done(Refreshed::Served { session, person, rewound, written: true }))
+        Ok(Step::Done(Refreshed::Served { session, person, replay, written: true }))
     }
 
     fn read(&self, row: &Row) -> Result<Found> {

@@ -18,7 +18,7 @@ use super::{PostgresStore, event, user};
 use crate::row::{Columns as _, RECORD, SESSION, integer};
 use crate::{
     Caller, Changed, EndOrder, Ended, Entropy, NewSession, RefreshRequest, Refreshed, Result, Scope,
-    SessionCreated, SessionRecord, Sessions,
+    SessionCount, SessionCreated, SessionRecord, Sessions, StoreError,
 };
 
 const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
@@ -37,8 +37,8 @@ const SWEEP_EXPIRED: &str = "DELETE FROM session WHERE id IN (SELECT id FROM ses
 /// Beyond this many sessions they are estimated: counting ten million would take seconds, every minute.
 const COUNTED_MAX: u64 = 100_000;
 
-const COUNT: &str = "SELECT count(*) FROM \
-     (SELECT FROM session WHERE ended_at IS NULL AND expires_at > $1 LIMIT $2) counted";
+const COUNT: &str = "SELECT count(*) FILTER (WHERE remembered), count(*) FILTER (WHERE NOT remembered) FROM \
+     (SELECT remembered FROM session WHERE ended_at IS NULL AND expires_at > $1 LIMIT $2) counted";
 
 /// What the last VACUUM or ANALYZE found in the index of those that have not ended.
 const ESTIMATE: &str = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'session_live'::regclass";
@@ -166,21 +166,25 @@ impl Sessions for PostgresStore {
         changed::since(&self.db, self.feed.changed_since(position).await?).await
     }
 
-    async fn session_count(&self, now: Timestamp) -> Result<u64> {
+    async fn session_count(&self, now: Timestamp) -> Result<SessionCount> {
         let mut conn = self.db.get().await?;
         let of_live = [(&dead_by(now) as _, Type::INT8), (&(integer(COUNTED_MAX) + 1) as _, Type::INT8)];
-        let counted = number(conn.row(COUNT, &of_live).await?)?;
-        if counted <= COUNTED_MAX {
+        let counted = conn.row(COUNT, &of_live).await?.map(|row| {
+            let columns = &mut Fields::of(&row);
+            Ok::<_, StoreError>(SessionCount {
+                remembered: columns.number("remembered")?,
+                short: columns.number("short")?,
+            })
+        });
+        let counted = counted.transpose()?.unwrap_or_default();
+        if counted.total() <= COUNTED_MAX {
             return Ok(counted);
         }
-        Ok(number(conn.row(ESTIMATE, &[]).await?)?.max(counted))
+        let estimate = conn.row(ESTIMATE, &[]).await?.map(|row| Fields::of(&row).number::<i64>("count"));
+        // An index that was never looked at has the estimate -1.
+        let estimate = estimate.transpose()?.and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
+        Ok(counted.scaled_to(estimate))
     }
-}
-
-/// The one number that a row has. An index that was never looked at has the estimate -1.
-fn number(row: Option<tokio_postgres::Row>) -> Result<u64> {
-    let number: Option<i64> = row.map(|row| Fields::of(&row).number("count")).transpose()?;
-    Ok(number.and_then(|number| number.try_into().ok()).unwrap_or(0))
 }
 
 impl PostgresStore {

@@ -10,7 +10,7 @@ use super::reader::Readers;
 use super::row::{self, Columns as _, Fields};
 use super::stamp::WalIndex;
 use super::writer::closed;
-use crate::trail::Since;
+use crate::trail::{Names, Since};
 use crate::view::{Change, Changes, Holder, Loaded, Looked, Seat, Stamp, View};
 use crate::{Caller, Changed, Result};
 
@@ -76,13 +76,11 @@ impl Feed {
         }
         match self.view.changed_since(position) {
             Since::Lost { upto } => Ok(Changed::Lost { upto }),
-            Since::Named { upto, sessions, users } if sessions.is_empty() && users.is_empty() => {
-                Ok(Changed::found(upto, sessions, &BTreeSet::new(), users, &BTreeMap::new()))
+            Since::Named { upto, names } if names.sessions.is_empty() && names.users.is_empty() => {
+                Ok(Changed::found(upto, names, &BTreeSet::new(), &BTreeMap::new()))
             }
             // Read after the feed, and so at least as new as what it has named.
-            Since::Named { upto, sessions, users } => {
-                readers.read(move |conn| now(conn, upto, sessions, users)).await
-            }
+            Since::Named { upto, names } => readers.read(move |conn| now(conn, upto, names)).await,
         }
     }
 
@@ -150,22 +148,17 @@ fn entry(columns: &mut Fields<'_>) -> Vec<Change> {
 }
 
 /// How those stand who have changed.
-fn now(
-    conn: &Connection,
-    upto: u64,
-    sessions: BTreeSet<SessionId>,
-    users: BTreeSet<UserId>,
-) -> Result<Changed> {
+fn now(conn: &Connection, upto: u64, names: Names) -> Result<Changed> {
     let (mut alive, mut found) = (BTreeSet::new(), BTreeMap::new());
-    for id in &sessions {
+    for id in &names.sessions {
         if row::one(conn, ALIVE, [id.as_bytes()], |_| Ok(()))?.is_some() {
             alive.insert(*id);
         }
     }
-    for id in &users {
+    for id in &names.users {
         found.extend(row::one(conn, &USER_NOW, [id.as_bytes()], |columns| row::user_now(columns))?);
     }
-    Ok(Changed::found(upto, sessions, &alive, users, &found))
+    Ok(Changed::found(upto, names, &alive, &found))
 }
 
 /// A caller's rows, with the number that the feed had reached when they were read.

@@ -116,14 +116,14 @@ fn decide(
             let written = rotate(tx.conn, &session, rotation, now)?;
             Ok(written.map(|_| Refreshed::Superseded { session_id }))
         }
-        RefreshDecision::Serve { rotation, rewound } => {
+        RefreshDecision::Serve { rotation, replay } => {
             let person = match owner {
                 Ok((person, _)) => person,
                 Err(instead) => return Ok(Some(instead)),
             };
             let written = rotate(tx.conn, &session, rotation, now)?;
             let session = Session { rotation, ..session };
-            Ok(written.map(|written| Refreshed::Served { session, person, rewound, written }))
+            Ok(written.map(|written| Refreshed::Served { session, person, replay, written }))
         }
     }
 }

@@ -15,8 +15,8 @@ use super::writer::Tx;
 use super::{SqliteStore, event, refresh, row, user};
 use crate::row::Columns as _;
 use crate::{
-    Caller, Changed, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCreated,
-    SessionRecord, Sessions,
+    Caller, Changed, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCount,
+    SessionCreated, SessionRecord, Sessions,
 };
 
 const INSERT: &str = "INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, \
@@ -32,7 +32,8 @@ const ENDED_BEFORE: &str = "SELECT id FROM session WHERE ended_at < ?1 ORDER BY 
 const EXPIRED_BY: &str = "SELECT id FROM session \
      WHERE ended_at IS NULL AND expires_at BETWEEN 0 AND ?1 ORDER BY expires_at LIMIT ?2";
 
-const COUNT: &str = "SELECT count(*) FROM session WHERE ended_at IS NULL AND expires_at > ?1";
+const COUNT: &str = "SELECT count(*) FILTER (WHERE remembered), count(*) FILTER (WHERE NOT remembered) \
+     FROM session WHERE ended_at IS NULL AND expires_at > ?1";
 
 static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = :id"));
 
@@ -147,10 +148,13 @@ impl Sessions for SqliteStore {
         self.feed.changed_since(position, &self.readers).await
     }
 
-    async fn session_count(&self, now: Timestamp) -> Result<u64> {
-        let count =
-            self.readers.read(move |conn| row::one(conn, COUNT, [dead_by(now)], |c| c.number("count")));
-        Ok(count.await?.unwrap_or(0))
+    async fn session_count(&self, now: Timestamp) -> Result<SessionCount> {
+        let count = self.readers.read(move |conn| {
+            row::one(conn, COUNT, [dead_by(now)], |c| {
+                Ok(SessionCount { remembered: c.number("remembered")?, short: c.number("short")? })
+            })
+        });
+        Ok(count.await?.unwrap_or_default())
     }
 }
 

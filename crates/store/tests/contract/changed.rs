@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tenure_domain::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
 use tenure_domain::ends::EndReason;
-use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::id::{AccountId, SessionId, UserId};
 use tenure_domain::user::Role;
-use tenure_store::{Changed, Scope, SessionNow, UserNow};
+use tenure_store::{AccountChange, Changed, Plan, Scope, SessionNow, UserNow};
 
-use crate::world::{MINUTE, QUIET, T0, World, hash, order};
+use crate::world::{MINUTE, QUIET, T0, World, decree, hash, order};
 
 /// Somebody who keeps a position and collects what they are told.
 struct Listener<'a> {
@@ -17,24 +18,36 @@ struct Listener<'a> {
     position: u64,
     sessions: BTreeMap<SessionId, SessionNow>,
     users: BTreeMap<UserId, UserNow>,
+    accounts: BTreeSet<AccountId>,
+    plans: bool,
 }
 
 impl<'a> Listener<'a> {
     async fn on(world: &'a World) -> Self {
-        let Changed::Named { upto, sessions, users } = world.store.changed_since(None).await.unwrap() else {
+        let begun = world.store.changed_since(None).await.unwrap();
+        let Changed::Named { upto, sessions, users, accounts, plans } = begun else {
             panic!("nothing can be lost to whoever begins");
         };
-        assert!(sessions.is_empty() && users.is_empty());
-        Self { world, position: upto, sessions: BTreeMap::new(), users: BTreeMap::new() }
+        assert!(sessions.is_empty() && users.is_empty() && accounts.is_empty() && !plans);
+        Self {
+            world,
+            position: upto,
+            sessions: BTreeMap::new(),
+            users: BTreeMap::new(),
+            accounts: BTreeSet::new(),
+            plans: false,
+        }
     }
 
     /// False if it is lost.
     async fn listen(&mut self) -> bool {
         match self.world.store.changed_since(Some(self.position)).await.unwrap() {
-            Changed::Named { upto, sessions, users } => {
+            Changed::Named { upto, sessions, users, accounts, plans } => {
                 self.position = upto;
                 self.sessions.extend(sessions);
                 self.users.extend(users);
+                self.accounts.extend(accounts);
+                self.plans |= plans;
                 true
             }
             Changed::Lost { upto } => {
@@ -79,7 +92,7 @@ async fn every_end_and_every_change_of_a_user_is_told_whoever_wrote_it() {
             assert!(listener.listen().await);
             assert_eq!(listener.users[&ada.id], UserNow::Disabled { token_version: 3 });
             assert_eq!(listener.sessions[&two.id], SessionNow::Ended);
-            store.user_enable(ada.id, crate::world::decree(), T0).await.unwrap();
+            store.user_enable(ada.id, decree(), T0).await.unwrap();
             world.hear_of(writer).await;
             assert!(listener.listen().await);
             assert_eq!(listener.users[&ada.id], stands(3));
@@ -109,6 +122,35 @@ async fn what_was_typed_by_hand_is_told_and_what_nobody_can_tell_is_lost() {
         // SQLite makes no such entry: nothing in it changes a table without naming rows.
         assert_eq!(knows, !world.backend.is_postgres());
         assert!(listener.listen().await, "and one goes on from there");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_an_account_and_of_a_plan_is_told_whoever_wrote_it() {
+    for world in World::each() {
+        let other = world.second_handle();
+        let ada = world.user("ada").await;
+        let account = world.store.user_find(ada.id).await.unwrap().unwrap().account_id.unwrap();
+        let mut listener = Listener::on(&world).await;
+        let suspended = AccountChange { status: Some(AccountStatus::Suspended), ..AccountChange::default() };
+        other.store.account_change(account, suspended, decree(), T0).await.unwrap();
+        world.hear_of(&other).await;
+        assert!(listener.listen().await);
+        assert_eq!(listener.accounts, BTreeSet::from([account]));
+        assert!(listener.sessions.is_empty() && !listener.plans);
+        let plan = Plan {
+            slug: Slug::parse("pro").unwrap(),
+            name: "Pro".into(),
+            is_active: true,
+            limits: PlanLimits::default(),
+            features: PlanFeatures::default(),
+            stripe_price: None,
+            created_at: T0,
+        };
+        other.store.plan_save(plan, decree(), T0).await.unwrap();
+        world.hear_of(&other).await;
+        assert!(listener.listen().await);
+        assert!(listener.plans);
     }
 }
 

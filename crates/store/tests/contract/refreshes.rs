@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::SessionId;
 use tenure_domain::refresh_token::RefreshKeyRing;
-use tenure_domain::rotation::{Generation, RotationRules};
+use tenure_domain::rotation::{Generation, Replay, RotationRules};
 use tenure_domain::secret::MasterSecret;
 use tenure_domain::session::{RefreshRules, ReusePolicy, Session};
 use tenure_domain::time::Freshness;
@@ -19,12 +19,12 @@ async fn a_refresh_after_a_quiet_time_rotates_and_the_row_keeps_it() {
         let ada = world.user("ada").await;
         let session = world.sign_in(&ada).await;
         let jar = world.jar(&session);
-        let Refreshed::Served { session: after, person, rewound, written } =
+        let Refreshed::Served { session: after, person, replay, written } =
             world.refresh(&jar, T0 + QUIET).await
         else {
             panic!("not served");
         };
-        assert!(written && !rewound);
+        assert!(written && replay.is_none());
         assert_eq!((after.rotation.base, after.rotation.head), (Generation(1), Generation(2)));
         assert_eq!(person.email, "ada@Example.com");
         let record = world.store.session_find(session.id).await.unwrap().unwrap();
@@ -43,7 +43,7 @@ async fn a_refresh_that_changes_nothing_writes_nothing() {
         world.served(&mut jar, T0 + SECOND).await;
         let before = world.store.session_find(session.id).await.unwrap().unwrap();
         let outcome = world.refresh(&jar, T0 + 2 * SECOND).await;
-        assert!(matches!(outcome, Refreshed::Served { written: false, .. }));
+        assert!(matches!(outcome, Refreshed::Served { written: false, replay: Some(Replay::Newest), .. }));
         assert_eq!(world.store.session_find(session.id).await.unwrap().unwrap(), before);
     }
 }
@@ -68,7 +68,8 @@ async fn a_token_ahead_of_the_row_heals_it() {
         let session = world.sign_in(&world.user("ada").await).await;
         let ahead = world.jar_at(&session, Generation(7));
         let outcome = world.refresh(&ahead, T0 + SECOND).await;
-        let Refreshed::Served { session: healed, rewound: true, written: true, .. } = outcome else {
+        let Refreshed::Served { session: healed, replay: Some(Replay::Ahead), written: true, .. } = outcome
+        else {
             panic!("{}", name_of(&outcome));
         };
         assert_eq!(healed.rotation.head, Generation(7));

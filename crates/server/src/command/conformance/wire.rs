@@ -5,27 +5,18 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use tenure_domain::time::Timestamp;
 
 use super::dates;
 use crate::clock::SystemClock;
+use crate::http::client::{Client, causes, client};
 
 /// What is read of a body. The rest is not waited for.
 const BODY_MAX: usize = 256 * 1024;
 
-/// Connections that are kept for later.
-const IDLE_MAX: usize = 16;
-
 pub struct Wire {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client,
     timeout: Duration,
     left: Cell<u32>,
     sent: Cell<u32>,
@@ -56,26 +47,7 @@ pub enum NoAnswer {
 impl Wire {
     /// `requests_max` for all requests together.
     pub fn new(timeout: Duration, requests_max: u32, is_encrypted: bool) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        if is_encrypted {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err("this system trusts no authority for certificates".into());
-            }
-        }
-        let tls = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(IDLE_MAX)
-            // A request that is sent twice without our knowledge would be taken for a lost answer.
-            .retry_canceled_requests(false)
-            .build(connector);
+        let client = client(is_encrypted)?;
         Ok(Self { client, timeout, left: Cell::new(requests_max), sent: Cell::new(0) })
     }
 
@@ -173,10 +145,4 @@ impl Answer {
             None => self.status.to_string(),
         }
     }
-}
-
-/// An error with what it was caused by, without which it says nothing.
-fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

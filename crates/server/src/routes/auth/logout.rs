@@ -58,7 +58,7 @@ pub async fn post(
     }
     let order = EndOrder { reason, actor: Actor::User, note: None, whence: arrival.whence() };
     let ended = app.store.session_end(claims.sub, scope, bump, order, arrival.now).await?;
-    count_ends(&app, &ended);
+    count_ends(&app, &arrival, &ended);
     let mut response = no_content();
     if ended.iter().any(|ended| ended.session_id == claims.sid) {
         delete_cookies(&app, &mut response, [claims.sid]);

@@ -29,7 +29,11 @@ use crate::http::actor::{Anyone, bearer_claims};
 use crate::http::arrival::{Arrival, At};
 use crate::http::body;
 use crate::http::problem::Problem;
+use crate::log::{Style, legacy};
 use crate::metrics::{Kind, Reason};
+
+/// Where they are sent, for the log.
+const PATH: &str = "/api/v1/auth/logout-event";
 
 /// A sign-out as the browser saw it. Every member may be left out; one of the wrong type counts as left out.
 #[derive(Default, Deserialize, ToSchema)]
@@ -142,6 +146,10 @@ async fn store(
         verified: bearer.map(|token| (token.sid, token.sub)),
         claims,
     };
+    if app.log.style == Style::Legacy {
+        let block = legacy::of_report(&report, arrival, PATH);
+        app.log.write(block.into_bytes(), &app.metrics.log_lines_dropped);
+    }
     app.store.client_report_add(report.clone()).await?;
     // It is kept; what it is about can be told later as well.
     if let Err(error) = join(app, arrival, &report).await {

@@ -75,7 +75,7 @@ pub async fn change(
         .await?;
     match changed {
         PasswordChanged::Changed { person, ended } => {
-            count_ends(&app, &ended);
+            count_ends(&app, &arrival, &ended);
             let expires_at = session_expiry(&app, claims.sid).await?;
             let token = sign_access_token(&app, &arrival, claims.sid, expires_at, &person).await?;
             Ok(Json(PasswordChangeAnswer { token, ended_sessions: ended.len() }).into_response())

@@ -53,6 +53,12 @@ pub struct AccountPlan<'a> {
     features: &'a PlanFeatures,
 }
 
+impl<'a> ProfileAnswer<'a> {
+    pub(super) fn of(person: &'a Person, membership: &'a Membership) -> Self {
+        Self { user: UserAnswer::from(person), account: AccountAnswer::of(membership) }
+    }
+}
+
 impl<'a> AccountAnswer<'a> {
     /// None where there is none, and where it cannot be read.
     pub(super) fn of(membership: &'a Membership) -> Option<Self> {
@@ -106,6 +112,5 @@ pub async fn patch(
 }
 
 fn answer(person: &Person, membership: &Membership) -> Response {
-    let (user, account) = (UserAnswer::from(person), AccountAnswer::of(membership));
-    Json(ProfileAnswer { user, account }).into_response()
+    Json(ProfileAnswer::of(person, membership)).into_response()
 }

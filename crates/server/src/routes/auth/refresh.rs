@@ -11,6 +11,7 @@ use tenure_domain::event::EventKind;
 use tenure_domain::id::SessionId;
 use tenure_domain::limit::SESSION_COOKIES_MAX;
 use tenure_domain::problem::Code;
+use tenure_domain::rotation::Replay;
 use tenure_domain::time::{EXPIRY_GRACE, Freshness, Timestamp};
 use tenure_store::{EndOrder, Ended, RefreshRequest, Refreshed, StoreError};
 
@@ -22,6 +23,7 @@ use crate::http::cookie::Jar;
 use crate::http::problem::Problem;
 use crate::keys::KeyError;
 use crate::metrics::Outcome;
+use crate::telemetry::trace::{SpanKind, Value};
 
 /// Refresh: a new access token, and the next string for the cookie.
 ///
@@ -34,6 +36,7 @@ use crate::metrics::Outcome;
     responses((status = 200, description = "Refreshed; the session's cookie is set anew", body = SignedInAnswer)))]
 pub async fn post(State(app): State<Arc<App>>, _: Anyone, At(arrival): At, headers: HeaderMap) -> Response {
     let timer = app.metrics.time_refresh();
+    arrival.span_begin();
     let response = refresh(&app, &arrival, &headers).await.unwrap_or_else(|refused| {
         arrival.note_outcome(refused.problem.code.as_str());
         app.note_refusal(&arrival, &refused.problem);
@@ -44,6 +47,15 @@ pub async fn post(State(app): State<Arc<App>>, _: Anyone, At(arrival): At, heade
     timer.finish();
     let outcome = arrival.outcome().unwrap_or("unknown");
     app.metrics.refreshes.get_or_create(&Outcome { outcome }).inc();
+    arrival.span_end("session.refresh", SpanKind::Internal, response.status().is_server_error(), || {
+        let mut attributes = vec![("session.outcome", Value::Text(outcome.into()))];
+        if let Some((generation, replay)) = arrival.rotation() {
+            attributes.push(("session.generation", Value::Number(generation.0.into())));
+            let replay = replay.map_or("none", Replay::as_str);
+            attributes.push(("session.replay", Value::Text(replay.into())));
+        }
+        attributes
+    });
     response
 }
 
@@ -82,7 +94,10 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
     let tokens = jar.tokens.iter().take(SESSION_COOKIES_MAX).copied().collect();
     let request =
         RefreshRequest { tokens, freshness, rules: Arc::clone(&app.refresh_rules), whence: arrival.whence() };
-    match app.store.session_refresh(request, arrival.now).await {
+    arrival.span_begin();
+    let outcomes = app.store.session_refresh(request, arrival.now).await;
+    arrival.span_end("store.session_refresh", SpanKind::Client, outcomes.is_err(), Vec::new);
+    match outcomes {
         Ok(outcomes) => reply(app, arrival, outcomes).await,
         Err(error) => Err(without_store(&jar, arrival.now, error).into()),
     }
@@ -94,40 +109,42 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
     let mut refusal = None;
     for outcome in outcomes {
         let problem = match outcome {
-            Refreshed::Served { session, person, rewound, written } => {
-                if rewound {
+            Refreshed::Served { session, person, replay, written } => {
+                app.metrics.note_replay(replay);
+                arrival.note_rotation(session.rotation.head, replay);
+                if replay == Some(Replay::Ahead) {
                     app.metrics.rewound.inc();
                 }
-                arrival.note_outcome(match (rewound, written) {
-                    (true, _) => "rewound",
-                    (false, true) => "rotated",
-                    (false, false) => "repeated",
+                arrival.note_outcome(match (replay, written) {
+                    (Some(Replay::Ahead), _) => "rewound",
+                    (_, true) => "rotated",
+                    (_, false) => "repeated",
                 });
                 let served = hand_out(app, arrival, &session, &person).await;
                 let mut response = served.map_err(|problem| Refused { problem, ended: ended.clone() })?;
-                if rewound {
+                if replay == Some(Replay::Ahead) {
                     app.note_of(arrival, EventKind::Rewound, "store_was_behind");
                 }
                 delete_cookies(app, &mut response, ended);
                 return Ok(response);
             }
             Refreshed::Superseded { session_id } => {
-                app.metrics.dead_tokens.inc();
+                note_dead(app);
                 let detail = "This refresh token has been superseded; refresh again in a moment.";
                 let problem = Problem::new(Code::RefreshSuperseded, detail).for_session(session_id);
                 return Err(Refused { problem, ended });
             }
             Refreshed::Refused { session_id } => {
-                app.metrics.dead_tokens.inc();
+                note_dead(app);
                 let detail = "This browser holds an old copy of the session; sign in again here.";
                 let problem = Problem::new(Code::SessionSuperseded, detail).for_session(session_id);
                 return Err(Refused { problem, ended });
             }
             Refreshed::Ended { session_id, end, newly } => {
                 if end.reason == EndReason::TokenReuse && newly {
-                    app.metrics.dead_tokens.inc();
+                    note_dead(app);
                 }
-                count_ends(app, &[Ended { session_id, end: end.clone(), newly }]);
+                count_ends(app, arrival, &[Ended { session_id, end: end.clone(), newly }]);
                 ended.push(session_id);
                 Problem::ended(session_id, &end)
             }
@@ -141,6 +158,12 @@ async fn reply(app: &App, arrival: &Arrival, outcomes: Vec<Refreshed>) -> Result
         refusal = Some(more_telling(refusal, problem));
     }
     Err(Refused { problem: refusal.unwrap_or_else(not_found), ended })
+}
+
+/// Counts an old copy of a token.
+fn note_dead(app: &App) {
+    app.metrics.dead_tokens.inc();
+    app.metrics.note_replay(Some(Replay::Dead));
 }
 
 /// Of two refusals the one that leaves the session standing wins: nobody is signed out while one of their
@@ -235,7 +258,7 @@ pub async fn delete(
         if let Some(first) = ended.first() {
             arrival.note_session(first.session_id);
         }
-        count_ends(&app, &ended);
+        count_ends(&app, &arrival, &ended);
         let is_ended = |id| ended.iter().any(|ended| ended.session_id == id);
         let rest = meant.iter().filter(|token| !is_ended(token.claims.session_id));
         left_out.extend(rest.map(|token| token.claims.expires_at));

@@ -91,7 +91,7 @@ pub async fn end(
     if ended.is_empty() {
         return Err(Problem::not_found());
     }
-    count_ends(&app, &ended);
+    count_ends(&app, &arrival, &ended);
     let mut response = no_content();
     if id == claims.sid {
         delete_cookies(&app, &mut response, [id]);

@@ -27,6 +27,16 @@ fn command(folder: &std::path::Path) -> Command {
     command
 }
 
+/// A field of the line that says where it serves, in whatever style.
+fn said(line: &str, name: &str) -> Option<String> {
+    if let Ok(line) = serde_json::from_str::<Value>(line) {
+        return line[name].as_str().filter(|_| line["message"] == "serving").map(str::to_owned);
+    }
+    let mut words = line.split_whitespace().skip_while(|word| *word != "serving");
+    let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
+    Some(value.trim_matches('"').to_owned())
+}
+
 impl Server {
     fn start(folder: &std::path::Path) -> Self {
         Self::start_with(folder, &[])
@@ -40,10 +50,8 @@ impl Server {
         while server.url.is_empty() {
             let mut line = String::new();
             assert!(out.read_line(&mut line).unwrap() > 0, "ended before it served");
-            let line: Value = serde_json::from_str(&line).unwrap_or_default();
-            if line["message"] == "serving" {
-                server.url = format!("http://{}", line["listen"].as_str().unwrap());
-                server.ops = format!("http://{}", line["ops"].as_str().unwrap());
+            if let [Some(listen), Some(ops)] = ["listen", "ops"].map(|name| said(&line, name)) {
+                (server.url, server.ops) = (format!("http://{listen}"), format!("http://{ops}"));
             }
         }
         server.rest = Some(thread::spawn(move || {

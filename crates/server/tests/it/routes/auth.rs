@@ -3,6 +3,7 @@
 mod api_keys;
 mod check;
 mod entitlements;
+mod events;
 mod login;
 mod logout;
 mod logout_event;

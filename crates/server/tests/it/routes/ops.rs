@@ -181,7 +181,26 @@ async fn the_minutes_chores_bring_the_gauges_up_to_date() {
     let app = TestApp::new().await;
     let browser = app.signed_in(&app.user("ada").await).await;
     let chores = tokio::spawn(tenure::jobs::run(Arc::clone(&app.app)));
-    crate::world::eventually("a tick", async || app.metric("sessions_active") == 1.0).await;
+    crate::world::eventually("a tick", async || app.metric("sessions_active{remembered=\"true\"}") == 1.0)
+        .await;
+    assert_eq!(app.metric("sessions_active{remembered=\"false\"}"), 0.0);
+    assert_eq!((app.metric("tenure_clock_leapt"), app.metric("clock_step_seconds")), (0.0, 0.0));
     chores.abort();
     browser.profile().await.expect(200);
+    app.clock.set_leapt(true);
+    let chores = tokio::spawn(tenure::jobs::run(Arc::clone(&app.app)));
+    crate::world::eventually("it leapt", async || app.metric("clock_step_seconds") == 3600.0).await;
+    assert_eq!(app.metric("tenure_clock_leapt"), 1.0);
+    chores.abort();
+}
+
+#[tokio::test]
+async fn how_late_revocations_are_told_grows_while_the_store_does_not_answer() {
+    let app = TestApp::new().await;
+    let lag = || app.metric("revocation_push_lag_seconds");
+    crate::world::eventually("they are told", async || lag() > 0.0).await;
+    app.faults.set("changed_since", Fault::Fails(StoreError::Unavailable("gone".into())));
+    crate::world::eventually("it grows", async || lag() > 1.0).await;
+    app.faults.clear();
+    crate::world::eventually("they are told again", async || lag() < 1.0).await;
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tenure::app::Parts;
 use tenure::clock::{Clock, SystemClock};
 use tenure::config::{Config, Sources};
-use tenure::log::LogSink;
+use tenure::log::{LogSink, Style};
 use tenure::pages::{DevUser, Find};
 use tenure::{App, serve};
 use tenure_domain::email::Email;
@@ -74,8 +74,8 @@ impl Clock for ManualClock {
         self.get()
     }
 
-    fn has_leapt(&self) -> bool {
-        self.has_leapt.load(Ordering::SeqCst)
+    fn leap(&self) -> Option<f64> {
+        self.has_leapt.load(Ordering::SeqCst).then_some(3600.0)
     }
 
     fn is_of_this_machine(&self) -> bool {
@@ -107,7 +107,7 @@ pub struct Setup {
     secret: u8,
     previous_secret: Option<u8>,
     start: Timestamp,
-    human_log: bool,
+    log: Style,
     pages: Find,
     dev_user: Option<DevUser>,
 }
@@ -120,7 +120,7 @@ impl Default for Setup {
             secret: 1,
             previous_secret: None,
             start: START,
-            human_log: false,
+            log: Style::Json,
             pages: pages::find,
             dev_user: None,
         };
@@ -162,7 +162,12 @@ impl Setup {
 
     /// Log lines for people, as on a terminal.
     pub fn human_log(self) -> Self {
-        Self { human_log: true, ..self }
+        Self { log: Style::Human, ..self }
+    }
+
+    /// Log lines as predecessors wrote them.
+    pub fn legacy_log(self) -> Self {
+        Self { log: Style::Legacy, ..self }
     }
 
     /// A build without pages.
@@ -257,7 +262,7 @@ impl TestApp {
         let opened = runtime.spawn(async move { database.open(drawn, now).await }).await.unwrap();
         let faults = Arc::new(Faults::default());
         let (mut sink, log) = LogSink::kept();
-        sink.human = setup.human_log;
+        sink.style = setup.log;
         let redis = {
             let _runtime = runtime.enter();
             let section = &settled.config.redis;
@@ -414,7 +419,7 @@ impl Drop for TestApp {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-        if std::thread::panicking() || self.app.log.human {
+        if std::thread::panicking() || self.app.log.style != Style::Json {
             return;
         }
         let expected = self.expected.lock().unwrap();

@@ -18,8 +18,8 @@ use tenure_store::{
     Applied, Billing, Caller, Changed, ClientReport, ClientReportStats, ClientReports, ConsoleKey,
     ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, EventFilter, Events, KeyHolder, Keys,
     NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest,
-    Refreshed, ReportNumber, Result, Scope, SessionCreated, SessionRecord, Sessions, Store, StoreError,
-    StoredKey, Subject, User, UserChange, UserChanged, UserCreated, Users, Vitals,
+    Refreshed, ReportNumber, Result, Scope, SessionCount, SessionCreated, SessionRecord, Sessions, Store,
+    StoreError, StoredKey, Subject, User, UserChange, UserChanged, UserCreated, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -165,7 +165,7 @@ impl Sessions for FaultyStore {
         verb!(self, changed_since(position))
     }
 
-    async fn session_count(&self, now: Timestamp) -> Result<u64> {
+    async fn session_count(&self, now: Timestamp) -> Result<SessionCount> {
         verb!(self, session_count(now))
     }
 }

@@ -1,10 +1,11 @@
-//! A service that listens to the revocation feed.
+//! Who listens to a stream of events: a service to the revocation feed, or a tab to its own.
 
 use serde_json::{Value, json};
 
 use super::SECOND;
 
 pub const PATH: &str = "/api/v1/auth/revocations";
+pub const EVENTS: &str = "/api/v1/auth/events";
 
 pub struct Listener {
     response: reqwest::Response,
@@ -14,8 +15,17 @@ pub struct Listener {
 impl Listener {
     /// At the server with this base address.
     pub async fn on(base: &str, key: &str) -> Self {
+        Self::at(format!("{base}{PATH}"), "x-api-key", key).await
+    }
+
+    /// As the tab of a session, with its access token.
+    pub async fn with_token(base: &str, token: &str) -> Self {
+        Self::at(format!("{base}{EVENTS}"), "authorization", &format!("Bearer {token}")).await
+    }
+
+    async fn at(url: String, header: &str, credential: &str) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let response = client.get(format!("{base}{PATH}")).header("x-api-key", key).send().await.unwrap();
+        let response = client.get(url).header(header, credential).send().await.unwrap();
         assert_eq!(response.status(), 200);
         Self { response, text: String::new() }
     }
@@ -24,10 +34,14 @@ impl Listener {
         self.response.headers()[name].to_str().unwrap()
     }
 
-    /// The next event, as its name and data; none if the stream has ended.
+    /// The next event, as its name and data; none if the stream has ended. A comment has no data.
     pub async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
+                if event == ":" {
+                    self.text = rest.to_owned();
+                    return Some((String::new(), Value::Null));
+                }
                 let (name, data) = event.split_once('\n').unwrap();
                 let name = name.strip_prefix("event: ").unwrap().to_owned();
                 let data = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
@@ -87,6 +101,6 @@ impl Listener {
 }
 
 /// Nothing is decided by how long it takes, but what never comes must not be waited for.
-async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
+pub async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
     tokio::time::timeout(20 * SECOND, waiting).await.expect("in time")
 }

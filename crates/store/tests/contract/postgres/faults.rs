@@ -110,7 +110,7 @@ async fn connections_that_are_cut_are_replaced_and_nobody_is_signed_out() {
         let caller = recovers("the view", async || world.store.caller(session.id).await).await;
         assert!(!caller.unwrap().standing.ended);
     }
-    assert_eq!(world.store.session_count(T0).await.unwrap(), 11);
+    assert_eq!(world.store.session_count(T0).await.unwrap().total(), 11);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

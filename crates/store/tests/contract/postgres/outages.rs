@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tenure_domain::ends::EndReason;
-use tenure_domain::rotation::Generation;
+use tenure_domain::rotation::{Generation, Replay};
 use tenure_store::{Refreshed, Scope, SessionCreated};
 
 use super::{is_unavailable, recovers, world_with};
@@ -89,7 +89,7 @@ async fn ends_that_the_database_lost_stay_ended_and_tokens_ahead_of_it_are_serve
     let refreshed =
         recovers("a refresh", async || world.store.session_refresh(world.request(&[&jar]), now).await);
     let refreshed = refreshed.await.remove(0);
-    let Refreshed::Served { session, rewound: true, .. } = refreshed else {
+    let Refreshed::Served { session, replay: Some(Replay::Ahead), .. } = refreshed else {
         panic!("{}", name_of(&refreshed))
     };
     assert!(session.rotation.head >= Generation(4));

@@ -48,7 +48,7 @@ pub async fn disable(
     Json(wish): Json<Reason>,
 ) -> Result<Response, Problem> {
     let order = target.order(&arrival, EndReason::UserDisabled, &wish.reason)?;
-    ended(&app, app.store.user_disable(target.user.id, order, arrival.now).await?)
+    ended(&app, &arrival, app.store.user_disable(target.user.id, order, arrival.now).await?)
 }
 
 /// Sign a user out everywhere. They may sign in again.
@@ -64,7 +64,7 @@ pub async fn sign_out(
 ) -> Result<Response, Problem> {
     let order = target.order(&arrival, EndReason::AdminRevoked, &wish.reason)?;
     let all = app.store.session_end(target.user.id, Scope::All, true, order, arrival.now).await?;
-    ended(&app, Some(all))
+    ended(&app, &arrival, Some(all))
 }
 
 /// Give a user a password, and end all their sessions.
@@ -84,7 +84,7 @@ pub async fn set_password(
     let password = read_password(&mut faults, &wish.password, &key);
     let hash = hash(&app, faults.unless_any(password)?).await?;
     match app.store.user_set_password(target.user.id, None, hash, None, order, arrival.now).await? {
-        PasswordChanged::Changed { ended: all, .. } => ended(&app, Some(all)),
+        PasswordChanged::Changed { ended: all, .. } => ended(&app, &arrival, Some(all)),
         PasswordChanged::Conflict | PasswordChanged::UserGone => Err(Problem::not_found()),
     }
 }
@@ -101,7 +101,7 @@ pub async fn delete(
     Query(wish): Query<Reason>,
 ) -> Result<Response, Problem> {
     let order = target.order(&arrival, EndReason::UserDeleted, &wish.reason)?;
-    ended(&app, app.store.user_delete(target.user.id, order, arrival.now).await?)
+    ended(&app, &arrival, app.store.user_delete(target.user.id, order, arrival.now).await?)
 }
 
 impl Target {
@@ -117,8 +117,8 @@ impl Target {
 }
 
 /// Tells how many sessions ended, of a user who was there.
-fn ended(app: &App, ended: Option<Vec<Ended>>) -> Result<Response, Problem> {
+fn ended(app: &App, arrival: &Arrival, ended: Option<Vec<Ended>>) -> Result<Response, Problem> {
     let ended = ended.ok_or_else(Problem::not_found)?;
-    count_ends(app, &ended);
+    count_ends(app, arrival, &ended);
     Ok(Json(SessionsEnded { ended_sessions: ended.len() }).into_response())
 }
