@@ -86,13 +86,13 @@ export class Server {
     rmSync(this.data, { recursive: true, force: true });
   }
 
-  /** Somebody who can sign in. */
-  async person(): Promise<Person> {
+  /** Somebody who can sign in; to the console as well, if their role is one for it. */
+  async person(role = "user"): Promise<Person> {
     this.#people += 1;
     const name = `Person ${this.#people}`;
     const email = `person-${this.#people}@example.com`;
     const password = "a long way to the sea";
-    const { id } = await this.order<{ id: string }>("/users", { email, password, name });
+    const { id } = await this.order<{ id: string }>("/users", { email, password, name, role });
     return { id, email, password, name };
   }
 

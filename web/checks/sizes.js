@@ -119,7 +119,9 @@ async function bundled(file, names) {
 
 function firstLoad(page) {
   const html = readFileSync(join(PAGES, page), "utf8");
-  const named = [...html.matchAll(/(?:src|href)="\/?([^"]+\.(?:js|css))"/g)].map((match) => match[1]);
+  const named = [...html.matchAll(/(?:src|href)="(?:\{\{base\}\})?\/?([^"]+\.(?:js|css))"/g)].map(
+    (match) => match[1],
+  );
   const files = [page, ...new Set(named)].map((file) => readFileSync(join(PAGES, file)));
   return files.reduce((sum, file) => sum + gzipSync(file, { level: 9 }).length, 0);
 }

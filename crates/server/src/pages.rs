@@ -3,8 +3,10 @@
 //!
 //! # What the folder holds
 //!
-//! - `playground.html`, `sign-in.html`, `sign-up.html` and `account.html`, served at `/` (in development),
-//!   `/sign-in`, `/sign-up` and `/account`.
+//! - `playground.html`, `sign-in.html`, `sign-up.html`, `account.html` and `reset-password.html`, served at `/` (in
+//!   development), `/sign-in`, `/sign-up`, `/account` and `/reset-password`.
+//! - `admin.html`, served at `/admin` and at every path below: its script knows which of its pages is meant. Its files
+//!   are named from `{{base}}` on, where the other pages name theirs beside themselves.
 //! - `assets/<name>-<hash>.<ext>`, served below `/assets/` and cached for ever: other content is another
 //!   name. No folders below it. The extensions are those of [`content_type`].
 //! - `favicon.svg` and `favicon.ico`, if there are any.
@@ -16,6 +18,7 @@
 //!
 //! | placeholder | replaced by |
 //! |---|---|
+//! | `{{base}}` | the path below which everything is served, without a slash at its end |
 //! | `{{config}}` | [`PageConfig`] as JSON, for `<meta name="tenure-config" content="{{config}}">` |
 //! | `{{remembered}}` | how long a remembered sign-in lasts, in words: `20 days`, `36 hours` |
 //! | `{{message}}` | why a posted form was refused; empty otherwise |
@@ -101,6 +104,7 @@ pub struct Carried<'a> {
 /// The pages of this server.
 pub struct Pages {
     find: Find,
+    base: String,
     config: String,
     remembered: String,
     policy: HeaderValue,
@@ -118,6 +122,7 @@ impl Pages {
         };
         Self {
             find,
+            base: settled.public_url.path.clone(),
             config: serde_json::to_string(&config).unwrap_or_default(),
             remembered: in_words(times.remembered_lifetime),
             policy: policy(origins),
@@ -145,6 +150,7 @@ impl Pages {
         let onward = in_query(carried.return_to);
         let filled = fill(&template, |name| {
             Some(match name {
+                "base" => &self.base,
                 "config" => &self.config,
                 "remembered" => &self.remembered,
                 "message" => carried.message,

@@ -3,7 +3,7 @@
 //! | order | what it does |
 //! |---|---|
 //! | `GET /clock`, `POST /clock {"set": ms}` or `{"advance": ms}` | tells and moves the clock: `{"now": ms}` |
-//! | `POST /users {"email", "password", "name"}` | creates a user: `{"id"}`, or 409 if the address is taken |
+//! | `POST /users {"email", "password", "name"}`, with `"role"` if it is not `user` | creates a user: `{"id"}`, or 409 if the address is taken |
 //! | `POST /sessions/end {"session"}` or `{"user"}`, with `"reason"` if it is not `admin_revoked` | ends one session, or all of a user (id or e-mail) and their access tokens: `{"ended": n}` |
 //! | `POST /restart {"down_ms"}` | drops every connection, closes the store, and serves again on the same data and port |
 //! | `POST /keys/rotate` | adds a signing key, as `tenure keys rotate` does: `{"kid"}` |
@@ -30,6 +30,7 @@ use tenure::metrics::Reason;
 use tenure_domain::email::Email;
 use tenure_domain::ends::{Actor, EndReason};
 use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::user::Role;
 use tenure_store::{Decree, EndOrder, Scope};
 use tokio::net::TcpListener;
 
@@ -106,10 +107,15 @@ struct NewPerson {
     email: String,
     password: String,
     name: String,
+    #[serde(default)]
+    role: Option<String>,
 }
 
 async fn create_user(State(world): TheWorld, Json(new): Json<NewPerson>) -> Answer {
-    match world.user_create(&new.email, &new.password, &new.name).await? {
+    let Ok(role) = new.role.as_deref().unwrap_or("user").parse::<Role>() else {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "that is no role");
+    };
+    match world.user_create(&new.email, &new.password, &new.name, role).await? {
         Some(id) => Ok(Json(json!({ "id": id }))),
         None => refuse(StatusCode::CONFLICT, format!("{} is taken", new.email)),
     }

@@ -17,6 +17,7 @@ use tenure_domain::email::Email;
 use tenure_domain::id::UserId;
 use tenure_domain::password::Password;
 use tenure_domain::secret::{MasterSecret, SecretText};
+use tenure_domain::user::Role;
 use tenure_store::ephemeral::Redis;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{NewUser, UserCreated};
@@ -96,7 +97,7 @@ impl World {
         let past = StdMutex::default();
         let world = Self { plan, address, clock, faults, panics, running, past, _temporary: temporary };
         if let Some(user) = &world.plan.dev_user {
-            world.user_create(&user.email, &user.password, "Dev").await?;
+            world.user_create(&user.email, &user.password, "Dev", Role::User).await?;
         }
         Ok(world)
     }
@@ -142,13 +143,19 @@ impl World {
     }
 
     /// A person who can sign in. None if the address is taken.
-    pub async fn user_create(&self, email: &str, password: &str, name: &str) -> Result<Option<UserId>> {
+    pub async fn user_create(
+        &self,
+        email: &str,
+        password: &str,
+        name: &str,
+        role: Role,
+    ) -> Result<Option<UserId>> {
         let app = self.app().await;
         let email = Email::parse(email)?;
         let password = Password::chosen(&SecretText::from_plain(password.to_owned()), email.key())?;
         let hash = app.hasher.hash(password).await.map_err(|error| error.to_string())?;
         let hash = hash.map_err(|error| error.to_string())?;
-        let new = NewUser { password_hash: Some(hash), ..NewUser::named(&email, name) };
+        let new = NewUser { password_hash: Some(hash), role, ..NewUser::named(&email, name) };
         Ok(match app.store.user_create(new, None, self.clock.now()).await? {
             UserCreated::Created { user, .. } => Some(user.id),
             UserCreated::EmailTaken | UserCreated::AccountGone => None,

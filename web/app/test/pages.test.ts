@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-const PAGES = ["sign-in", "sign-up", "account", "playground"];
+const PAGES = ["sign-in", "sign-up", "reset-password", "account", "playground", "admin"];
 const FORMS = ["sign-in", "sign-up"];
 const html = (page: string) => readFileSync(new URL(`../${page}.html`, import.meta.url), "utf8");
 
@@ -36,6 +36,7 @@ test.each(FORMS)("%s has a form that works without script", (page) => {
 
 test("placeholders are those that the server fills", () => {
   const known = [
+    "base",
     "config",
     "remembered",
     "message",

@@ -13,7 +13,7 @@ const LOOK_MS = 1000;
 const JSON_BODY = { "Content-Type": "application/json" };
 
 export interface Call {
-  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
   readonly json?: object;
   readonly headers?: Record<string, string>;

@@ -72,6 +72,7 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         admin::client_reports::list,
         admin::client_reports::stats,
         admin::settings::list,
+        admin::timeline::get,
         admin::acts::list,
         admin::events::list,
         admin::events::export,

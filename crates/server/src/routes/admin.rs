@@ -14,6 +14,7 @@ pub mod session;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
+pub mod timeline;
 pub mod users;
 
 use std::marker::PhantomData;

@@ -42,6 +42,21 @@ pub async fn account(State(app): State<Arc<App>>, _: Anyone, uri: Uri, headers: 
     show(&app, "account.html", &uri, &headers)
 }
 
+/// Where the link of a password reset leads. Its token is behind a `#`, which no browser sends.
+pub async fn reset_password(
+    State(app): State<Arc<App>>,
+    _: Anyone,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    show(&app, "reset-password.html", &uri, &headers)
+}
+
+/// The administrators' console. The page is the same for everybody; what it shows, it asks the admin API for.
+pub async fn console(State(app): State<Arc<App>>, _: Anyone, uri: Uri, headers: HeaderMap) -> Response {
+    show(&app, "admin.html", &uri, &headers)
+}
+
 /// Where password managers look for the form that changes a password.
 pub async fn change_password(State(app): State<Arc<App>>, _: Anyone) -> Response {
     see_other(&app, "/account#password")

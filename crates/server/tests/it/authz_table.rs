@@ -33,7 +33,7 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 63] = [
+pub const TABLE: [Row; 64] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
@@ -89,6 +89,7 @@ pub const TABLE: [Row; 63] = [
     row("GET", "/api/v1/admin/client-reports", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/client-reports/stats", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/settings", Needs::TokenOrKey),
+    row("GET", "/api/v1/admin/sessions/{id}/timeline", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/acts", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/events", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/events/export", Needs::TokenOrKey),
@@ -100,13 +101,16 @@ pub const TABLE: [Row; 63] = [
 ];
 
 /// What the API's document leaves out: pages and what they load, their forms, and the way to one of them.
-pub const PAGES: [Row; 10] = [
+pub const PAGES: [Row; 13] = [
     row("GET", "/", Needs::Nothing),
     row("GET", "/sign-in", Needs::Nothing),
     row("POST", "/sign-in", Needs::Nothing),
     row("GET", "/sign-up", Needs::Nothing),
     row("POST", "/sign-up", Needs::Nothing),
     row("GET", "/account", Needs::Nothing),
+    row("GET", "/reset-password", Needs::Nothing),
+    row("GET", "/admin", Needs::Nothing),
+    row("GET", "/admin/{*page}", Needs::Nothing),
     row("GET", "/assets/{file}", Needs::Nothing),
     row("GET", "/favicon.ico", Needs::Nothing),
     row("GET", "/favicon.svg", Needs::Nothing),

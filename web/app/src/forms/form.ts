@@ -90,7 +90,7 @@ export function enhance(form: HTMLFormElement, intent: FormIntent): void {
     // A password may consist of spaces.
     const isEmpty = (name: string) => {
       const text = String(values.get(name) ?? "");
-      return name === "password" ? !text : !text.trim();
+      return name.endsWith("password") ? !text : !text.trim();
     };
     const missing = Object.entries(intent.required).filter(([name]) => isEmpty(name));
     clear();

@@ -48,6 +48,7 @@ pub struct AccountRecords {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Listed {
     /// Continue after this id.
     after: Option<String>,

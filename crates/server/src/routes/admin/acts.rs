@@ -40,6 +40,7 @@ pub struct ActRecord {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Asked {
     /// Only what concerns this: the id of an account or a user, or `plan:` and its slug.
     subject: Option<String>,

@@ -53,6 +53,7 @@ pub struct ApiKeyRecord {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Listed {
     /// Only those of this account.
     account: Option<String>,

@@ -78,6 +78,7 @@ pub struct ReportGroup {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Listed {
     /// Received then or later, Unix milliseconds; left out, all that are kept.
     since: Option<i64>,
@@ -92,6 +93,7 @@ pub struct Listed {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Counted {
     /// Received then or later, Unix milliseconds; left out, all that are kept.
     since: Option<i64>,

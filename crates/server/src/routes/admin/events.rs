@@ -86,6 +86,7 @@ impl From<Event> for EventRecord {
 
 /// Which events are asked for.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Asked {
     /// Only of this kind, such as `session_ended`.
     kind: Option<String>,

@@ -21,6 +21,7 @@ use crate::tally::{HOUR, KEPT, UNEXPLAINED, hour_of};
 const HOURS: u32 = 24;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Asked {
     /// How many hours, the present one among them; at most 768. 24 if left out.
     hours: Option<u32>,

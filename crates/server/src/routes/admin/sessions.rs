@@ -68,6 +68,7 @@ pub struct AdminSessionEnd {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Listed {
     /// Only those of this user.
     user: Option<String>,

@@ -61,6 +61,7 @@ pub struct UserRecords {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Listed {
     /// Only whoever has this address; nothing else is looked at then.
     email: Option<String>,
@@ -110,6 +111,7 @@ pub struct UserPatch {
 
 /// Why something is done: 1 to 500 characters, for whoever asks later.
 #[derive(Deserialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     pub(super) reason: String,

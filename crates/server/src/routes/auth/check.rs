@@ -19,6 +19,7 @@ use crate::http::arrival::At;
 use crate::http::problem::{FieldError, Problem};
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Asked {
     /// What has to be so, with commas between: `active_account`, `plan`, `plan:pro|team`, `feature:export`,
     /// `limit:seats=6`, `permission:reports.read`.

@@ -20,6 +20,7 @@ use crate::http::problem::{FieldError, Problem, error_class, error_code};
 const ASKED_MAX: usize = 64;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Asked {
     /// Requirements as `/api/v1/auth/check` takes them, with semicolons between: `plan:pro;active_account,permission:reports.read`.
     #[serde(default)]

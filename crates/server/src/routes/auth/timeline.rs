@@ -13,6 +13,7 @@ use tenure_domain::explain::Scenario;
 use tenure_domain::id::SessionId;
 use tenure_domain::problem::Code;
 use tenure_domain::time::Timestamp;
+use tenure_store::SessionRecord;
 use utoipa::ToSchema;
 
 use crate::App;
@@ -81,6 +82,16 @@ pub async fn get(
         Caller::Key(_) => false,
     });
     let who = reader(&app, &arrival, &caller, is_own)?;
+    told(&app, &arrival, record, who).await
+}
+
+/// The answer to whoever may read it, if the session is there.
+pub async fn told(
+    app: &App,
+    arrival: &Arrival,
+    record: Option<SessionRecord>,
+    who: For,
+) -> Result<Response, Problem> {
     let record = record.ok_or_else(Problem::not_found)?;
     let cases = Case::gather(&*app.store, vec![record], arrival.now).await?;
     let case = cases.first().ok_or_else(Problem::not_found)?;

@@ -11,8 +11,16 @@ use crate::authz_table;
 use crate::world::{Answer, Setup, TestApp};
 
 /// Each page of development, with the title that the fixture gives it.
-const TITLES: [(&str, &str); 4] =
-    [("/", "playground"), ("/sign-in", "sign-in"), ("/sign-up", "sign-up"), ("/account", "account")];
+const TITLES: [(&str, &str); 8] = [
+    ("/", "playground"),
+    ("/sign-in", "sign-in"),
+    ("/sign-up", "sign-up"),
+    ("/account", "account"),
+    ("/reset-password", "reset-password"),
+    ("/admin", "admin"),
+    ("/admin/users", "admin"),
+    ("/admin/sessions/ses_0199c0a41c3b7d0ea1f0b2c3d4e5f607", "admin"),
+];
 
 /// What `attribute` says in the element that has `name`.
 #[track_caller]
@@ -131,6 +139,15 @@ async fn in_production_the_root_leads_to_the_account_and_there_is_no_playground(
     let app = Setup::default().production().start().await;
     let answer = app.client.get("/").send().await.expect(303).without_cookies();
     assert_eq!(answer.header("location"), "/account");
+}
+
+#[tokio::test]
+async fn a_page_below_others_names_its_files_from_where_everything_is_served() {
+    for (url, script) in [("https://id.example.com", "/assets/"), ("https://example.com/id", "/id/assets/")] {
+        let app = Setup::default().production().set("SERVER__PUBLIC_URL", url).start().await;
+        let page = app.client.get("/admin/users/usr_1").send().await.expect(200).text();
+        assert!(page.contains(&format!("src=\"{script}app-Ab12_x.js\"")), "{page}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use tenure::pages::File;
 
 /// A page with every placeholder, each where a real page has it.
 const PAGE: &str = r#"<!doctype html><html lang="en"><head><title>TITLE</title>
-<meta name="tenure-config" content="{{config}}"><script type="module" src="/assets/app-Ab12_x.js"></script></head>
+<meta name="tenure-config" content="{{config}}"><script type="module" src="{{base}}/assets/app-Ab12_x.js"></script></head>
 <body><form method="post"><p role="alert">{{message}}</p><input name="email" value="{{email}}">
 <input name="name" value="{{name}}"><input name="password" type="password">
 <label><input type="checkbox" name="remember_me" {{remember_me}}>Remember me for {{remembered}}</label>
@@ -20,7 +20,8 @@ pub const ICON: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'/>";
 
 pub fn find(path: &str) -> Option<File> {
     if let Some(page) = path.strip_suffix(".html") {
-        let known = ["playground", "sign-in", "sign-up", "account"].contains(&page);
+        let known =
+            ["playground", "sign-in", "sign-up", "account", "reset-password", "admin"].contains(&page);
         return known.then(|| File::of(PAGE.replace("TITLE", page).into_bytes()));
     }
     let bytes = match path {

@@ -56,6 +56,12 @@ async fn support_reads_everything_and_the_person_what_is_theirs() {
     assert_eq!(all["receipt"]["why"]["note"], "a word to colleagues");
     assert_eq!(all["receipt"]["where"]["ended_from"], "127.0.0.1");
 
+    // The console's cookie goes nowhere but to the admin API.
+    let path = format!("/api/v1/admin/sessions/{}/timeline", lost.session);
+    let ours = root.call("GET", &path).bearer(&root.access).send().await.expect(200).json();
+    assert_eq!(ours["timeline"], all["timeline"]);
+    ada.call("GET", &path).bearer(&ada.access).send().await.expect(403).problem("permission_denied");
+
     let own = timeline(&ada, &lost.session).await;
     assert_eq!(own["receipt"]["why"]["reason"], "admin_revoked");
     assert_eq!(own["verdict"]["cause"], "ended");
