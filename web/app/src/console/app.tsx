@@ -1,6 +1,7 @@
 /** Who is signed in to the console, and around every page what is always there. */
 
 import type { ProblemError } from "@tenure/client";
+import type { ConsoleAnswer } from "@tenure/client/api.gen.js";
 import { type JSX, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Api } from "./api.js";
 import { type Console, ConsoleContext } from "./context.js";
@@ -8,7 +9,6 @@ import { Trouble } from "./parts.js";
 import { linkTo, placeOf } from "./router.js";
 import { type Said, Shell } from "./shell.js";
 import { SignInAgain, SignInPage } from "./sign-in.js";
-import type { ConsoleAnswer } from "./types.js";
 
 export function App({ base }: { base: string }): JSX.Element {
   const { api, me, isOver, isOut, error, ask, enter, leave } = useStanding(base);

@@ -1,9 +1,9 @@
 /** What every page of the console has at hand. */
 
+import type { ConsoleAnswer } from "@tenure/client/api.gen.js";
 import { createContext, useContext } from "react";
 import type { Api } from "./api.js";
 import type { PageName } from "./router.js";
-import type { ConsoleAnswer } from "./types.js";
 
 /** Rights of the admin API, by their permissions. */
 export type Right = "admin.read" | "admin.accounts" | "admin.plans" | "admin.users" | "admin.keys";

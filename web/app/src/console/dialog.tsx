@@ -145,7 +145,7 @@ const capital = (sentence: string) => sentence.charAt(0).toUpperCase() + sentenc
 
 /** A code of the server; an older one never says it. */
 function isAskedForPassword(error: ProblemError): boolean {
-  return (error.code as string) === "fresh_password_required";
+  return error.code === "fresh_password_required";
 }
 
 function Actions(props: {

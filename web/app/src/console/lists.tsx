@@ -1,21 +1,21 @@
 /** The lists that more than one page shows. */
 
+import type {
+  ActRecord,
+  ActRecords,
+  AdminSession,
+  AdminSessions,
+  EventRecord,
+  EventRecords,
+  UserRecord,
+  UserRecords,
+} from "@tenure/client/api.gen.js";
 import type { JSX, ReactNode } from "react";
 import type { Query } from "./api.js";
 import { after, useList } from "./load.js";
 import { Chip, Id, IdLink, Link, Moment, Subject } from "./parts.js";
 import { Tree } from "./receipt.js";
 import { type Column, List } from "./table.js";
-import type {
-  ActRecord,
-  ActRecords,
-  AdminSession,
-  EventRecord,
-  EventRecords,
-  SessionAnswers,
-  UserRecord,
-  UserRecords,
-} from "./types.js";
 import { count, eventName, readable, reasonName } from "./words.js";
 
 export function UserState({ user }: { user: UserRecord }): JSX.Element {
@@ -54,7 +54,7 @@ export function UserList({ query, empty }: { query: Query; empty: string }): JSX
 
 /** Sessions; `of` one user, or of anybody with whose it is. */
 export function SessionList({ query, empty }: { query: Query; empty: string }): JSX.Element {
-  const list = useList("admin/sessions", query, ({ sessions, next }: SessionAnswers) => ({
+  const list = useList("admin/sessions", query, ({ sessions, next }: AdminSessions) => ({
     rows: sessions,
     next: after(next),
   }));

@@ -1,6 +1,7 @@
 /** The frame of every page: where one can go, a box for what one has in hand, and who is signed in. */
 
 import type { ProblemError } from "@tenure/client";
+import type { EventRecords } from "@tenure/client/api.gen.js";
 import { Button, Icon } from "@tenure/react/parts.js";
 import { type FormEvent, type JSX, useEffect, useRef, useState } from "react";
 import { useConsole } from "./context.js";
@@ -20,7 +21,6 @@ import { UserPage } from "./pages/user.js";
 import { UsersPage } from "./pages/users.js";
 import { Heading, Link, Trouble } from "./parts.js";
 import type { PageName, Place } from "./router.js";
-import type { EventRecords } from "./types.js";
 
 const MENU: readonly (readonly [page: PageName, label: string, others?: PageName])[] = [
   ["overview", "Overview"],

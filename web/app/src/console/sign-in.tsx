@@ -1,13 +1,13 @@
 /** Signing in to the console, which is no session of a user and ends none. */
 
 import type { ProblemError } from "@tenure/client";
+import type { ConsoleAnswer } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type FormEvent, type JSX, useEffect, useState } from "react";
 import type { Api } from "./api.js";
 import { Dialog } from "./dialog.js";
 import { Field, Secret, textOf } from "./form.js";
 import { Trouble } from "./parts.js";
-import type { ConsoleAnswer } from "./types.js";
 
 interface SignInProps {
   api: Api;

@@ -37,7 +37,7 @@ enhance(form, {
       path: "/api/v1/auth/password/reset",
       json: { token, new_password: String(values.get("new_password")) },
     });
-    if ((error?.code as string | undefined) === "reset_link_invalid") {
+    if (error?.code === "reset_link_invalid") {
       say(
         "This link is not good any more: it was used, is too old, or there is a newer one. Ask for another.",
       );

@@ -1,13 +1,13 @@
+import type { OverviewHour } from "@tenure/client/api.gen.js";
 import { expect, test } from "vitest";
 import { stack } from "../../src/console/charts.js";
 import { msOf } from "../../src/console/pages/audit.js";
 import { refreshesOf } from "../../src/console/pages/overview.js";
 import { sectionsOf } from "../../src/console/pages/settings.js";
 import { featuresIn, limitsIn, limitsText } from "../../src/console/plan-text.js";
-import type { Hour } from "../../src/console/types.js";
 import { share } from "../../src/console/words.js";
 
-const hour = (refresh: Record<string, number>): Hour => ({
+const hour = (refresh: Record<string, number>): OverviewHour => ({
   at: 0,
   refresh,
   sign_ins: { ok: 0, failed: 0, throttled: 0 },
@@ -77,7 +77,7 @@ test("a time of this place becomes a moment, and half a time nothing", () => {
 });
 
 test("settings stand in sections, in the order in which they came", () => {
-  const of = (key: string) => ({ key, value: 1, origin: "default", secret: false });
+  const of = (key: string) => ({ key, value: "1", origin: "default", secret: false });
   const sections = sectionsOf([
     of("server.listen"),
     of("session.idle"),

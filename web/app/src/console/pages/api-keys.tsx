@@ -1,3 +1,4 @@
+import type { ApiKeyRecord, ApiKeyRecords } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import type { Query } from "../api.js";
@@ -7,7 +8,6 @@ import { Field, Filters } from "../form.js";
 import { after, useList } from "../load.js";
 import { Chip, Heading, Id, IdLink, Moment, Section } from "../parts.js";
 import { type Column, List } from "../table.js";
-import type { ApiKeyRecord, ApiKeyRecords } from "../types.js";
 
 export function ApiKeysPage({ query }: { query: Readonly<Record<string, string>> }): JSX.Element {
   return (

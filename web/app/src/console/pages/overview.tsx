@@ -1,5 +1,6 @@
 /** How it goes, and how it went in the last day. */
 
+import type { Overview, OverviewHour } from "@tenure/client/api.gen.js";
 import { ERROR_CLASS, type ErrorCode } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import type { JSX, ReactNode } from "react";
@@ -7,7 +8,6 @@ import { Bars, type Series } from "../charts.js";
 import { useLoad } from "../load.js";
 import { Awaited, Chip, Heading, Link, Section } from "../parts.js";
 import { Table } from "../table.js";
-import type { Hour, Overview } from "../types.js";
 import { count, reasonName, share } from "../words.js";
 
 const HOURS = 24;
@@ -30,7 +30,8 @@ function Day({ of }: { of: Overview }): JSX.Element {
   const { hours } = of;
   const at = hours.map((hour) => hour.at);
   const refreshes = refreshesOf(hours);
-  const total = (of: keyof Hour["sign_ins"]) => hours.reduce((sum, hour) => sum + hour.sign_ins[of], 0);
+  const total = (of: keyof OverviewHour["sign_ins"]) =>
+    hours.reduce((sum, hour) => sum + hour.sign_ins[of], 0);
   const ends = sumOf(hours, (hour) => hour.ends);
   return (
     <>
@@ -124,7 +125,7 @@ const failedToServe = (outcome: string) =>
   ERROR_CLASS[outcome as ErrorCode] === "transport" && !AGAIN.includes(outcome);
 
 /** Refreshes that were served, and those that had a right to be: whose session has ended has none. */
-export function refreshesOf(hours: readonly Hour[]): { served: number; asked: number } {
+export function refreshesOf(hours: readonly OverviewHour[]): { served: number; asked: number } {
   let served = 0;
   let failed = 0;
   for (const [outcome, amount] of Object.entries(sumOf(hours, (hour) => hour.refresh))) {
@@ -134,7 +135,10 @@ export function refreshesOf(hours: readonly Hour[]): { served: number; asked: nu
   return { served, asked: served + failed };
 }
 
-function sumOf(hours: readonly Hour[], pick: (hour: Hour) => Record<string, number>): Record<string, number> {
+function sumOf(
+  hours: readonly OverviewHour[],
+  pick: (hour: OverviewHour) => Record<string, number>,
+): Record<string, number> {
   const sums: Record<string, number> = {};
   for (const hour of hours) {
     for (const [name, amount] of Object.entries(pick(hour))) sums[name] = (sums[name] ?? 0) + amount;
@@ -142,13 +146,13 @@ function sumOf(hours: readonly Hour[], pick: (hour: Hour) => Record<string, numb
   return sums;
 }
 
-const signInSeries = (hours: readonly Hour[]): Series[] => [
+const signInSeries = (hours: readonly OverviewHour[]): Series[] => [
   { name: "Signed in", look: "good", values: hours.map(({ sign_ins }) => sign_ins.ok) },
   { name: "Failed", look: "waiting", values: hours.map(({ sign_ins }) => sign_ins.failed) },
   { name: "Throttled", look: "out", values: hours.map(({ sign_ins }) => sign_ins.throttled) },
 ];
 
-function refreshSeries(hours: readonly Hour[]): Series[] {
+function refreshSeries(hours: readonly OverviewHour[]): Series[] {
   const of = (is: (outcome: string) => boolean) =>
     hours.map(({ refresh }) =>
       Object.entries(refresh).reduce((sum, [outcome, amount]) => sum + (is(outcome) ? amount : 0), 0),
@@ -165,7 +169,7 @@ function refreshSeries(hours: readonly Hour[]): Series[] {
   ];
 }
 
-const endSeries = (hours: readonly Hour[]): Series[] => [
+const endSeries = (hours: readonly OverviewHour[]): Series[] => [
   {
     name: "With a cause",
     look: "quiet",

@@ -1,4 +1,5 @@
 import { ProblemError } from "@tenure/client";
+import type { PlanRecord, PlanRecords } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { featuresOf, limitsOf } from "../../account-words.js";
@@ -9,7 +10,6 @@ import { useLoad } from "../load.js";
 import { Awaited, Chip, Heading, Section } from "../parts.js";
 import { featuresIn, limitsIn, limitsText } from "../plan-text.js";
 import { type Column, Table } from "../table.js";
-import type { PlanRecord, PlanRecords } from "../types.js";
 import { count } from "../words.js";
 
 export function PlansPage(): JSX.Element {

@@ -1,11 +1,11 @@
 /** What browsers reported of sign-outs: evidence, and proof of nothing. */
 
+import type { ReportGroup, ReportRecord, ReportRecords, ReportStats } from "@tenure/client/api.gen.js";
 import { type JSX, useMemo } from "react";
 import { Choice, Field, Filters } from "../form.js";
 import { after, useList, useLoad } from "../load.js";
 import { Awaited, Heading, IdLink, Moment, Section } from "../parts.js";
 import { type Column, List, Table } from "../table.js";
-import type { ReportGroup, ReportRecord, ReportRecords, ReportStats } from "../types.js";
 import { count, duration, REPORT_KINDS, readable, reasonName } from "../words.js";
 
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,6 @@
 /** One session: why it ended, or that it lives, and everything that is known of it. */
 
+import type { AdminSession, MomentAnswer, Timeline } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
@@ -8,7 +9,6 @@ import { Actor, SessionState } from "../lists.js";
 import { useLoad } from "../load.js";
 import { Awaited, Chip, Heading, IdLink, Link, type Look, Moment, Section, Terms } from "../parts.js";
 import { ReceiptSections } from "../receipt.js";
-import type { AdminSession, MomentAnswer, Timeline } from "../types.js";
 import { count, readable, reasonName } from "../words.js";
 
 export function SessionPage({ id }: { id: string }): JSX.Element {

@@ -1,10 +1,10 @@
 /** How this server is set, and where each setting comes from. Nothing can be changed here. */
 
+import type { SettingRecord, SettingRecords } from "@tenure/client/api.gen.js";
 import type { JSX } from "react";
 import { useLoad } from "../load.js";
 import { Awaited, Heading, Section } from "../parts.js";
 import { type Column, Table } from "../table.js";
-import type { SettingRecord, SettingRecords } from "../types.js";
 import { readable } from "../words.js";
 
 const ORIGINS: Readonly<Record<string, string>> = {
@@ -38,18 +38,13 @@ export function SettingsPage(): JSX.Element {
 
 const COLUMNS: readonly Column<SettingRecord>[] = [
   { name: "Setting", cell: ({ key }) => <code className="id">{key}</code> },
-  { name: "Value", cell: (setting) => <code className="id">{textOf(setting)}</code> },
+  { name: "Value", cell: ({ value }) => <code className="id">{value === "" ? "–" : value}</code> },
   {
     name: "From",
     cell: ({ origin }) =>
       origin === "default" ? ORIGINS.default : <strong>{ORIGINS[origin] ?? origin}</strong>,
   },
 ];
-
-function textOf({ value }: SettingRecord): string {
-  if (value === null || value === undefined || value === "") return "–";
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
 
 /** By what stands before the first dot, in the order of the answer. */
 export function sectionsOf(settings: readonly SettingRecord[]): [string, SettingRecord[]][] {

@@ -1,3 +1,4 @@
+import type { SigningKeyRecord, SigningKeys } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
@@ -5,7 +6,6 @@ import { ActDialog } from "../dialog.js";
 import { useLoad } from "../load.js";
 import { Awaited, Chip, Heading, type Look, Moment, Section } from "../parts.js";
 import { type Column, Table } from "../table.js";
-import type { SigningKeyRecord, SigningKeys } from "../types.js";
 
 const STATES: Readonly<Record<string, readonly [Look, string]>> = {
   signs: ["good", "Signs"],

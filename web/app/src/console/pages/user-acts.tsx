@@ -1,12 +1,12 @@
 /** What can be done to a user, each with its consequences and a reason. */
 
+import type { ResetLink, SessionsEnded, UserRecord } from "@tenure/client/api.gen.js";
 import type { Result } from "@tenure/client/types.js";
 import type { JSX, ReactNode } from "react";
 import { type Api, withQuery } from "../api.js";
 import { useConsole } from "../context.js";
 import { ActDialog } from "../dialog.js";
 import { Choice, Field, textOf } from "../form.js";
-import type { ResetLink, SessionsEnded, UserRecord } from "../types.js";
 import { count, ROLES } from "../words.js";
 
 export type UserAct = "sign-out" | "password-reset" | "change" | "disable" | "enable" | "delete";

@@ -1,5 +1,6 @@
 /** One user: who they are, where they are signed in, what happened, and what can be done. */
 
+import type { ResetLink, UserRecord } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
@@ -7,7 +8,6 @@ import { Dialog } from "../dialog.js";
 import { ActList, EventList, SessionList, UserState } from "../lists.js";
 import { useLoad } from "../load.js";
 import { Awaited, Copy, Heading, IdLink, Link, Moment, Section, Terms } from "../parts.js";
-import type { ResetLink, UserRecord } from "../types.js";
 import { moment, readable } from "../words.js";
 import { type UserAct, UserActDialog } from "./user-acts.js";
 

@@ -1,3 +1,4 @@
+import type { UserRecord } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
@@ -5,7 +6,6 @@ import { ActDialog } from "../dialog.js";
 import { Choice, Field, Filters, textOf } from "../form.js";
 import { UserList } from "../lists.js";
 import { Heading, Section } from "../parts.js";
-import type { UserRecord } from "../types.js";
 import { ROLES } from "../words.js";
 
 const ANY = ["", "Any"] as const;
