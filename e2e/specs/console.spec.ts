@@ -186,7 +186,7 @@ test("a session is ended with a reason, the person is told, and the receipt lead
   await settled(page, "Session");
   await act(page, "End session", "End session", "lost laptop");
   await expect(page.getByText("The session has ended.")).toBeVisible();
-  await theirs.reload();
+  // Told at once: the tab asks nobody.
   await untilState(theirs, { status: "signedOut", reason: "admin_revoked" });
   const receipt =
     (await page
@@ -227,7 +227,6 @@ test("a link for a new password works once, ends all sessions, and leaves the ad
   await reset.getByRole("button", { name: "Set password" }).click();
   await expect(reset.getByText("Your password is set.")).toBeVisible();
   await looksRight(reset, "reset-password, done");
-  await theirs.reload();
   await untilState(theirs, { status: "signedOut", reason: "password_reset" });
 
   await reset.goto("about:blank");

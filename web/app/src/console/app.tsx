@@ -112,8 +112,9 @@ function Pages(props: { api: Api; base: string; me: ConsoleAnswer; leave: () => 
     if (shown.current === page) return;
     shown.current = page;
     scrollTo(0, 0);
-    document.querySelector<HTMLElement>("main h1")?.focus();
-  }, [page]);
+    // What was said of an act has the focus, if it led here.
+    if (said === null) document.querySelector<HTMLElement>("main h1")?.focus();
+  }, [page, said]);
   return (
     <ConsoleContext.Provider value={context}>
       <Shell place={place} said={said} onSignedOut={leave} />
