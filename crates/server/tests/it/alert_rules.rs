@@ -89,6 +89,7 @@ const CASES: [Case; 23] = [
         labels: A,
     },
     gauge!("TenureRedisDown", "tenure_redis_up", 0, 1),
+    gauge!("TenureEventsUnsealed", "tenure_events_unsealed", 3, 0),
     counted_once!("TenureUnexplainedSignOut", "tenure_unexplained_session_ends_total"),
     Case {
         alert: "TenureRefreshesFail",
