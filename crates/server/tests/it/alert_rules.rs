@@ -45,7 +45,7 @@ macro_rules! gauge {
     };
 }
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 24] = [
     Case {
         alert: "TenureDown",
         fires: &[("up{job=\"tenure\",instance=\"a\"}", "0x125")],
