@@ -17,6 +17,8 @@ export interface Stats {
   readonly requests: Readonly<Record<string, number>>;
   readonly dead_tokens: number;
   readonly panics: number;
+  /** Sign-outs that browsers report from sessions that live. */
+  readonly unexplained: number;
 }
 
 /** What can be ordered to go wrong; `crates/testbed/src/faults.rs` explains each. */
@@ -40,6 +42,8 @@ export interface Person {
 export interface ServerOptions {
   /** On the real time, unless the test moves the clock. */
   readonly clock?: "real" | "virtual";
+  /** Where a virtual clock begins, before now. What a command of the product then sees has happened already. */
+  readonly begunMs?: number;
   /** Settings, as in `session.access_lifetime=60s`. */
   readonly settings?: readonly string[];
   readonly devUser?: { readonly email: string; readonly password: string };
@@ -156,10 +160,10 @@ interface Launched {
 }
 
 async function launch(options: ServerOptions, data: string, listen: string): Promise<Launched> {
-  const { clock = "real", settings = [], devUser } = options;
+  const { clock = "real", begunMs = 0, settings = [], devUser } = options;
   const args = ["--data", data, "--listen", listen];
   if (clock === "real") args.push("--real-clock");
-  else args.push("--start", String(Date.now()));
+  else args.push("--start", String(Date.now() - begunMs));
   if (devUser) args.push("--dev-user", `${devUser.email}:${devUser.password}`);
   for (const setting of ["session.missing_session=unavailable", ...settings]) args.push("--set", setting);
   // It ends when its standard input does, so none outlives a test run that is broken off.
@@ -173,13 +177,17 @@ async function launch(options: ServerOptions, data: string, listen: string): Pro
 }
 
 /** The testbed that `cargo xtask test` names, or the newest build there is. */
-export function testbedBinary(): string {
-  const named = process.env.TESTBED_BINARY;
+export const testbedBinary = (): string => binary("tenure-testbed", process.env.TESTBED_BINARY);
+
+/** The product, likewise. */
+export const productBinary = (): string => binary("tenure", process.env.SERVER_BINARY);
+
+function binary(name: string, named: string | undefined): string {
   const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
-  const built = ["debug", "ci", "release"].map((profile) => join(target, profile, "tenure-testbed"));
+  const built = ["debug", "ci", "release"].map((profile) => join(target, profile, name));
   const [newest] = (named ? [named] : built)
     .filter((path) => existsSync(path))
     .sort((one, other) => statSync(other).mtimeMs - statSync(one).mtimeMs);
-  if (!newest) throw new Error("There is no testbed. Build it with: cargo build -p tenure-testbed");
+  if (!newest) throw new Error(`There is no ${name}. Build it with: cargo build --workspace`);
   return newest;
 }

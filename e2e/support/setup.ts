@@ -1,4 +1,4 @@
-/** Builds the SDK into a page of our own, once per run. */
+/** Builds the SDK into pages of our own, once per run. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +10,15 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default async function setup(): Promise<() => void> {
   const outDir = mkdtempSync(join(tmpdir(), "tenure-e2e-harness-"));
+  await page(outDir, "./in-page.ts", "harness.js");
+  await page(outDir, "../mystery/app.ts", "mystery.js");
+  // The workers are started after this and inherit them.
+  process.env.E2E_HARNESS = join(outDir, "harness.js");
+  process.env.E2E_MYSTERY = join(outDir, "mystery.js");
+  return () => rmSync(outDir, { recursive: true, force: true });
+}
+
+async function page(outDir: string, entry: string, fileName: string): Promise<void> {
   await build({
     configFile: false,
     root: here("."),
@@ -20,19 +29,17 @@ export default async function setup(): Promise<() => void> {
           find: "@tenure/client/entitlements",
           replacement: here("../../web/client/src/entitlements/index.ts"),
         },
+        { find: "@tenure/client/tracker", replacement: here("../../web/client/src/tracker/index.ts") },
         { find: "@tenure/client", replacement: here("../../web/client/src/index.ts") },
       ],
     },
     build: {
       outDir,
-      emptyOutDir: true,
+      emptyOutDir: false,
       target: "es2022",
       // One file, with what the client would load later.
       rolldownOptions: { output: { codeSplitting: false } },
-      lib: { entry: here("./in-page.ts"), formats: ["es"], fileName: () => "harness.js" },
+      lib: { entry: here(entry), formats: ["es"], fileName: () => fileName },
     },
   });
-  // The workers are started after this and inherit it.
-  process.env.E2E_HARNESS = join(outDir, "harness.js");
-  return () => rmSync(outDir, { recursive: true, force: true });
 }

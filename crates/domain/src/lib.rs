@@ -30,5 +30,6 @@ pub mod rotation;
 pub mod secret;
 pub mod session;
 pub mod stripe;
+pub mod suspect;
 pub mod time;
 pub mod user;

@@ -19,6 +19,7 @@ pub const REPORT_MESSAGE_CHARS_MAX: usize = 500;
 pub const REPORT_LOCATION_CHARS_MAX: usize = 200;
 pub const REPORT_VERSION_CHARS_MAX: usize = 64;
 pub const REPORT_WORD_CHARS_MAX: usize = 40;
+pub const REPORT_ERROR_CHARS_MAX: usize = 100;
 
 /// Bytes of an event of Stripe's; a large one has some ten thousand.
 pub const STRIPE_EVENT_BYTES_MAX: usize = 256 * 1024;

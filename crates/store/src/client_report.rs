@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tenure_domain::client_report::{IdleBucket, ReportKind};
 use tenure_domain::id::{ReceiptId, SessionId, UserId};
+use tenure_domain::suspect::Evidence;
 use tenure_domain::time::Timestamp;
 
 use crate::{ReportFilter, Result};
@@ -52,6 +53,7 @@ pub struct ReportClaims {
     pub release: Option<String>,
     /// The SDK's version.
     pub client: Option<String>,
+    pub evidence: Option<Evidence>,
 }
 
 /// How many reports there are of each group, the largest group first; none is what was not said. Groups

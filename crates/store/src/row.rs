@@ -14,6 +14,7 @@ use tenure_domain::password::PasswordHash;
 use tenure_domain::rotation::{Generation, Rotation};
 use tenure_domain::session::Session;
 use tenure_domain::stripe::{LastTold, Subscription};
+use tenure_domain::suspect::Evidence;
 use tenure_domain::time::Timestamp;
 
 use crate::{
@@ -81,6 +82,11 @@ pub(crate) const STRIPE_SUBSCRIPTION: &str = "id, customer, last_created, status
 /// A number as databases take it. Ours are counts and limits, for which too large is as good as the largest.
 pub(crate) fn integer(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
+}
+
+/// What a browser knew, as it is stored.
+pub(crate) fn evidence(evidence: &Option<Evidence>) -> Option<String> {
+    evidence.as_ref().and_then(|evidence| serde_json::to_string(evidence).ok())
 }
 
 /// Those of many rows that can be read. One that cannot is left out, so that it does not hide the others; it is
@@ -300,6 +306,12 @@ pub(crate) fn client_report(columns: &mut impl Columns) -> Result<(ReportNumber,
         is_authenticated: columns.flag_or_null(WHAT)?,
         release: columns.text_or_null(WHAT)?,
         client: columns.text_or_null(WHAT)?,
+        evidence: match columns.text_or_null(WHAT)? {
+            Some(text) => {
+                Some(serde_json::from_str(&text).map_err(|_| columns.corrupt(WHAT, "holds no evidence"))?)
+            }
+            None => None,
+        },
     };
     let verified = session.zip(user);
     Ok((number, ClientReport { received_at, address, user_agent, browser, verified, claims }))

@@ -17,6 +17,8 @@ pub struct Stats {
     pub rewinds: u64,
     pub unverifiable: u64,
     pub panics: u64,
+    /// Sign-outs that browsers report from sessions that live.
+    pub unexplained: u64,
 }
 
 impl Stats {
@@ -37,6 +39,7 @@ impl Stats {
                 "tenure_dead_token_total" => Some(&mut self.dead_tokens),
                 "tenure_store_rewound_total" => Some(&mut self.rewinds),
                 "tenure_session_unverifiable_total" => Some(&mut self.unverifiable),
+                "tenure_unexplained_session_ends_total" => Some(&mut self.unexplained),
                 "http_panics_total" => Some(&mut self.panics),
                 _ => None,
             };

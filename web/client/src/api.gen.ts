@@ -414,6 +414,20 @@ export interface LoginRequest {
   password: string;
 }
 
+/** The last request of the page that failed. */
+export interface LogoutAnswer {
+  /** How long before, milliseconds. */
+  agoMs: number;
+  /** The problem's code, if it was one. */
+  code?: string | null;
+  /** Whether it was a problem of this server's kind. */
+  isOurs?: boolean | null;
+  /** What was asked for; only its path is kept. */
+  path?: string | null;
+  /** 0: no answer came. */
+  status: number;
+}
+
 /** What the browser held. It is not asked who somebody is: an access token says that, or nothing does. */
 export interface LogoutContext {
   hasRefreshToken?: boolean | null;
@@ -421,11 +435,19 @@ export interface LogoutContext {
   isAuthenticated?: boolean | null;
 }
 
+/** The last error that no script had caught. */
+export interface LogoutError {
+  /** How long before, milliseconds. */
+  agoMs: number;
+  message: string;
+}
+
 /** A sign-out as the browser saw it. Every member may be left out; one of the wrong type counts as left out. */
 export interface LogoutEvent {
   /** The SDK's version. */
   client?: string | null;
   context?: LogoutContext | null;
+  evidence?: LogoutEvidence | null;
   /** Minutes without any activity before it. */
   idleMinutes?: number | null;
   /** The page; only its path is kept. */
@@ -447,6 +469,20 @@ export interface LogoutEvent {
    * else is kept as.
    */
   type?: string | null;
+}
+
+/** What the SDK knew in that moment. It tells mistakes of a front end apart that report the same type. */
+export interface LogoutEvidence {
+  /** How long the access token in hand had to live, milliseconds by the server's clock; negative if it had expired. */
+  accessLeftMs?: number | null;
+  answer?: LogoutAnswer | null;
+  /** The device's clock less the server's, milliseconds. */
+  clockAheadMs?: number | null;
+  error?: LogoutError | null;
+  /** How long the page had been there, milliseconds. */
+  pageAgeMs?: number | null;
+  /** Tokens that other tabs of the browser had given to this one. */
+  tokensFromTabs?: number | null;
 }
 
 export interface LogoutRequest {
@@ -637,6 +673,8 @@ export interface ReportRecord {
   claimed_at?: number | null;
   claimed_session?: string | null;
   client?: string | null;
+  /** What the browser knew in that moment: the last request that failed, the last error, clocks. Null if it did not say. */
+  evidence?: Record<string, unknown> | null;
   has_refresh_token?: boolean | null;
   has_token?: boolean | null;
   idle_ms?: number | null;

@@ -1,7 +1,14 @@
 /** A browser with tabs, and a server that takes reports, for the tests of the tracker. */
 
 import type { KeyValueStore, Locks } from "../src/edges.js";
-import { createTracker, type Tracker, type TrackerEdges, type TrackerOptions } from "../src/tracker/index.js";
+import type { Refusal } from "../src/problem.js";
+import {
+  createTracker,
+  type RequestFailed,
+  type Tracker,
+  type TrackerEdges,
+  type TrackerOptions,
+} from "../src/tracker/index.js";
 import type { AuthEvent, AuthState, Inspection, SignedInState, SignedOutState } from "../src/types.js";
 
 export const START = 1_795_000_000_000;
@@ -62,6 +69,11 @@ export class FakeClient {
     const { state, accessExpiresInMs, sessionExpiresInMs } = this;
     return { state, accessExpiresInMs, sessionExpiresInMs } as Inspection;
   };
+  refusal: (refusal: Refusal) => void = () => {};
+  onRefusal = (listener: (refusal: Refusal) => void) => {
+    this.refusal = listener;
+    return () => {};
+  };
   onAuthStateChange = (listener: (event: AuthEvent, state: AuthState) => void) => {
     this.#listeners.add(listener);
     listener("INITIAL_STATE", this.state);
@@ -100,6 +112,10 @@ export class Browser {
   local: KeyValueStore | undefined = new Store();
   locks: Locks | undefined = queuedLocks();
   readonly sent: Sent[] = [];
+  /** Tells the tab that was opened last of a request, as the browser does. */
+  requestFailed: RequestFailed = () => {};
+  /** What the browser has to tell once it is asked. */
+  late: () => void = () => {};
   #timers: { at: number; work: () => void }[] = [];
   #tabs = 0;
 
@@ -124,6 +140,11 @@ export class Browser {
         sessionStorage: session,
         locks: this.locks,
         now: () => this.now,
+        monotonicNow: () => this.now - START,
+        watchRequests: (failed) => {
+          this.requestFailed = failed;
+          return () => this.late();
+        },
         random: () => share,
         setTimeout: (work, ms) => this.#timers.push({ at: this.now + ms, work }),
         online: () => this.online,

@@ -54,6 +54,7 @@ describe("what is recorded", () => {
       receipt: "rcp_1",
       session: "ses_1",
       release: "app 7",
+      evidence: { pageAgeMs: 25 * MINUTE, accessLeftMs: -13 * MINUTE },
     });
   });
 

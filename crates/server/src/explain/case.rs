@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use tenure_domain::ends::EndReason;
 use tenure_domain::event::{Event, EventKind, Occurrence};
 use tenure_domain::explain::{Cause, Reported, Sighting, Verdict, sighting, verdict};
 use tenure_domain::id::UserId;
 use tenure_domain::session::Session;
+use tenure_domain::suspect::{Suspect, Traces, suspect, suspect_of_wish};
 use tenure_domain::time::Timestamp;
 use tenure_store::{
     ACTS_LISTED_MAX, Act, ClientReport, EventFilter, ReportNumber, SessionRecord, Store, StoreError,
@@ -131,6 +133,26 @@ impl Case {
     pub fn end_event(&self) -> Option<&Occurrence> {
         let ends = self.events.iter().map(|event| &event.what);
         ends.rev().find(|what| what.kind == EventKind::SessionEnded)
+    }
+
+    /// The mistake of the front end that the report bears the marks of: where nothing had ended, and where the server was
+    /// told that the person signed out, for which nobody need have been there.
+    pub fn suspect(&self) -> Option<Suspect<'_>> {
+        let Report { report, .. } = self.report()?;
+        let claims = &report.claims;
+        let traces = Traces {
+            kind: claims.kind,
+            idle: claims.idle,
+            is_of_sdk: claims.client.is_some(),
+            evidence: claims.evidence.as_ref(),
+        };
+        let ended = self.record.session.ended.as_ref().map(|end| end.reason);
+        match self.verdict.cause {
+            Cause::Unexplained(_) => suspect(&traces),
+            Cause::EndReported if ended == Some(EndReason::SignedOut) => suspect_of_wish(&traces),
+            Cause::SignOutUndelivered => suspect_of_wish(&traces),
+            _ => None,
+        }
     }
 
     /// The report that the verdict rests on.

@@ -1,8 +1,11 @@
 //! A case in five sections, WHAT, WHY, WHEN, WHERE and HOW, and in the order of time.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tenure_domain::ends::End;
 use tenure_domain::explain::{Cause, Scenario, Sighting, account_of};
+use tenure_domain::suspect::{Evidence, Suspect};
 
 use super::case::{Case, Report};
 use super::said::{Said, Section, span_text};
@@ -80,9 +83,18 @@ fn what(case: &Case) -> Section {
 pub fn receipt(case: &Case, who: For) -> Vec<(&'static str, Section)> {
     let hidden: &[&str] = match who {
         For::Support => &[],
-        For::Owner => {
-            &["verdict", "session", "actor", "note", "ended_on", "ended_from", "look_for", "type_said"]
-        }
+        For::Owner => &[
+            "verdict",
+            "session",
+            "actor",
+            "note",
+            "ended_on",
+            "ended_from",
+            "look_for",
+            "type_said",
+            "suspect",
+            "it_came",
+        ],
     };
     sections(case).into_iter().map(|(name, section)| (name, section.without(hidden))).collect()
 }
@@ -95,6 +107,8 @@ pub fn sentence(case: &Case, who: For) -> String {
     };
     let later = end(case).map(|end| format!(" Later: {}", shown(&account_of(end)))).unwrap_or_default();
     let is_alive = !case.record.session.is_expired(case.now) && end(case).is_none();
+    // Whose session it is has no front end to mend.
+    let suspect = case.suspect().filter(|_| who == For::Support);
     let stands = if is_alive { "the session is alive" } else { "the session was alive then" };
     match case.verdict.cause {
         Cause::Alive => "The session is alive, and no browser reported a sign-out from it.".into(),
@@ -104,7 +118,11 @@ pub fn sentence(case: &Case, who: For) -> String {
                 Cause::EndReported => " The browser reported this very end.",
                 _ => "",
             };
-            format!("Ended for a cause that was written down. {}{heard}", shown(&account))
+            let doubt = suspect.map(|suspect| {
+                format!(" The person may not have asked for it: it came {}.", shown(&suspect.words()))
+            });
+            let doubt = doubt.unwrap_or_default();
+            format!("Ended for a cause that was written down. {}{heard}{doubt}", shown(&account))
         }
         Cause::TimeOver if case.record.session.remembered => {
             "The promised time was over: a remembered sign-in had lasted to its last moment.".into()
@@ -121,8 +139,10 @@ pub fn sentence(case: &Case, who: For) -> String {
         }
         Cause::Unexplained(_) => {
             let told = case.report().map(telling).unwrap_or_default();
+            let suspect = suspect.map(|suspect| format!(" It came {}.", shown(&suspect.words())));
+            let suspect = suspect.unwrap_or_default();
             let verdict = "unexplained: the front end signed the person out by itself";
-            format!("{verdict}; {stands}. It reported {told}.{later}")
+            format!("{verdict}; {stands}. It reported {told}.{suspect}{later}")
         }
     }
 }
@@ -164,7 +184,11 @@ fn why(case: &Case) -> Section {
     if let Some(scenario) = scenario(case) {
         section.say("scenario", Said::words(format!("{}: {}", scenario.letter(), scenario.mistake())));
     }
-    section.say("look_for", look_for(case.verdict.cause).map(Said::words));
+    let suspect = case.suspect();
+    section.say("suspect", suspect.map(|suspect| Said::words(suspect.as_str())));
+    section.say("it_came", suspect.map(|suspect| Said::Foreign(suspect.words())));
+    let search = suspect.map(Suspect::search).or(look_for(case.verdict.cause));
+    section.say("look_for", search.map(Said::words));
     section
 }
 
@@ -233,6 +257,30 @@ fn where_(case: &Case) -> Section {
     section
 }
 
+/// What the browser knew, each fact as it is.
+fn say_evidence(section: &mut Section, evidence: &Evidence) {
+    let span = |ms: u64| Said::Span(Duration::from_millis(ms));
+    if let Some(answer) = &evidence.answer {
+        let code = answer.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+        let of = answer.path.as_ref().map(|path| format!(" of {path}")).unwrap_or_default();
+        section.say("last_failure", Said::Foreign(format!("{}{code}{of}", answer.status)));
+        section.say("failed_before", Said::words(format!("{} ms", answer.ago_ms)));
+        section.say("was_this_server", answer.is_ours.map(Said::Is));
+    }
+    if let Some(error) = &evidence.error {
+        section.say("last_error", Said::Foreign(error.message.clone()));
+        section.say("error_before", Said::words(format!("{} ms", error.ago_ms)));
+    }
+    let left = evidence.access_left_ms;
+    section.say("access_left", left.and_then(|ms| ms.try_into().ok()).map(span));
+    section.say("access_over_for", left.filter(|ms| *ms < 0).map(|ms| span(ms.unsigned_abs())));
+    let ahead = evidence.clock_ahead_ms.filter(|ms| ms.unsigned_abs() >= 1_000);
+    let side = if ahead > Some(0) { "clock_ahead" } else { "clock_behind" };
+    section.say(side, ahead.map(|ms| span(ms.unsigned_abs())));
+    section.say("page_loaded", evidence.page_age_ms.map(|ms| Said::words(format!("{ms} ms before"))));
+    section.say("tokens_of_tabs", evidence.tokens_from_tabs.map(Said::Number));
+}
+
 fn how(case: &Case) -> Section {
     let mut section = Section::default();
     let rotation = &case.record.session.rotation;
@@ -247,6 +295,7 @@ fn how(case: &Case) -> Section {
         section.say("had_access_token", claims.has_token.map(Said::Is));
         section.say("had_session", claims.has_refresh_token.map(Said::Is));
         section.say("was_signed_in", claims.is_authenticated.map(Said::Is));
+        claims.evidence.iter().for_each(|evidence| say_evidence(&mut section, evidence));
         section.say("type_said", Said::foreign(&claims.kind_said));
         section.say("message", Said::foreign(&claims.message));
     }

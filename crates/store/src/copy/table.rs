@@ -196,6 +196,7 @@ const CLIENT_REPORT: Table = Table {
         ("is_authenticated", Kind::Flag),
         ("release", Kind::Text),
         ("client", Kind::Text),
+        ("evidence", Kind::Text),
     ],
     parent: None,
     check: |columns| row::client_report(columns).map(drop),

@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use super::connect::Conn;
 use super::row::{self, Fields, uuid};
 use super::{PostgresStore, alone};
-use crate::row::{Columns as _, integer};
+use crate::row::{Columns as _, evidence, integer};
 use crate::{
     ClientReport, ClientReportStats, ClientReports, REPORT_GROUPS_MAX, ReportFilter, ReportNumber,
     ReportTally, Result,
@@ -20,19 +20,19 @@ use crate::{
 /// Not worth waiting for the disk.
 const INSERT: &str = "INSERT INTO client_report (received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
-     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client) \
-     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20 \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client, evidence) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21 \
      FROM set_config('synchronous_commit', 'off', true)";
 
 const LIST: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
-     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client, evidence \
      FROM client_report WHERE received_at >= $1 AND id > $2 AND ($4 IS NULL OR kind = $4) \
      AND ($5 IS NULL OR verified_session = $5 OR claimed_session = $5) ORDER BY id LIMIT $3";
 
 const LIST_OF: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
-     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client, evidence \
      FROM client_report WHERE verified_session = $1 \
      OR (claimed_session = $1 AND verified_session IS NULL) \
      OR (receipt = $2 AND ($1::uuid IS NULL OR (claimed_session IS NULL AND verified_session IS NULL))) \
@@ -133,6 +133,7 @@ async fn insert(conn: &mut Conn, report: &ClientReport) -> Result<()> {
             (&claims.is_authenticated, Type::BOOL),
             (&claims.release, Type::TEXT),
             (&claims.client, Type::TEXT),
+            (&evidence(&claims.evidence), Type::TEXT),
         ],
     )
     .await?;

@@ -65,6 +65,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0009_overview.sql"),
     },
+    Step {
+        number: 10,
+        name: "evidence",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0010_evidence.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

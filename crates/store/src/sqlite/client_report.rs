@@ -17,20 +17,21 @@ use crate::{
 
 const INSERT: &str = "INSERT INTO client_report (received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
-     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client) \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client, evidence) \
      VALUES (:received_at, :address, :user_agent, :browser, \
      :verified_session, :verified_user, :kind, :kind_said, :claimed_at, :claimed_session, :reason, :receipt, \
-     :message, :location, :idle_ms, :has_token, :has_refresh_token, :is_authenticated, :release, :client)";
+     :message, :location, :idle_ms, :has_token, :has_refresh_token, :is_authenticated, :release, :client, \
+     :evidence)";
 
 const LIST: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
-     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client, evidence \
      FROM client_report WHERE received_at >= ?1 AND id > ?2 AND (?4 IS NULL OR kind = ?4) \
      AND (?5 IS NULL OR verified_session = ?5 OR claimed_session = ?5) ORDER BY id LIMIT ?3";
 
 const LIST_OF: &str = "SELECT id, received_at, address, user_agent, browser, \
      verified_session, verified_user, kind, kind_said, claimed_at, claimed_session, reason, receipt, message, \
-     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client \
+     location, idle_ms, has_token, has_refresh_token, is_authenticated, release, client, evidence \
      FROM client_report WHERE verified_session = ?1 \
      OR (claimed_session = ?1 AND verified_session IS NULL) \
      OR (receipt = ?2 AND (?1 IS NULL OR (claimed_session IS NULL AND verified_session IS NULL))) \
@@ -128,6 +129,7 @@ fn insert(conn: &Connection, report: &ClientReport) -> Result<()> {
         ":is_authenticated": claims.is_authenticated,
         ":release": claims.release,
         ":client": claims.client,
+        ":evidence": row::evidence(&claims.evidence),
     })?;
     Ok(())
 }

@@ -64,6 +64,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0009_overview.sql"),
     },
+    Step {
+        number: 10,
+        name: "evidence",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0010_evidence.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tenure_domain::client_report::ReportKind;
 use tenure_domain::id::SessionId;
 use tenure_domain::session::Session;
+use tenure_domain::suspect::{Answer, Evidence, ScriptError};
 use tenure_domain::time::Timestamp;
 use tenure_store::sqlite::{SqliteOptions, SqliteStore};
 use tenure_store::{
@@ -35,9 +36,29 @@ fn bare(received_at: Timestamp) -> ClientReport {
         is_authenticated: None,
         release: None,
         client: None,
+        evidence: None,
     };
     let (address, browser) = ("192.0.2.1".into(), "Unknown device".into());
     ClientReport { received_at, address, user_agent: None, browser, verified: None, claims }
+}
+
+/// Everything that there can be.
+fn evidence() -> Evidence {
+    let answer = Answer {
+        status: 403,
+        code: Some("scope_missing".into()),
+        path: Some("/api/reports".into()),
+        is_ours: Some(true),
+        ago_ms: 12,
+    };
+    Evidence {
+        answer: Some(answer),
+        error: Some(ScriptError { message: "x is not a function".into(), ago_ms: 3 }),
+        access_left_ms: Some(-5),
+        clock_ahead_ms: Some(i64::MIN),
+        page_age_ms: Some(u64::MAX),
+        tokens_from_tabs: Some(2),
+    }
 }
 
 /// One whose claims are those that `change` makes of none.
@@ -76,6 +97,7 @@ async fn a_report_comes_back_as_it_was_given() {
                 is_authenticated: Some(true),
                 release: Some("1.2.3".into()),
                 client: Some("client 0.1".into()),
+                evidence: Some(evidence()),
             },
             ..bare(T0)
         };

@@ -100,8 +100,8 @@ impl Installation {
         self.world.store.key_add(key, None, false, None).await.unwrap();
         crate::accounts::equip_account(&self.world, &self.ada).await;
         crate::billing::put_a_subscription(&self.world, self.ada.account_id.unwrap()).await;
-        let report = "INSERT INTO client_report (received_at, address, browser, kind, message, has_token) \
-             VALUES (5, '192.0.2.1', 'Firefox', 'REFRESH_FAILED', 'caf\u{e9}', 1)";
+        let report = "INSERT INTO client_report (received_at, address, browser, kind, message, has_token, evidence) \
+             VALUES (5, '192.0.2.1', 'Firefox', 'REFRESH_FAILED', 'caf\u{e9}', 1, '{\"page_age_ms\":7}')";
         self.sqlite.sql(&format!("{report}; {report}; {report}; DELETE FROM client_report WHERE id <> 2"));
         let console = ConsoleSession {
             key: ConsoleKey([9; 32]),

@@ -1,6 +1,10 @@
 /** What the tracker touches outside itself, and what it takes where nothing else is given. */
 
 import type { KeyValueStore, Locks } from "../edges.js";
+import { browserRequests } from "./evidence.js";
+
+/** `at` is as `monotonicNow` tells. */
+export type RequestFailed = (failure: { status: number; path: string; at: number; isOurs?: boolean }) => void;
 
 export interface TrackerEdges {
   fetch(input: string, init: RequestInit): Promise<Response>;
@@ -16,6 +20,10 @@ export interface TrackerEdges {
   setTimeout(work: () => void, ms: number): unknown;
   /** False only where the browser is sure to be offline. */
   online(): boolean;
+  /** Milliseconds since the page was loaded; never set. */
+  monotonicNow(): number;
+  /** Tells of requests that failed, until the signal. Returns how to hear of the last ones at once. */
+  watchRequests(failed: RequestFailed, signal: AbortSignal): (() => void) | undefined;
   /** The path of the page, without query and fragment. */
   path(): string;
   /** Where the person's activity, `online` and `pagehide` are heard; undefined on a server. */
@@ -36,6 +44,8 @@ export function browserEdges(): TrackerEdges {
     random: () => Math.random(),
     setTimeout: (work, ms) => setTimeout(work, ms),
     online: () => navigator.onLine !== false,
+    monotonicNow: () => performance.now(),
+    watchRequests: (failed, signal) => (page ? browserRequests(failed, signal) : undefined),
     path: () => location.pathname,
     window: page,
     document: page?.document,

@@ -50,5 +50,10 @@ function isSameSignOut(one: LogoutRecord, other: LogoutRecord): boolean {
 function joined(known: LogoutRecord, fresh: LogoutRecord): LogoutRecord {
   const [cause, words] = known.reason ? [known, fresh] : [fresh, known];
   const context = { ...cause.context, ...words.context, ...cause.context };
-  return washed({ ...cause, message: words.message, context }) ?? fresh;
+  // An app that signs out by itself knows better than the client that it was not the person.
+  const isTold = cause.type === "USER_ACTION" && words.type !== "UNKNOWN";
+  const { type } = isTold ? words : cause;
+  // The first to tell was nearer to it.
+  const { evidence } = known;
+  return washed({ ...cause, type, message: words.message, context, evidence }) ?? fresh;
 }

@@ -3,12 +3,14 @@
 import type { AuthEvent, AuthState, Client } from "../types.js";
 import { watchActivity } from "./activity.js";
 import { browserEdges, type TrackerEdges } from "./edges.js";
+import { type LogoutEvidence, watchFailures } from "./evidence.js";
 import { historyIn } from "./history.js";
 import { outboxOf } from "./outbox.js";
 import { type LogoutRecord, type LogoutType, typeOf, washed } from "./record.js";
 import { valuesIn } from "./store.js";
 
-export type { TrackerEdges } from "./edges.js";
+export type { RequestFailed, TrackerEdges } from "./edges.js";
+export type { LogoutEvidence } from "./evidence.js";
 export type { LogoutContext, LogoutRecord, LogoutType } from "./record.js";
 
 export interface TrackerOptions {
@@ -51,7 +53,7 @@ let latest: Tracker | undefined;
  * On a server it does nothing.
  */
 export function createTracker(
-  client: Pick<Client, "baseUrl" | "inspect" | "onAuthStateChange">,
+  client: Pick<Client, "baseUrl" | "inspect" | "onAuthStateChange"> & Partial<Pick<Client, "onRefusal">>,
   options: TrackerOptions = {},
 ): Tracker {
   const edges = { ...browserEdges(), ...options.edges };
@@ -60,15 +62,37 @@ export function createTracker(
   const shared = valuesIn(edges.localStorage);
   const history = historyIn(shared, valuesIn(edges.sessionStorage));
   const url = `${client.baseUrl}/api/v1/auth/logout-event`;
-  const outbox = options.report === false ? undefined : outboxOf(url, edges, shared, signal);
+  const outbox = options.report === false ? undefined : outboxOf(url, edges, shared, signal, finished);
   const idleMinutes = watchActivity(edges, shared, signal);
 
+  const witness = watchFailures(client, edges, signal);
+
+  /** When this page last recorded a sign-out. */
+  let recordedAt = Number.NaN;
   /** The session that this tab knows or knew last. */
   let session: string | undefined;
   let isSignedIn = false;
   /** By this device's clock; no numbers without a token or a session. */
   let accessUntil = Number.NaN;
   let sessionUntil = Number.NaN;
+
+  /** Browsers tell of a request only when all of its answer is there, which may be after what an app makes of it. */
+  function finished(record: LogoutRecord): LogoutRecord {
+    if (record.timestamp !== recordedAt) return record;
+    return washed({ ...record, evidence: { ...record.evidence, ...witness.again() } }) ?? record;
+  }
+
+  function evidence(): LogoutEvidence {
+    const { accessExpiresInMs, clockOffsetMs, tokensFromTabs } = client.inspect();
+    const left = accessExpiresInMs ?? accessUntil - edges.now();
+    return {
+      ...witness.lately(),
+      pageAgeMs: edges.monotonicNow(),
+      accessLeftMs: left,
+      clockAheadMs: -(clockOffsetMs ?? Number.NaN),
+      tokensFromTabs,
+    };
+  }
 
   function record(draft: Draft, hasRefreshToken: boolean, context?: object): void {
     if (!edges.window) return;
@@ -89,12 +113,15 @@ export function createTracker(
       context: { ...before, ...context },
       session,
       release: options.release,
+      evidence: evidence(),
     });
+    recordedAt = now;
     const change = fresh && history.add(fresh);
     if (change) outbox?.change(change);
   }
 
   function changed(event: AuthEvent, state: AuthState): void {
+    witness.heard(state);
     if (state.status === "signedIn") {
       const { accessExpiresInMs, sessionExpiresInMs } = client.inspect();
       accessUntil = edges.now() + (accessExpiresInMs ?? Number.NaN);

@@ -11,6 +11,8 @@ export const CLIENT = "@tenure/client 0.1.0";
 /** A report that no server has answered for so long is given up. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 const SPREAD_MS = 500;
+/** Of a report, as the server takes them. */
+const BYTES_MAX = 4096;
 const GIVE_UP_MS = 10_000;
 
 export interface Outbox {
@@ -24,9 +26,16 @@ export interface Outbox {
 
 /**
  * The queue is one value that the tabs share. A report is taken out before it is sent: if the page dies meanwhile it
- * may be lost, but none is sent twice by two tabs. It comes back only if no server answered.
+ * may be lost, but none is sent twice by two tabs. It comes back only if no server answered. `finished` adds what
+ * became known since it was written.
  */
-export function outboxOf(url: string, edges: TrackerEdges, values: Values, signal: AbortSignal): Outbox {
+export function outboxOf(
+  url: string,
+  edges: TrackerEdges,
+  values: Values,
+  signal: AbortSignal,
+  finished: (record: LogoutRecord) => LogoutRecord,
+): Outbox {
   const key = `tenure:logout-reports:${url}`;
   const read = () =>
     washedList(values.read(key)).filter(({ timestamp }) => edges.now() - timestamp < KEPT_MS);
@@ -36,7 +45,7 @@ export function outboxOf(url: string, edges: TrackerEdges, values: Values, signa
   function take(): LogoutRecord[] {
     const records = edges.online() ? read() : [];
     if (records.length) write([]);
-    return records;
+    return records.map(finished);
   }
 
   function putBack(records: LogoutRecord[]): void {
@@ -98,6 +107,11 @@ function beaconed(edges: TrackerEdges, url: string, record: LogoutRecord): boole
   }
 }
 
+/** What is too long for the server goes without its least part. */
 function bodyOf(record: LogoutRecord): string {
-  return JSON.stringify({ ...record, client: CLIENT });
+  const { evidence, ...rest } = record;
+  const whole = JSON.stringify({ ...record, client: CLIENT });
+  return new TextEncoder().encode(whole).length <= BYTES_MAX
+    ? whole
+    : JSON.stringify({ ...rest, client: CLIENT });
 }

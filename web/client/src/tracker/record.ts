@@ -1,6 +1,7 @@
 /** What is kept and reported of one sign-out, and the washing that everything passes before it is stored or sent. */
 
 import type { SignedOutState } from "../types.js";
+import type { LogoutEvidence } from "./evidence.js";
 
 /** Who or what ended it, in the five words that reports have always used. */
 export type LogoutType = "TOKEN_EXPIRED" | "REFRESH_FAILED" | "USER_ACTION" | "AUTH_ERROR" | "UNKNOWN";
@@ -30,6 +31,8 @@ export interface LogoutRecord {
   readonly session?: string;
   /** The release of the app, if it told. */
   readonly release?: string;
+  /** What the page knew in that moment. */
+  readonly evidence?: LogoutEvidence;
 }
 
 /** Of a history, and of what waits to be reported. */
@@ -64,13 +67,15 @@ export function washed(value: unknown): LogoutRecord | undefined {
     message: blotted(raw.message, TEXT_MAX),
     timestamp: raw.timestamp,
     idleMinutes: raw.idleMinutes,
-    location: blotted(raw.location.replace(/[?#].*/s, ""), TEXT_MAX),
+    location: pathOf(raw.location, TEXT_MAX),
     context: washedContext(raw.context),
   };
   for (const name of ["reason", "receipt", "session", "release"] as const) {
     const text = raw[name];
     if (typeof text === "string" && text) record[name] = clipped(text, NAME_MAX);
   }
+  const evidence = washedEvidence(Object(raw.evidence));
+  if (Object.keys(evidence).length) record.evidence = evidence;
   return record as unknown as LogoutRecord;
 }
 
@@ -91,6 +96,30 @@ function washedContext(value: unknown): LogoutContext {
   }
   return context;
 }
+
+const NUMBERS = ["accessLeftMs", "clockAheadMs", "pageAgeMs", "tokensFromTabs"] as const;
+
+function washedEvidence(raw: { readonly [Name in keyof LogoutEvidence]: unknown }): object {
+  const evidence: Record<string, unknown> = {};
+  for (const name of NUMBERS) {
+    const number = raw[name];
+    if (isNumber(number)) evidence[name] = Math.round(number);
+  }
+  const { status, agoMs, isOurs, code, path } = Object(raw.answer);
+  if (isCount(status) && isCount(agoMs)) {
+    const answer: Record<string, unknown> = { status, agoMs };
+    if (typeof isOurs === "boolean") answer.isOurs = isOurs;
+    if (typeof code === "string") answer.code = clipped(code, CONTEXT_NAME_MAX);
+    if (typeof path === "string") answer.path = pathOf(path, CONTEXT_VALUE_MAX);
+    evidence.answer = answer;
+  }
+  const { message, agoMs: since } = Object(raw.error);
+  if (typeof message === "string" && isCount(since))
+    evidence.error = { message: blotted(message, CONTEXT_VALUE_MAX), agoMs: since };
+  return evidence;
+}
+
+const pathOf = (text: string, length: number) => blotted(text.replace(/[?#].*/s, ""), length);
 
 /** Text without e-mail addresses and without anything long and random enough to be a token or a key. */
 function blotted(text: string, length: number): string {

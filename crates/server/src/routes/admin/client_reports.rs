@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tenure_domain::client_report::ReportKind;
 use tenure_domain::id::{SessionId, UserId};
+use tenure_domain::suspect::Evidence;
 use tenure_domain::time::Timestamp;
 use tenure_store::{ClientReport, ClientReportStats, ReportFilter, ReportNumber, ReportTally};
 use utoipa::{IntoParams, ToSchema};
@@ -54,6 +55,9 @@ pub struct ReportRecord {
     is_authenticated: Option<bool>,
     release: Option<String>,
     client: Option<String>,
+    /// What the browser knew in that moment: the last request that failed, the last error, clocks. Null if it did not say.
+    #[schema(value_type = Option<Object>)]
+    evidence: Option<Evidence>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -176,6 +180,7 @@ impl ReportRecord {
             is_authenticated: claims.is_authenticated,
             release: claims.release,
             client: claims.client,
+            evidence: claims.evidence,
         }
     }
 }

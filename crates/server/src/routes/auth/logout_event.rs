@@ -3,6 +3,8 @@
 //! A page that is being left can do nothing about an answer, so there is only one: 202. What cannot be read,
 //! is too much or cannot be stored is counted and forgotten.
 
+mod evidence;
+
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -22,6 +24,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{ClientReport, ReportClaims, StoreError};
 use utoipa::ToSchema;
 
+use self::evidence::LogoutEvidence;
 use super::{device, empty};
 use crate::App;
 use crate::explain::case;
@@ -57,6 +60,8 @@ pub struct LogoutEvent {
     location: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     context: Option<LogoutContext>,
+    #[serde(default, deserialize_with = "lenient")]
+    evidence: Option<LogoutEvidence>,
     /// The reason of the end that the browser was told, or a word of the SDK's own, such as `cookie_missing`.
     #[serde(default, deserialize_with = "lenient")]
     reason: Option<String>,
@@ -231,6 +236,7 @@ impl LogoutEvent {
             is_authenticated: context.is_authenticated,
             release: text(self.release, REPORT_VERSION_CHARS_MAX),
             client: text(self.client, REPORT_VERSION_CHARS_MAX),
+            evidence: self.evidence.and_then(LogoutEvidence::read),
         }
     }
 }

@@ -389,3 +389,59 @@ async fn explaining_writes_nothing() {
     cli.run(&["explain", "R-0000-0000"]).expect(1);
     assert_eq!(app.database().rows(), before);
 }
+
+/// Two mistakes may report the same type. What the browser knew in that moment tells them apart.
+#[tokio::test]
+async fn what_came_just_before_names_the_mistake_and_where_to_look() {
+    let (app, cli) = beside_a_server_begun(DAY).await;
+    for (kind, evidence, suspect, words, search) in [
+        (
+            "AUTH_ERROR",
+            json!({ "answer": { "status": 403, "path": "/api/reports?q=1", "code": "scope_missing", "agoMs": 12 } }),
+            "api_refusal",
+            "It came 12 ms after a 403 (scope_missing) of /api/reports.",
+            "goes to the sign-in page",
+        ),
+        (
+            "UNKNOWN",
+            json!({ "error": { "message": "x is undefined", "agoMs": 3.7 } }),
+            "script_error",
+            "It came 3 ms after the script error \"x is undefined\".",
+            "this error in the console",
+        ),
+        (
+            "TOKEN_EXPIRED",
+            json!({ "clockAheadMs": -7_200_000 }),
+            "device_clock",
+            "clock is 2 hours behind the server's.",
+            "Date.now()",
+        ),
+        (
+            "TOKEN_EXPIRED",
+            json!({ "accessLeftMs": 2_100_000, "pageAgeMs": 1_500_000 }),
+            "idle_timer",
+            "while nobody touched the page for 25 minutes",
+            "count idle minutes",
+        ),
+    ] {
+        let browser = app.signed_in(&app.user(suspect).await).await;
+        app.clock.advance(25 * MINUTE);
+        let client = "@tenure/client 0.1.0";
+        let body = json!({ "type": kind, "idleMinutes": 25, "client": client, "evidence": evidence });
+        report(&app, &browser, body).await;
+        let found = explained(&cli, &browser.session);
+        let verdict = found["what"]["verdict"].as_str().unwrap();
+        assert!(verdict.contains(words), "{verdict}");
+        assert_eq!((&found["verdict"], &found["why"]["suspect"]), (&json!("unexplained"), &json!(suspect)));
+        assert!(found["why"]["look_for"].as_str().unwrap().contains(search), "{found}");
+    }
+    // Nobody was there when "the person" signed out.
+    let mut browser = app.signed_in(&app.user("kiosk").await).await;
+    browser.sign_out().await.expect(204);
+    let body = json!({ "type": "USER_ACTION", "reason": "signed_out", "idleMinutes": 25,
+        "session": browser.session, "client": "@tenure/client 0.1.0", "evidence": { "pageAgeMs": 1_500_000 } });
+    app.client.post("/api/v1/auth/logout-event", &body).send().await.expect(202);
+    let found = explained(&cli, &browser.session);
+    assert_eq!((&found["verdict"], &found["why"]["suspect"]), (&json!("end_reported"), &json!("idle_timer")));
+    assert!(found["what"]["verdict"].as_str().unwrap().contains("may not have asked for it"), "{found}");
+}

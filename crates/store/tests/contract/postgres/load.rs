@@ -156,6 +156,7 @@ fn bare_report() -> ClientReport {
         is_authenticated: None,
         release: None,
         client: None,
+        evidence: None,
     };
     let (address, browser) = ("192.0.2.1".into(), "Unknown device".into());
     ClientReport { received_at: T0, address, user_agent: None, browser, verified: None, claims }

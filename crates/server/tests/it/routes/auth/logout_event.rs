@@ -359,3 +359,30 @@ async fn reports_older_than_their_retention_are_forgotten_by_the_chores() {
     chores.abort();
     assert_eq!(kept(&app).await[0].claims.message.as_deref(), Some("young"));
 }
+
+#[tokio::test]
+async fn evidence_is_kept_typed_bounded_and_without_secrets() {
+    let app = TestApp::new().await;
+    let token = format!("eyJ{}", "a".repeat(60));
+    let body = json!({ "evidence": {
+        "answer": { "status": 401, "path": format!("https://app.example/api/x?token={token}"), "code": "NOT A WORD",
+            "isOurs": false, "agoMs": 1.9 },
+        "error": { "message": format!("{token} {}", "x".repeat(500)), "agoMs": 4 },
+        "accessLeftMs": -1e300, "clockAheadMs": "soon", "pageAgeMs": -1, "tokensFromTabs": 3, "other": [1],
+    } });
+    let evidence = kept_of(&app, &body).await.claims.evidence.unwrap();
+    let (answer, error) = (evidence.answer.unwrap(), evidence.error.unwrap());
+    assert_eq!((answer.status, answer.path.as_deref(), answer.ago_ms), (401, Some("/api/x"), 1));
+    assert_eq!((answer.code, answer.is_ours), (None, Some(false)));
+    assert!(error.message.starts_with("[token] xxx") && error.message.chars().count() == 100);
+    assert_eq!((evidence.access_left_ms, evidence.clock_ahead_ms), (Some(i64::MIN), None));
+    assert_eq!((evidence.page_age_ms, evidence.tokens_from_tabs), (None, Some(3)));
+    for nothing in [
+        json!({}),
+        json!("all"),
+        json!({ "answer": { "status": 99, "agoMs": 1 } }),
+        json!({ "answer": { "status": 70000, "agoMs": 1 }, "error": { "message": " ", "agoMs": 1 } }),
+    ] {
+        assert_eq!(kept_of(&app, &json!({ "evidence": nothing })).await.claims.evidence, None, "{nothing}");
+    }
+}
