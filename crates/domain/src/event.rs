@@ -2,8 +2,8 @@
 //! whether somebody has edited the record since.
 //!
 //! Every event is sealed a moment after it was written: it gets the next number, and a tag over itself and the tag
-//! before it, under a key that the database does not have. Whoever changes, deletes or puts in a row breaks the chain
-//! from there on (`docs/decisions/0017-the-event-table.md`).
+//! before it, under a key that the database does not have. Whoever changes, deletes or moves a sealed row breaks the chain
+//! from there on; whoever writes a row before it is sealed has it sealed like any other (`docs/decisions/0017-the-event-table.md`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,6 +47,8 @@ pub enum EventKind {
     ServerStopped,
     /// The oldest events were deleted, as configured.
     EventsPruned,
+    /// One of another version, which wrote it and knows what it means.
+    Other,
 }
 
 impl EventKind {
@@ -93,6 +95,7 @@ impl EventKind {
             EventKind::ServerStarted => "server_started",
             EventKind::ServerStopped => "server_stopped",
             EventKind::EventsPruned => "events_pruned",
+            EventKind::Other => "other",
         }
     }
 }
@@ -172,6 +175,8 @@ impl Occurrence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub id: EventId,
+    /// What another version calls it, if its kind is [`EventKind::Other`].
+    pub other_kind: Option<String>,
     pub what: Occurrence,
     /// None in the moment before it is sealed.
     pub seal: Option<Seal>,
@@ -195,7 +200,32 @@ pub struct Seal {
     pub whence: Tag,
 }
 
+impl Event {
+    /// One that has just happened.
+    pub fn new(id: EventId, what: Occurrence) -> Self {
+        Self { id, other_kind: None, what, seal: None }
+    }
+
+    /// As it is written.
+    pub fn kind(&self) -> &str {
+        self.other_kind.as_deref().unwrap_or(self.what.kind.as_str())
+    }
+}
+
 impl AuditKey {
+    /// What a pruning up to a place writes down.
+    pub fn pruning(&self, upto: Link) -> Pruned {
+        Pruned { upto: upto.number, tag: tag_hex(&upto.tag), proof: tag_hex(&self.proof(upto)) }
+    }
+
+    fn proof(&self, upto: Link) -> Tag {
+        let mut text = Writing::default();
+        text.bytes(b"pruned");
+        text.bytes(&upto.number.to_be_bytes());
+        text.bytes(&upto.tag);
+        self.sign(&text.0)
+    }
+
     /// The seal that an event gets as the next one after a place in the chain.
     pub fn seal(&self, event: &Event, after: Link) -> Seal {
         let whence = self.whence_tag(event);
@@ -210,7 +240,7 @@ impl AuditKey {
         text.bytes(&number.to_be_bytes());
         text.bytes(event.id.as_bytes());
         text.bytes(&what.at.as_ms().to_be_bytes());
-        text.bytes(what.kind.as_str().as_bytes());
+        text.bytes(event.kind().as_bytes());
         text.maybe(what.user.as_ref().map(|id| id.as_bytes().as_slice()));
         text.maybe(what.session.as_ref().map(|id| id.as_bytes().as_slice()));
         text.maybe(what.subject.as_deref().map(str::as_bytes));
@@ -257,7 +287,7 @@ impl Writing {
 /// What is wrong with the chain, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    #[error("events {from} to {upto} are missing")]
+    #[error("events {from} to {upto} are missing or cannot be read")]
     Missing { from: u64, upto: u64 },
     #[error("event {number} ({id}) has been changed, or what came before it has")]
     Changed { number: u64, id: EventId },
@@ -276,6 +306,8 @@ pub struct Pruned {
     pub upto: u64,
     /// Its tag, in hexadecimal digits.
     pub tag: String,
+    /// That a server wrote this, and not somebody who can only write to the database.
+    pub proof: String,
 }
 
 /// Follows the chain from the oldest event to the newest.
@@ -286,12 +318,14 @@ pub struct Verifier<'k> {
     at: Option<Link>,
     /// The number before the first event and the tag that it should have had, if that is to be learnt of a pruning.
     beginning: Option<(u64, Event)>,
-    prunings: Vec<Pruned>,
+    prunings: Vec<Link>,
     noted: Option<Link>,
     pub broken: Vec<Broken>,
     pub looked_at: u64,
     /// Events whose origin was erased, with the person or by hand.
     pub erased: u64,
+    /// The place that was noted elsewhere has been pruned since: nothing can be held against it.
+    pub noted_is_pruned: bool,
 }
 
 impl<'k> Verifier<'k> {
@@ -299,7 +333,17 @@ impl<'k> Verifier<'k> {
     /// not reach it.
     pub fn new(keys: &'k [AuditKey], noted: Option<Link>) -> Self {
         let (prunings, broken) = (vec![], vec![]);
-        Self { keys, at: None, beginning: None, prunings, noted, broken, looked_at: 0, erased: 0 }
+        Self {
+            keys,
+            at: None,
+            beginning: None,
+            prunings,
+            noted,
+            broken,
+            looked_at: 0,
+            erased: 0,
+            noted_is_pruned: false,
+        }
     }
 
     /// Looks at the next event that has a seal, in the order of their numbers.
@@ -319,11 +363,23 @@ impl<'k> Verifier<'k> {
         if self.noted.is_some_and(|noted| noted.number == number && noted.tag != seal.link.tag) {
             self.broken.push(Broken::NotAsNoted { number });
         }
-        if event.what.kind == EventKind::EventsPruned {
-            let detail = event.what.detail.as_deref().unwrap_or_default();
-            self.prunings.extend(serde_json::from_str::<Pruned>(detail).ok());
-        }
+        self.hear_of_pruning(event);
         self.at = Some(seal.link);
+    }
+
+    /// Learns from a pruning, sealed or not, where the chain begins. One without a server's proof says nothing.
+    pub fn hear_of_pruning(&mut self, event: &Event) {
+        if event.what.kind != EventKind::EventsPruned {
+            return;
+        }
+        let detail = event.what.detail.as_deref().unwrap_or_default();
+        let Ok(pruned) = serde_json::from_str::<Pruned>(detail) else { return };
+        let Some(tag) = tag_from_hex(&pruned.tag) else { return };
+        let upto = Link { number: pruned.upto, tag };
+        let proof = tag_from_hex(&pruned.proof);
+        if self.keys.iter().any(|key| Some(key.proof(upto)) == proof) {
+            self.prunings.push(upto);
+        }
     }
 
     fn compare(&mut self, event: &Event, seal: &Seal, before: Link) {
@@ -347,9 +403,10 @@ impl<'k> Verifier<'k> {
     /// Nothing comes after: the place where the chain ends, if there is any.
     pub fn finish(&mut self) -> Option<Link> {
         if let Some((before, first)) = self.beginning.take() {
-            let pruning = self.prunings.iter().find(|pruning| pruning.upto == before);
-            match (pruning.and_then(|pruning| tag_from_hex(&pruning.tag)), first.seal) {
-                (Some(tag), Some(seal)) => self.compare(&first, &seal, Link { number: before, tag }),
+            self.noted_is_pruned = self.noted.is_some_and(|noted| noted.number <= before);
+            let pruning = self.prunings.iter().find(|upto| upto.number == before).copied();
+            match (pruning, first.seal) {
+                (Some(upto), Some(seal)) => self.compare(&first, &seal, upto),
                 _ => self.broken.push(Broken::BeginningMissing { first: before + 1 }),
             }
         }

@@ -33,7 +33,7 @@ pub fn note_attempt<T>(app: &App, arrival: &Arrival, method: &'static str, resul
         Some(_) => EventKind::SignInFailed,
     };
     app.note(Occurrence {
-        user: arrival.user(),
+        user: arrival.user().or(arrival.target()),
         subject: Some(method.to_owned()),
         whence: arrival.whence(),
         cause: Some(outcome.to_owned()),
@@ -66,7 +66,7 @@ pub async fn verify(
         None => None,
     };
     if let Some(user) = &user {
-        arrival.note_user(user.id);
+        arrival.note_target(user.id);
     }
     let stored = user.as_ref().and_then(|user| user.password_hash.clone());
     let claimed = Password::claimed(password).ok_or_else(wrong)?;

@@ -6,12 +6,13 @@
 
 pub mod export;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tenure_domain::event::{EventKind, Link, Occurrence};
+use tenure_domain::ends::EndReason;
+use tenure_domain::event::{EventKind, Link, Occurrence, Whence};
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::problem::Code;
 use tenure_domain::secret::AuditKey;
@@ -25,7 +26,7 @@ use crate::http::problem::Problem;
 /// Between two writings.
 pub const TURN: Duration = Duration::from_secs(1);
 
-/// Different events that may wait at once.
+/// Different events of each sort that may wait at once.
 const WAITING_MAX: usize = 1_000;
 
 /// How many may be written at once, and how many a second in the long run: two million a month.
@@ -51,18 +52,74 @@ pub struct Events {
     waiting: Mutex<Waiting>,
 }
 
+#[derive(Default)]
 struct Waiting {
-    events: HashMap<Alike, Occurrence>,
-    allowance: f64,
+    /// What strangers can make happen at will, and apart from it what they cannot.
+    common: Sort,
+    telling: Sort,
     since: Option<Timestamp>,
+    /// Sessions of which an unexplained end was counted lately.
+    unexplained: VecDeque<SessionId>,
     /// Where the chain ended when it was last told to the log.
     told: Option<Link>,
 }
 
+/// Events that share one allowance.
+struct Sort {
+    events: HashMap<Alike, Occurrence>,
+    allowance: f64,
+}
+
+impl Default for Sort {
+    fn default() -> Self {
+        Self { events: HashMap::new(), allowance: BURST }
+    }
+}
+
+impl Sort {
+    /// What of it may be written now, and how many must be forgotten.
+    fn take(&mut self, passed: Duration) -> (Vec<Occurrence>, usize) {
+        self.allowance = (self.allowance + passed.as_secs_f64() * PER_SECOND).min(BURST);
+        let mut events: Vec<_> = self.events.drain().map(|(_, what)| what).collect();
+        events.sort_by_key(|what| what.at);
+        // What the allowance does not cover is the newest of it: how something began tells most.
+        let allowed = events.len().min(self.allowance as usize);
+        let forgotten = events.len() - allowed;
+        events.truncate(allowed);
+        self.allowance -= allowed as f64;
+        (events, forgotten)
+    }
+}
+
+/// Whether anybody can make it happen as often as they like.
+fn is_common(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::SignInFailed
+            | EventKind::SignInThrottled
+            | EventKind::RefreshRefused
+            | EventKind::EntitlementBlocked
+            | EventKind::ClientReport
+            | EventKind::UnexplainedEnd
+    )
+}
+
 impl Events {
     pub fn new(key: AuditKey) -> Self {
-        let waiting = Waiting { events: HashMap::new(), allowance: BURST, since: None, told: None };
-        Self { key, waiting: Mutex::new(waiting) }
+        Self { key, waiting: Mutex::default() }
+    }
+
+    /// Whether an unexplained end of this session is news. Browsers say it again, from every tab.
+    pub fn is_first_of(&self, session: SessionId) -> bool {
+        let unexplained = &mut self.waiting().unexplained;
+        if unexplained.contains(&session) {
+            return false;
+        }
+        if unexplained.len() >= WAITING_MAX {
+            unexplained.pop_front();
+        }
+        unexplained.push_back(session);
+        true
     }
 
     /// Notes what happened. False if there is no more room, and it is forgotten.
@@ -76,8 +133,9 @@ impl Events {
             cause: what.cause.clone(),
         };
         let mut waiting = self.waiting();
-        let is_full = waiting.events.len() >= WAITING_MAX;
-        match waiting.events.entry(alike) {
+        let sort = if is_common(what.kind) { &mut waiting.common } else { &mut waiting.telling };
+        let is_full = sort.events.len() >= WAITING_MAX;
+        match sort.events.entry(alike) {
             Entry::Occupied(mut same) => {
                 let same = same.get_mut();
                 same.count = same.count.saturating_add(what.count);
@@ -93,15 +151,10 @@ impl Events {
         let mut waiting = self.waiting();
         let passed = waiting.since.map_or(Duration::ZERO, |since| now.since(since));
         waiting.since = Some(now);
-        waiting.allowance = (waiting.allowance + passed.as_secs_f64() * PER_SECOND).min(BURST);
-        let mut events: Vec<_> = waiting.events.drain().map(|(_, what)| what).collect();
-        events.sort_by_key(|what| what.at);
-        // What the allowance does not cover is the newest of it: how something began tells most.
-        let allowed = events.len().min(waiting.allowance as usize);
-        let forgotten = events.len() - allowed;
-        events.truncate(allowed);
-        waiting.allowance -= allowed as f64;
-        (events, forgotten)
+        let (mut events, forgotten) = waiting.telling.take(passed);
+        let (common, more_forgotten) = waiting.common.take(passed);
+        events.extend(common);
+        (events, forgotten + more_forgotten)
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -135,10 +188,12 @@ impl App {
             Code::RefreshSuperseded | Code::SessionSuperseded => EventKind::DeadToken,
             _ => EventKind::RefreshRefused,
         };
+        // Whoever is deleted is not to leave anything more of where they are.
+        let is_deleted = matches!(problem.end, Some((EndReason::UserDeleted, _)));
         self.note(Occurrence {
             session: problem.session,
             subject: problem.end.as_ref().map(|(_, receipt)| receipt.to_string()),
-            whence: arrival.whence(),
+            whence: if is_deleted { Whence::default() } else { arrival.whence() },
             cause: Some(problem.code.as_str().to_owned()),
             ..Occurrence::new(kind, arrival.now)
         });
@@ -155,20 +210,25 @@ impl App {
     /// Writes down what waits, and seals what is written. What cannot be written is forgotten.
     pub async fn write_events(&self) -> Result<(), StoreError> {
         let (events, forgotten) = self.events.take(self.clock.now());
-        let count = events.len();
         self.metrics.events_dropped.inc_by(forgotten as u64);
-        if count > 0
-            && let Err(error) = self.store.event_add(events).await
-        {
+        let count = events.len();
+        let added = if count > 0 { self.store.event_add(events).await } else { Ok(()) };
+        if added.is_err() {
             self.metrics.events_dropped.inc_by(count as u64);
-            return Err(error);
         }
-        self.seal_events().await
+        // What others have written is sealed whatever became of ours.
+        self.seal_events().await.and(added)
     }
 
     async fn seal_events(&self) -> Result<(), StoreError> {
-        while let Some((mut at, waiting)) = self.store.event_unsealed(SEALED_AT_ONCE).await? {
-            let after = at;
+        loop {
+            // First where the chain ends: what another node seals meanwhile makes our seals void.
+            let after = self.store.event_end().await?;
+            let waiting = self.store.event_unsealed(SEALED_AT_ONCE).await?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let mut at = after;
             let seals: Vec<_> = waiting
                 .iter()
                 .map(|event| {
@@ -180,8 +240,21 @@ impl App {
             let is_last = waiting.len() < SEALED_AT_ONCE;
             // False: another node is at it.
             if !self.store.event_seal(after, seals).await? || is_last {
-                break;
+                return Ok(());
             }
+        }
+    }
+
+    /// Deletes the oldest events, and seals what it writes down of that, so that the chain is never without its beginning.
+    pub async fn prune_events(&self, before: Timestamp, step: usize) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        while let Some(upto) = self.store.event_prunable(before, now, step).await? {
+            let pruning = Occurrence::new(EventKind::EventsPruned, now);
+            let pruning = pruning.with_detail(&self.events.key.pruning(upto));
+            if self.store.event_prune(upto.number, pruning).await? == 0 {
+                return Ok(());
+            }
+            self.seal_events().await?;
         }
         Ok(())
     }
@@ -189,10 +262,8 @@ impl App {
     /// Tells the log where the chain of events ends, if it has grown: a place that whoever writes to the database
     /// alone does not reach, for `tenure audit verify --noted`.
     pub async fn tell_chain(&self) -> Result<(), StoreError> {
-        let filter = tenure_store::EventFilter::default();
-        let newest = self.store.event_list(filter, 100).await?.into_iter().find_map(|event| event.seal);
-        let Some(link) = newest.map(|seal| seal.link) else { return Ok(()) };
-        if self.events.waiting().told.replace(link) != Some(link) {
+        let link = self.store.event_end().await?;
+        if link != Link::default() && self.events.waiting().told.replace(link) != Some(link) {
             tracing::info!(noted = %link, "where the chain of events ends");
         }
         Ok(())
@@ -227,6 +298,24 @@ mod tests {
         assert_eq!((written.len(), forgotten), (2, 0));
         assert!(written.iter().all(|what| what.count == 3));
         assert_eq!(events.take(AT), (vec![], 0));
+    }
+
+    #[test]
+    fn what_strangers_do_pushes_nothing_off_the_record_that_they_cannot() {
+        let events = events();
+        let noted = (0..5_000).filter(|address| events.note(from(*address, AT))).count();
+        assert!(noted < 5_000);
+        assert!(events.note(Occurrence::new(EventKind::DeadToken, AT)));
+        let (written, _) = events.take(AT);
+        assert_eq!(written[0].kind, EventKind::DeadToken);
+    }
+
+    #[test]
+    fn a_session_is_unexplained_once() {
+        let events = events();
+        let session = |n: u32| SessionId::from_bytes(u128::from(n).to_be_bytes());
+        assert!(events.is_first_of(session(1)) && !events.is_first_of(session(1)));
+        assert!((2..3_000).all(|n| events.is_first_of(session(n))));
     }
 
     #[test]

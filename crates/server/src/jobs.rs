@@ -87,8 +87,6 @@ async fn chores(app: &App) -> Result<(), StoreError> {
         tracing::info!(swept, "rows of long-ended sessions deleted");
     }
     expire_client_reports(app, now).await?;
-    expire_events(app, now).await?;
-    app.tell_chain().await?;
     while app.store.billing_expire(now - STRIPE_EVENTS_KEPT, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
     while app.store.console_session_expire(now, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
     app.store.tally_expire(now - tally::KEPT).await?;
@@ -96,7 +94,8 @@ async fn chores(app: &App) -> Result<(), StoreError> {
     if let Err(error) = app.tally.feed(app, now).await {
         tracing::debug!(%error, "what was counted is written later");
     }
-    Ok(())
+    expire_events(app, now).await?;
+    app.tell_chain().await
 }
 
 /// Deletes old events, a day's worth or more at once: each pruning is an event itself.
@@ -104,11 +103,8 @@ async fn expire_events(app: &App, now: Timestamp) -> Result<(), StoreError> {
     let unsealed = app.store.event_count_unsealed(now - UNSEALED_MAX).await?;
     app.metrics.events_unsealed.set(i64::try_from(unsealed).unwrap_or(i64::MAX));
     let before = now - app.settled.config.store.event_retention.0;
-    let oldest = app.store.event_chain(0, 1).await?;
-    if oldest.iter().any(|event| event.what.at < before - EVENTS_PRUNED_EVERY) {
-        while app.store.event_expire(before, now, SWEEP_STEP).await? == SWEEP_STEP as u64 {}
-    }
-    Ok(())
+    let is_due = app.store.event_prunable(before - EVENTS_PRUNED_EVERY, now, 1).await?.is_some();
+    if is_due { app.prune_events(before, SWEEP_STEP).await } else { Ok(()) }
 }
 
 /// Deletes old reports and those beyond the bound, all of them, in steps that let others write in between.

@@ -51,26 +51,33 @@ pub trait Events: Send + Sync {
     /// Newest first, at most `limit` and [`EVENTS_LISTED_MAX`].
     async fn event_list(&self, filter: EventFilter, limit: usize) -> Result<Vec<Event>>;
 
-    /// Where the chain ends, and events that come next, at most `limit`. None if nothing waits.
-    async fn event_unsealed(&self, limit: usize) -> Result<Option<(Link, Vec<Event>)>>;
+    /// Where the chain ends.
+    async fn event_end(&self) -> Result<Link>;
 
-    /// Seals events, in the order given. False, and nothing is written, if the chain no longer ends at `after`.
+    /// Events that wait for their seal, at most `limit`, without those that cannot be read.
+    async fn event_unsealed(&self, limit: usize) -> Result<Vec<Event>>;
+
+    /// Seals events, in the order given. False, and nothing is written, if the chain no longer ends at `after` or one of
+    /// them is sealed already. `after` is to be read before the events are.
     async fn event_seal(&self, after: Link, seals: Vec<(EventId, Seal)>) -> Result<bool>;
 
-    /// Sealed events from a number on, in the order of the chain.
+    /// Sealed events from a number on, in the order of the chain, without those that cannot be read.
     async fn event_chain(&self, from: u64, limit: usize) -> Result<Vec<Event>>;
 
     /// How many wait for their seal that were written before a time.
     async fn event_count_unsealed(&self, before: Timestamp) -> Result<u64>;
 
-    /// Deletes sealed events of before a time from the oldest end, at most `limit`, and writes down that it did; how
-    /// many. The last of a chain stays.
-    async fn event_expire(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64>;
+    /// Up to where a chain is of before a time, or of after `now`, which a clock was that was wrong; of its oldest
+    /// `limit` events. The last of a chain never is.
+    async fn event_prunable(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<Option<Link>>;
+
+    /// Deletes the chain up to a number, and writes down that it did; how many events that were.
+    async fn event_prune(&self, upto: u64, pruning: Occurrence) -> Result<u64>;
 }
 
 impl dyn Entropy + '_ {
     pub(crate) fn event(&self, what: Occurrence) -> Event {
-        Event { id: EventId::generate(what.at, self.draw()), what, seal: None }
+        Event::new(EventId::generate(what.at, self.draw()), what)
     }
 }
 
@@ -150,16 +157,15 @@ pub(crate) fn key(kind: EventKind, kid: &str, now: Timestamp) -> Occurrence {
     Occurrence { subject: Some(kid.to_owned()), ..Occurrence::new(kind, now) }
 }
 
-/// That a chain now begins after a place.
-pub(crate) fn pruned(upto: Link, now: Timestamp) -> Occurrence {
-    let detail =
-        tenure_domain::event::Pruned { upto: upto.number, tag: tenure_domain::event::tag_hex(&upto.tag) };
-    Occurrence::new(EventKind::EventsPruned, now).with_detail(&detail)
-}
-
-/// Up to where a chain goes, of whose oldest end this is more than `limit`: all of before a time, but never its last.
-pub(crate) fn expired(oldest: &[(Link, Timestamp)], before: Timestamp, limit: usize) -> Option<Link> {
+/// Up to where a chain goes, of whose oldest end this is more than `limit`.
+pub(crate) fn prunable(
+    oldest: &[(Link, Timestamp)],
+    before: Timestamp,
+    now: Timestamp,
+    limit: usize,
+) -> Option<Link> {
     let all_but_the_last = oldest.split_last().map_or(oldest, |(_, others)| others);
-    let old = all_but_the_last.iter().take(limit).take_while(|(_, at)| *at < before);
-    old.last().map(|(link, _)| *link)
+    let page = all_but_the_last.get(..limit).unwrap_or(all_but_the_last);
+    let young = page.iter().position(|(_, at)| (before..=now).contains(at)).unwrap_or(page.len());
+    page.get(..young)?.last().map(|(link, _)| *link)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tenure_domain::account::{PlanFeatures, PlanLimits, Slug};
 use tenure_domain::api_key::{self, ApiKeyHash, ApiKeyState};
 use tenure_domain::ends::{Actor, End};
-use tenure_domain::event::{Event, EventKindError, Link, Occurrence, Seal, Whence};
+use tenure_domain::event::{Event, EventKind, Link, Occurrence, Seal, Whence};
 use tenure_domain::id::{AccountId, ActId, ApiKeyId, EventId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::rotation::{Generation, Rotation};
@@ -435,8 +435,10 @@ pub(crate) fn event(columns: &mut impl Columns) -> Result<Event> {
     const WHAT: &str = "event";
     let id = EventId::from_bytes(columns.id(WHAT)?);
     let at = columns.time(WHAT)?;
-    let kind = columns.text(WHAT)?;
-    let kind = kind.parse().map_err(|error: EventKindError| columns.corrupt(WHAT, &error.to_string()))?;
+    let written = columns.text(WHAT)?;
+    let kind = written.parse().ok();
+    let other_kind = if kind.is_none() { Some(written) } else { None };
+    let kind = kind.unwrap_or(EventKind::Other);
     let what = Occurrence {
         at,
         kind,
@@ -456,7 +458,7 @@ pub(crate) fn event(columns: &mut impl Columns) -> Result<Event> {
             Some(Seal { link: Link { number, tag: columns.bytes(WHAT)? }, whence: columns.bytes(WHAT)? })
         }
     };
-    Ok(Event { id, what, seal })
+    Ok(Event { id, other_kind, what, seal })
 }
 
 /// A place in the chain of events: its number and its tag.

@@ -20,7 +20,7 @@ fn chain(length: u8) -> Vec<Event> {
             Whence { address: Some(format!("192.0.2.{number}")), user_agent: Some("Firefox".into()) };
         what.cause = Some("signed_out".into());
         what.detail = Some(format!("{{\"n\":{number}}}"));
-        let mut event = Event { id: EventId::from_bytes([number; 16]), what, seal: None };
+        let mut event = Event::new(EventId::from_bytes([number; 16]), what);
         let seal = key().seal(&event, at);
         at = seal.link;
         event.seal = Some(seal);
@@ -157,13 +157,25 @@ fn a_beginning_that_is_gone_is_accounted_for_by_a_pruning_and_by_nothing_else() 
     let mut events = chain(4);
     let deleted = events[1].seal.unwrap().link;
     let mut pruning = Occurrence::new(EventKind::EventsPruned, AT);
-    pruning = pruning.with_detail(&Pruned { upto: deleted.number, tag: tag_hex(&deleted.tag) });
-    let mut pruning = Event { id: EventId::from_bytes([50; 16]), what: pruning, seal: None };
+    pruning = pruning.with_detail(&key().pruning(deleted));
+    let mut pruning = Event::new(EventId::from_bytes([50; 16]), pruning);
     pruning.seal = Some(key().seal(&pruning, events[3].seal.unwrap().link));
-    events.push(pruning);
+    events.push(pruning.clone());
     assert_eq!(broken(&events[2..]), []);
     assert_eq!(broken(&events[1..]), [Broken::BeginningMissing { first: 2 }]);
     assert_eq!(broken(&events[3..]), [Broken::BeginningMissing { first: 4 }]);
+    // Before it is sealed it is as good; without a server's proof it is nothing, sealed or not.
+    let keys = [key()];
+    let mut verifier = Verifier::new(&keys, Some(Link { number: 2, tag: [9; 32] }));
+    verifier.hear_of_pruning(&pruning);
+    events[2..4].iter().for_each(|event| verifier.look_at(event));
+    verifier.finish();
+    assert!(verifier.broken.is_empty() && verifier.noted_is_pruned);
+    let mut forged = pruning.clone();
+    let deleted = Pruned { proof: tag_hex(&[9; 32]), ..key().pruning(events[2].seal.unwrap().link) };
+    forged.what = Occurrence::new(EventKind::EventsPruned, AT).with_detail(&deleted);
+    forged.seal = Some(key().seal(&forged, events[3].seal.unwrap().link));
+    assert_eq!(broken(&[events[3].clone(), forged]), [Broken::BeginningMissing { first: 4 }]);
     let mut edited = events[2..].to_vec();
     edited[0].what.cause = None;
     assert_eq!(broken(&edited), [Broken::Changed { number: 3, id: edited[0].id }]);
@@ -182,4 +194,16 @@ fn a_chain_goes_on_under_another_master_secret_for_whoever_has_both() {
     verifier.finish();
     assert_eq!(verifier.broken, []);
     assert!(!broken(&events).is_empty());
+}
+
+#[test]
+fn a_kind_of_another_version_is_sealed_by_its_own_name() {
+    let mut events = chain(2);
+    let mut later = Event::new(EventId::from_bytes([50; 16]), Occurrence::new(EventKind::Other, AT));
+    later.other_kind = Some("shaken_hands".into());
+    later.seal = Some(key().seal(&later, events[1].seal.unwrap().link));
+    events.push(later);
+    assert_eq!(broken(&events), []);
+    events[2].other_kind = Some("shot".into());
+    assert_eq!(broken(&events).len(), 1);
 }

@@ -75,6 +75,9 @@ async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
             eprint!("\r{} events looked at", verifier.looked_at);
         }
     }
+    // Those that are not sealed yet, or not any more where we have looked, count as well: they have proofs of their own.
+    let prunings = EventFilter { kind: Some(EventKind::EventsPruned), ..EventFilter::default() };
+    store.event_list(prunings, PAGE).await?.iter().for_each(|event| verifier.hear_of_pruning(event));
     let end = verifier.finish();
     let unsealed = store.event_count_unsealed(now()).await?;
     let document = json!({
@@ -83,6 +86,7 @@ async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
         "end": end.map(|end| end.to_string()),
         "unsealed": unsealed,
         "erased": verifier.erased,
+        "noted_is_pruned": verifier.noted_is_pruned,
         "broken": verifier.broken.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     print(global, &document, || {
@@ -97,6 +101,9 @@ async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
                 "of {} it was erased where they came from, as of people who were deleted",
                 verifier.erased
             );
+        }
+        if verifier.noted_is_pruned {
+            println!("the place that was noted has been pruned since, so nothing was held against it");
         }
         if let Some(end) = end {
             println!("the chain ends at {end}");

@@ -42,7 +42,7 @@ fn cells(event: &EventRecord) -> [String; 12] {
     [
         event.id.to_string(),
         event.at.to_string(),
-        event.kind.to_owned(),
+        event.kind.clone(),
         event.user.map(|id| id.to_string()).unwrap_or_default(),
         event.session.map(|id| id.to_string()).unwrap_or_default(),
         text(&event.subject),
@@ -78,7 +78,7 @@ mod tests {
         let mut what = Occurrence::new(EventKind::SignedIn, Timestamp::from_ms(1_795_000_000_000));
         what.subject = Some("=HYPERLINK(\"http://x\")".into());
         what.detail = Some("{\"a\":\"b,c\\n\"}".into());
-        Event { id: EventId::from_bytes([1; 16]), what, seal: None }.into()
+        Event::new(EventId::from_bytes([1; 16]), what).into()
     }
 
     #[test]

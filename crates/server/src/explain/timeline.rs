@@ -131,7 +131,8 @@ fn told(event: &Occurrence) -> Option<(&'static str, String)> {
         | EventKind::SigningKeyRetired
         | EventKind::ClientReport
         | EventKind::UnexplainedEnd
-        | EventKind::EventsPruned => return None,
+        | EventKind::EventsPruned
+        | EventKind::Other => return None,
     })
 }
 

@@ -40,6 +40,7 @@ pub struct Arrival {
 #[derive(Default)]
 struct Notes {
     user: OnceLock<UserId>,
+    target: OnceLock<UserId>,
     session: OnceLock<SessionId>,
     outcome: OnceLock<&'static str>,
     rotation: OnceLock<(Generation, Option<Replay>)>,
@@ -81,6 +82,15 @@ impl Arrival {
 
     pub fn note_user(&self, user: UserId) {
         let _ = self.notes.user.set(user);
+    }
+
+    /// Whom somebody means to be, before they have shown it.
+    pub fn note_target(&self, user: UserId) {
+        let _ = self.notes.target.set(user);
+    }
+
+    pub fn target(&self) -> Option<UserId> {
+        self.notes.target.get().copied()
     }
 
     pub fn note_session(&self, session: SessionId) {

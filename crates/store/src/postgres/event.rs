@@ -53,19 +53,19 @@ impl Events for PostgresStore {
         Ok(row::readable(&rows, |columns| crate::row::event(columns)))
     }
 
-    async fn event_unsealed(&self, limit: usize) -> Result<Option<(Link, Vec<Event>)>> {
-        let mut conn = self.db.get().await?;
-        let waiting = conn.rows(&UNSEALED, &[(&integer(limit), Type::INT8)]).await?;
-        if waiting.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some((last(&mut conn).await?, events(&waiting)?)))
+    async fn event_end(&self) -> Result<Link> {
+        last(&mut self.db.get().await?).await
+    }
+
+    async fn event_unsealed(&self, limit: usize) -> Result<Vec<Event>> {
+        let waiting = self.db.get().await?.rows(&UNSEALED, &[(&integer(limit), Type::INT8)]).await?;
+        Ok(row::readable(&waiting, |columns| crate::row::event(columns)))
     }
 
     async fn event_seal(&self, after: Link, seals: Vec<(EventId, Seal)>) -> Result<bool> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let is_next = alone(&mut conn, "events").await? && last(&mut conn).await? == after;
+        let mut is_next = alone(&mut conn, "events").await? && last(&mut conn).await? == after;
         if is_next {
             let ids: Vec<_> = seals.iter().map(|(id, _)| uuid(id.as_bytes())).collect();
             let numbers: Vec<_> = seals.iter().map(|(_, seal)| integer(seal.link.number)).collect();
@@ -77,15 +77,20 @@ impl Events for PostgresStore {
                 (&tags, Type::BYTEA_ARRAY),
                 (&whences, Type::BYTEA_ARRAY),
             ];
-            conn.execute(SEAL, params).await?;
+            // Another node may have sealed some of them before the chain ended there.
+            is_next = conn.execute(SEAL, params).await? == seals.len() as u64;
         }
-        conn.commit().await?;
+        match is_next {
+            true => conn.commit().await?,
+            false => conn.roll_back().await?,
+        }
         Ok(is_next)
     }
 
     async fn event_chain(&self, from: u64, limit: usize) -> Result<Vec<Event>> {
         let params = [(&integer(from) as _, Type::INT8), (&integer(limit) as _, Type::INT8)];
-        events(&self.db.get().await?.rows(&CHAIN, &params).await?)
+        let rows = self.db.get().await?.rows(&CHAIN, &params).await?;
+        Ok(row::readable(&rows, |columns| crate::row::event(columns)))
     }
 
     async fn event_count_unsealed(&self, before: Timestamp) -> Result<u64> {
@@ -94,16 +99,27 @@ impl Events for PostgresStore {
         row.map_or(Ok(0), |row| Fields::of(&row).number("count"))
     }
 
-    async fn event_expire(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
+    async fn event_prunable(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<Option<Link>> {
+        let oldest = "SELECT seq, tag, at FROM event WHERE seq IS NOT NULL ORDER BY seq LIMIT $1";
+        let read = integer(limit.saturating_add(1));
+        let rows = self.db.get().await?.rows(oldest, &[(&read, Type::INT8)]).await?;
+        let oldest = row::readable(&rows, |columns| Ok((crate::row::link(columns)?, columns.time("event")?)));
+        Ok(event::prunable(&oldest, before, now, limit))
+    }
+
+    async fn event_prune(&self, upto: u64, pruning: Occurrence) -> Result<u64> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let mut expired = 0;
-        // Nobody seals meanwhile.
-        if alone(&mut conn, "events").await? {
-            expired = expire(&mut conn, &*self.entropy, before, now, limit).await?;
+        let mut pruned = 0;
+        if alone(&mut conn, "pruning").await? {
+            let delete = "DELETE FROM event WHERE seq <= $1";
+            pruned = conn.execute(delete, &[(&integer(upto), Type::INT8)]).await?;
+            if pruned > 0 {
+                write(&mut conn, &*self.entropy, pruning).await?;
+            }
         }
         conn.commit().await?;
-        Ok(expired)
+        Ok(pruned)
     }
 }
 
@@ -133,37 +149,15 @@ pub(super) async fn write(conn: &mut Conn, entropy: &dyn Entropy, what: Occurren
 
 /// Forgets where a person was.
 pub(super) async fn erase(conn: &mut Conn, user: UserId) -> Result<()> {
-    let erase = "UPDATE event SET address = NULL, user_agent = NULL WHERE user_id = $1";
+    // Of a refused refresh only the session is known.
+    let erase = "UPDATE event SET address = NULL, user_agent = NULL WHERE user_id = $1 \
+         OR session_id IN (SELECT id FROM session WHERE user_id = $1)";
     conn.execute(erase, &[(&uuid(user.as_bytes()), Type::UUID)]).await.map(drop)
-}
-
-/// All of them, or an error: a chain has no gaps.
-fn events(rows: &[tokio_postgres::Row]) -> Result<Vec<Event>> {
-    rows.iter().map(|row| crate::row::event(&mut Fields::of(row))).collect()
 }
 
 async fn last(conn: &mut Conn) -> Result<Link> {
     let row = conn.row(LAST, &[]).await?;
     Ok(row.map(|row| crate::row::link(&mut Fields::of(&row))).transpose()?.unwrap_or_default())
-}
-
-async fn expire(
-    conn: &mut Conn,
-    entropy: &dyn Entropy,
-    before: Timestamp,
-    now: Timestamp,
-    limit: usize,
-) -> Result<u64> {
-    let oldest = "SELECT seq, tag, at FROM event WHERE seq IS NOT NULL ORDER BY seq LIMIT $1";
-    let rows = conn.rows(oldest, &[(&integer(limit.saturating_add(1)), Type::INT8)]).await?;
-    let oldest = rows.iter().map(|row| {
-        let columns = &mut Fields::of(row);
-        Ok((crate::row::link(columns)?, columns.time("event")?))
-    });
-    let oldest = oldest.collect::<Result<Vec<_>>>()?;
-    let Some(upto) = event::expired(&oldest, before, limit) else { return Ok(0) };
-    write(conn, entropy, event::pruned(upto, now)).await?;
-    conn.execute("DELETE FROM event WHERE seq <= $1", &[(&integer(upto.number), Type::INT8)]).await
 }
 
 /// The values of a filter, in the form in which the database takes them.

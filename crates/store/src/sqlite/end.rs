@@ -35,6 +35,17 @@ pub(super) fn dead_by(now: Timestamp) -> i64 {
 
 /// Ends a session. None if it has ended already, or is not there: the first end stands.
 pub(super) fn write(tx: &Tx<'_>, id: SessionId, order: &EndOrder, now: Timestamp) -> Result<Option<End>> {
+    // With its record or not at all, also where the job has no savepoint of its own.
+    tx.conn.prepare_cached("SAVEPOINT ending")?.execute(())?;
+    let written = write_both(tx, id, order, now);
+    if written.is_err() {
+        tx.conn.prepare_cached("ROLLBACK TO ending")?.execute(())?;
+    }
+    tx.conn.prepare_cached("RELEASE ending")?.execute(())?;
+    written
+}
+
+fn write_both(tx: &Tx<'_>, id: SessionId, order: &EndOrder, now: Timestamp) -> Result<Option<End>> {
     let end = order.end(tx.entropy, now);
     let params = named_params! {
         ":at": end.at.as_ms(),

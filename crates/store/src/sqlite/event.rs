@@ -10,7 +10,7 @@ use tenure_domain::id::{EventId, SessionId, UserId};
 use tenure_domain::time::Timestamp;
 
 use super::writer::Tx;
-use super::{SqliteStore, row};
+use super::{SqliteStore, end, row};
 use crate::row::Columns as _;
 use crate::{EVENTS_LISTED_MAX, EventFilter, Events, Result, event};
 
@@ -50,16 +50,13 @@ impl Events for SqliteStore {
             .await
     }
 
-    async fn event_unsealed(&self, limit: usize) -> Result<Option<(Link, Vec<Event>)>> {
-        self.readers
-            .read(move |conn| {
-                let waiting = row::all(conn, &UNSEALED, [row::integer(limit)], |c| row::event(c))?;
-                if waiting.is_empty() {
-                    return Ok(None);
-                }
-                Ok(Some((last(conn)?, waiting)))
-            })
-            .await
+    async fn event_end(&self) -> Result<Link> {
+        self.readers.read(last).await
+    }
+
+    async fn event_unsealed(&self, limit: usize) -> Result<Vec<Event>> {
+        let limit = [row::integer(limit)];
+        self.readers.read(move |conn| row::readable(conn, &UNSEALED, limit, |c| row::event(c))).await
     }
 
     async fn event_seal(&self, after: Link, seals: Vec<(EventId, Seal)>) -> Result<bool> {
@@ -68,19 +65,23 @@ impl Events for SqliteStore {
                 if last(tx.conn)? != after {
                     return Ok(false);
                 }
-                for (id, seal) in seals {
+                // One writer: what was unsealed when the chain ended there is so still, or gone.
+                let mut sealed = 0;
+                for (id, seal) in &seals {
                     let number = row::integer(seal.link.number);
                     let params = params![id.as_bytes(), number, seal.link.tag, seal.whence];
-                    tx.conn.prepare_cached(SEAL)?.execute(params)?;
+                    sealed += tx.conn.prepare_cached(SEAL)?.execute(params)?;
                 }
-                Ok(true)
+                if sealed == seals.len() { Ok(true) } else { Err(end::moved()) }
             })
             .await
     }
 
     async fn event_chain(&self, from: u64, limit: usize) -> Result<Vec<Event>> {
         let params = [row::integer(from), row::integer(limit)];
-        self.readers.read(move |conn| row::all(conn, &CHAIN, params, |columns| row::event(columns))).await
+        self.readers
+            .read(move |conn| row::readable(conn, &CHAIN, params, |columns| row::event(columns)))
+            .await
     }
 
     async fn event_count_unsealed(&self, before: Timestamp) -> Result<u64> {
@@ -90,8 +91,23 @@ impl Events for SqliteStore {
         Ok(count.await?.unwrap_or(0))
     }
 
-    async fn event_expire(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
-        self.writer.write_composed(move |tx| expire(tx, before, now, limit)).await
+    async fn event_prunable(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<Option<Link>> {
+        let oldest = "SELECT seq, tag, at FROM event WHERE seq IS NOT NULL ORDER BY seq LIMIT ?1";
+        let read = [row::integer(limit.saturating_add(1))];
+        let oldest = self.readers.read(move |conn| {
+            row::readable(conn, oldest, read, |columns| Ok((row::link(columns)?, columns.time("event")?)))
+        });
+        Ok(event::prunable(&oldest.await?, before, now, limit))
+    }
+
+    async fn event_prune(&self, upto: u64, pruning: Occurrence) -> Result<u64> {
+        self.writer
+            .write_composed(move |tx| {
+                write(tx, pruning)?;
+                let delete = "DELETE FROM event WHERE seq <= ?1";
+                Ok(tx.conn.prepare_cached(delete)?.execute([row::integer(upto)])? as u64)
+            })
+            .await
     }
 }
 
@@ -117,7 +133,9 @@ pub(super) fn write(tx: &Tx<'_>, what: Occurrence) -> Result<()> {
 
 /// Forgets where a person was.
 pub(super) fn erase(tx: &Tx<'_>, user: UserId) -> Result<()> {
-    let erase = "UPDATE event SET address = NULL, user_agent = NULL WHERE user_id = ?1";
+    // Of a refused refresh only the session is known.
+    let erase = "UPDATE event SET address = NULL, user_agent = NULL WHERE user_id = ?1 \
+         OR session_id IN (SELECT id FROM session WHERE user_id = ?1)";
     tx.conn.prepare_cached(erase)?.execute([user.as_bytes()])?;
     Ok(())
 }
@@ -147,15 +165,4 @@ fn condition(filter: &EventFilter) -> (String, Vec<Value>) {
         true => ("1".to_owned(), values),
         false => (conditions.join(" AND "), values),
     }
-}
-
-fn expire(tx: &Tx<'_>, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
-    let oldest = "SELECT seq, tag, at FROM event WHERE seq IS NOT NULL ORDER BY seq LIMIT ?1";
-    let oldest = row::all(tx.conn, oldest, [row::integer(limit.saturating_add(1))], |columns| {
-        Ok((row::link(columns)?, columns.time("event")?))
-    })?;
-    let Some(upto) = event::expired(&oldest, before, limit) else { return Ok(0) };
-    write(tx, event::pruned(upto, now))?;
-    let deleted = "DELETE FROM event WHERE seq <= ?1";
-    Ok(tx.conn.prepare_cached(deleted)?.execute([row::integer(upto.number)])? as u64)
 }

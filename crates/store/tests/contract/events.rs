@@ -34,17 +34,25 @@ fn detail(what: &Occurrence) -> Value {
     serde_json::from_str(what.detail.as_deref().unwrap()).unwrap()
 }
 
-/// Seals all that waits.
+/// Seals all that waits, a few at a time; false if somebody else was first.
+async fn seal_some(world: &World, limit: usize) -> Option<bool> {
+    let after = world.store.event_end().await.unwrap();
+    let waiting = world.store.event_unsealed(limit).await.unwrap();
+    if waiting.is_empty() {
+        return None;
+    }
+    let mut at = after;
+    let seals = waiting.iter().map(|event| {
+        let seal = key().seal(event, at);
+        at = seal.link;
+        (event.id, seal)
+    });
+    Some(world.store.event_seal(after, seals.collect()).await.unwrap())
+}
+
 async fn seal(world: &World) {
-    while let Some((mut at, waiting)) = world.store.event_unsealed(3).await.unwrap() {
-        let after = at;
-        let seals = waiting.iter().map(|event| {
-            let seal = key().seal(event, at);
-            at = seal.link;
-            (event.id, seal)
-        });
-        let seals = seals.collect();
-        assert!(world.store.event_seal(after, seals).await.unwrap());
+    while let Some(is_sealed) = seal_some(world, 3).await {
+        assert!(is_sealed);
     }
 }
 
@@ -299,16 +307,7 @@ async fn of_those_who_seal_at_once_one_does() {
         let other = world.second_handle();
         join_all((0..8).map(async |n| {
             let world = if n % 2 == 0 { &world } else { &other };
-            while let Some((mut at, waiting)) = world.store.event_unsealed(4).await.unwrap() {
-                let after = at;
-                let mut seals = vec![];
-                for event in &waiting {
-                    let seal = key().seal(event, at);
-                    at = seal.link;
-                    seals.push((event.id, seal));
-                }
-                world.store.event_seal(after, seals).await.unwrap();
-            }
+            while seal_some(world, 4).await.is_some() {}
         }))
         .await;
         assert_eq!((chain(&world).await.len(), broken(&world).await), (21, 0));
@@ -319,21 +318,26 @@ async fn of_those_who_seal_at_once_one_does() {
 #[tokio::test]
 async fn the_oldest_are_deleted_and_the_chain_says_so() {
     for world in World::each() {
+        let expire = async |before: Timestamp, limit| {
+            let now = T0 + 20 * DAY;
+            let Some(upto) = world.store.event_prunable(before, now, limit).await.unwrap() else { return 0 };
+            let pruning = Occurrence::new(EventKind::EventsPruned, T0 + 10 * DAY);
+            let pruning = pruning.with_detail(&key().pruning(upto));
+            world.store.event_prune(upto.number, pruning).await.unwrap()
+        };
         for day in 0..10 {
             let what = Occurrence::new(EventKind::ServerStarted, T0 + DAY * day);
             world.store.event_add(vec![what]).await.unwrap();
         }
-        let expire =
-            async |before: Timestamp, limit| world.store.event_expire(before, T0 + 10 * DAY, limit).await;
-        assert_eq!(expire(T0 + 5 * DAY, 100).await.unwrap(), 0, "none without a seal");
+        assert_eq!(expire(T0 + 5 * DAY, 100).await, 0, "none without a seal");
         seal(&world).await;
-        assert_eq!(expire(T0, 100).await.unwrap(), 0);
-        assert_eq!(expire(T0 + 5 * DAY, 3).await.unwrap(), 3);
-        assert_eq!(expire(T0 + 5 * DAY, 100).await.unwrap(), 2);
+        assert_eq!(expire(T0, 100).await, 0);
+        assert_eq!(expire(T0 + 5 * DAY, 3).await, 3);
+        assert_eq!(expire(T0 + 5 * DAY, 100).await, 2);
         seal(&world).await;
         assert_eq!((chain(&world).await.len(), broken(&world).await), (7, 0));
         // All but the last, without which nobody could go on.
-        assert_eq!(expire(T0 + 20 * DAY, 100).await.unwrap(), 6);
+        assert_eq!(expire(T0 + 20 * DAY, 100).await, 6);
         seal(&world).await;
         let left = chain(&world).await;
         assert!(left.iter().all(|event| event.what.kind == EventKind::EventsPruned));
@@ -370,5 +374,70 @@ async fn a_receipt_is_found_by_its_words_alone() {
         let receipt: ReceiptId = ended.unwrap().remove(0).end.receipt;
         let filter = EventFilter { subject: Some(receipt.to_string()), ..EventFilter::default() };
         assert_eq!(list(&world, filter).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn seals_that_another_has_put_on_meanwhile_are_void() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        let after = world.store.event_end().await.unwrap();
+        let first = world.store.event_unsealed(10).await.unwrap();
+        world.sign_in(&ada).await;
+        let both = world.store.event_unsealed(10).await.unwrap();
+        assert_eq!((first.len(), both.len()), (1, 2));
+        let one = key().seal(&first[0], after);
+        assert!(world.store.event_seal(after, vec![(first[0].id, one)]).await.unwrap());
+        // By somebody who read the waiting ones before, and the end after.
+        let mut at = one.link;
+        let mut seals = vec![];
+        for event in &both {
+            let seal = key().seal(event, at);
+            at = seal.link;
+            seals.push((event.id, seal));
+        }
+        assert!(!matches!(world.store.event_seal(one.link, seals).await, Ok(true)));
+        seal(&world).await;
+        assert_eq!((chain(&world).await.len(), broken(&world).await), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_or_that_a_later_version_wrote_holds_up_nothing() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        world.sign_in(&ada).await;
+        let (one, two) = ([0x01; 16], [0x02; 16]);
+        let insert = |id: &[u8; 16], kind: &str, count: i64| {
+            let id = world.backend.id(id);
+            world.backend.sql(&format!(
+                "INSERT INTO event (id, at, kind, count) VALUES ({id}, {}, '{kind}', {count})",
+                T0.as_ms()
+            ));
+        };
+        insert(&one, "of_a_later_version", 1);
+        insert(&two, "server_started", -1);
+        seal(&world).await;
+        let sealed = chain(&world).await;
+        assert_eq!((sealed.len(), broken(&world).await), (3, 0));
+        assert!(sealed.iter().any(|event| event.kind() == "of_a_later_version"));
+        assert_eq!(world.store.event_count_unsealed(T0 + DAY).await.unwrap(), 1, "the one that is damaged");
+        let number = sealed[1].seal.unwrap().link.number;
+        assert_eq!(number, 2);
+        world.sign_in(&ada).await;
+        seal(&world).await;
+        assert_eq!(broken(&world).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_once_keeps_nothing_from_being_deleted() {
+    for world in World::each() {
+        for at in [T0, T0 + 365 * DAY, T0 + DAY, T0 + 2 * DAY] {
+            world.store.event_add(vec![Occurrence::new(EventKind::ServerStarted, at)]).await.unwrap();
+            seal(&world).await;
+        }
+        let upto = world.store.event_prunable(T0 + 2 * DAY, T0 + 9 * DAY, 100).await.unwrap();
+        assert_eq!(upto.map(|link| link.number), Some(3));
     }
 }

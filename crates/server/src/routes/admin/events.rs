@@ -39,7 +39,7 @@ pub struct EventRecord {
     #[schema(value_type = i64)]
     pub at: Timestamp,
     /// Such as `signed_in`, `session_ended` or `refresh_refused`.
-    pub kind: &'static str,
+    pub kind: String,
     #[schema(value_type = Option<String>)]
     pub user: Option<UserId>,
     #[schema(value_type = Option<String>)]
@@ -65,11 +65,12 @@ pub struct EventRecord {
 
 impl From<Event> for EventRecord {
     fn from(event: Event) -> Self {
-        let Event { id, what, seal } = event;
+        let kind = event.kind().to_owned();
+        let Event { id, what, seal, .. } = event;
         Self {
             id,
             at: what.at,
-            kind: what.kind.as_str(),
+            kind,
             user: what.user,
             session: what.session,
             subject: what.subject,

@@ -172,12 +172,15 @@ async fn join(app: &App, arrival: &Arrival, report: &ClientReport) -> Result<(),
     let Some(record) = app.store.session_find(session).await? else { return Ok(()) };
     let session = &record.session;
     let sighting = explain::sighting(session, &case::reported(report, session));
-    let is_unexplained = matches!(sighting, Sighting::ByItself(_)) && session.ended.is_none();
+    let reported = case::reported(report, session);
+    // A browser that refreshed afterwards had come back by itself.
+    let stayed_away = session.ended.is_none() || reported.at >= record.last_used_at;
+    let is_unexplained = matches!(sighting, Sighting::ByItself(_)) && stayed_away;
     let kind = match is_unexplained {
         true => EventKind::UnexplainedEnd,
         false => EventKind::ClientReport,
     };
-    if is_unexplained {
+    if is_unexplained && app.events.is_first_of(session.id) {
         app.metrics.unexplained_session_ends.inc();
         tracing::warn!(session = %session.id, kind = report.claims.kind.as_str(),
             "a browser reports a sign-out from a session that is alive");
@@ -192,7 +195,8 @@ async fn join(app: &App, arrival: &Arrival, report: &ClientReport) -> Result<(),
         client: report.claims.client.as_deref(),
     };
     let what = Occurrence {
-        user: Some(session.user_id),
+        // Of a claim nobody knows whose it is.
+        user: report.verified.map(|(_, user)| user),
         session: Some(session.id),
         whence: arrival.whence(),
         cause: Some(report.claims.kind.as_str().to_owned()),

@@ -411,7 +411,11 @@ impl Events for FaultyStore {
         verb!(self, event_list(filter, limit))
     }
 
-    async fn event_unsealed(&self, limit: usize) -> Result<Option<(Link, Vec<Event>)>> {
+    async fn event_end(&self) -> Result<Link> {
+        verb!(self, event_end())
+    }
+
+    async fn event_unsealed(&self, limit: usize) -> Result<Vec<Event>> {
         verb!(self, event_unsealed(limit))
     }
 
@@ -427,8 +431,12 @@ impl Events for FaultyStore {
         verb!(self, event_count_unsealed(before))
     }
 
-    async fn event_expire(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
-        verb!(self, event_expire(before, now, limit))
+    async fn event_prunable(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<Option<Link>> {
+        verb!(self, event_prunable(before, now, limit))
+    }
+
+    async fn event_prune(&self, upto: u64, pruning: Occurrence) -> Result<u64> {
+        verb!(self, event_prune(upto, pruning))
     }
 }
 
