@@ -7,6 +7,7 @@ pub mod audit;
 pub mod config;
 pub mod conformance;
 pub mod explain;
+pub mod import;
 pub mod keys;
 pub mod logouts;
 pub mod migrate;
@@ -16,6 +17,7 @@ mod place;
 pub mod plan;
 pub mod serve;
 pub mod session;
+mod ticker;
 pub mod user;
 
 use std::process::ExitCode;
@@ -59,6 +61,9 @@ enum Verb {
     /// Look at or apply database migrations.
     #[command(subcommand)]
     Migrate(migrate::MigrateVerb),
+    /// Take over users from another system.
+    #[command(subcommand)]
+    Import(import::ImportVerb),
     /// Create, show and change users.
     #[command(subcommand)]
     User(user::UserVerb),
@@ -174,6 +179,7 @@ fn run(cli: Cli) -> Outcome {
     runtime.block_on(async {
         match verb {
             Verb::Serve(args) => serve::run(&global, args).await,
+            Verb::Import(verb) => import::run(&global, verb).await,
             Verb::User(verb) => user::run(&global, verb).await,
             Verb::Account(verb) => account::run(&global, verb).await,
             Verb::Plan(verb) => plan::run(&global, verb).await,

@@ -20,6 +20,8 @@ mod console_session;
 pub mod copy;
 pub mod ephemeral;
 mod event;
+mod foreign;
+mod import;
 mod migration;
 mod newcomer;
 pub mod postgres;
@@ -55,6 +57,8 @@ pub use client_report::{
 };
 pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
 pub use event::{EVENTS_LISTED_MAX, EventFilter, Events};
+pub use foreign::{Foreign, ForeignRow};
+pub use import::{IMPORTED_AT_ONCE_MAX, Import, Imported, Imports};
 pub use migration::Migration;
 pub use trail::{Changed, SessionNow, UserNow};
 
@@ -161,6 +165,10 @@ pub struct NewUser {
     pub role: Role,
     pub password_hash: Option<PasswordHash>,
     pub home: Home,
+    /// Since when they are known, if they come from elsewhere; none is now.
+    pub since: Option<Timestamp>,
+    /// May not sign in.
+    pub is_disabled: bool,
     /// On whose decree, if they are created by somebody with rights; then it is an act.
     pub decree: Option<Decree>,
 }
@@ -490,7 +498,7 @@ pub trait Keys: Send + Sync {
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
 pub trait Store:
-    Sessions + Users + Accounts + ApiKeys + Billing + Keys + ClientReports + ConsoleSessions + Events
+    Sessions + Users + Imports + Accounts + ApiKeys + Billing + Keys + ClientReports + ConsoleSessions + Events
 {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;

@@ -362,7 +362,7 @@ async fn the_way_back_is_open_until_postgres_has_been_used() {
     from.hold(Arc::clone(&to)).await;
     // Nor is a database that somebody has emptied since one that was never used.
     to.sql(
-        "TRUNCATE plan, account, \"user\", session, session_device, signing_key, client_report, console_session, act, api_key, \
+        "TRUNCATE plan, account, \"user\", imported, session, session_device, signing_key, client_report, console_session, act, api_key, \
          stripe_event, stripe_subscription, event",
     );
     assert!(matches!(copy::reopen(&from.order(&to), false).await, Err(MoveError::InUse(_))));

@@ -16,10 +16,11 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{
     Account, AccountChange, AccountChanged, Accounts, Act, ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys,
     Applied, Billing, Caller, Changed, ClientReport, ClientReportStats, ClientReports, ConsoleKey,
-    ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, EventFilter, Events, KeyHolder, Keys,
-    NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest,
-    Refreshed, ReportNumber, Result, Scope, SessionCount, SessionCreated, SessionRecord, Sessions, Store,
-    StoreError, StoredKey, Subject, User, UserChange, UserChanged, UserCreated, Users, Vitals,
+    ConsoleSession, ConsoleSessions, Decree, EndOrder, Ended, EventFilter, Events, Import, Imported, Imports,
+    KeyHolder, Keys, NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged, Person, Plan, PlanSaved,
+    RefreshRequest, Refreshed, ReportNumber, Result, Scope, SessionCount, SessionCreated, SessionRecord,
+    Sessions, Store, StoreError, StoredKey, Subject, User, UserChange, UserChanged, UserCreated, Users,
+    Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -408,6 +409,17 @@ impl Events for FaultyStore {
 
     async fn event_expire(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
         verb!(self, event_expire(before, now, limit))
+    }
+}
+
+#[async_trait]
+impl Imports for FaultyStore {
+    async fn user_import(&self, people: Vec<Import>, dry_run: bool, now: Timestamp) -> Result<Vec<Imported>> {
+        verb!(self, user_import(people, dry_run, now))
+    }
+
+    async fn import_find(&self, key: String) -> Result<Option<UserId>> {
+        verb!(self, import_find(key))
     }
 }
 
