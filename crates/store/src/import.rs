@@ -9,7 +9,7 @@ use tenure_domain::time::Timestamp;
 use crate::{NewUser, Result};
 
 /// Most people who are taken over in one step: it holds the database's one lock for writing meanwhile.
-pub const IMPORTED_AT_ONCE_MAX: usize = 250;
+pub const IMPORTED_AT_ONCE_MAX: usize = 500;
 
 /// Somebody to take over.
 pub struct Import {

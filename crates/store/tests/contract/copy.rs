@@ -111,6 +111,8 @@ impl Installation {
             expires_at: T0 + QUIET,
         };
         self.world.store.console_session_put(console).await.unwrap();
+        self.sqlite
+            .sql("INSERT INTO imported (key, user_id, at) VALUES ('django:caf\u{e9}', randomblob(16), 5)");
         self.sqlite.sql(&format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {crowd}) \
              INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, base, head, handed_at, \

@@ -65,7 +65,9 @@ async fn people_sign_in_with_the_passwords_they_had_and_are_hashed_anew() {
     let told = json!([report["disabled"], report["without_password"], report["renamed"]]);
     assert_eq!(told, json!([1, 1, 1]));
     assert_eq!((&report["staff"], &report["superusers"]), (&json!(2), &json!(1)));
-    for (name, password) in [("ada", PASSWORD), ("bob", PASSWORD), ("cyd", PASSWORD), ("dan", "pässwörd")] {
+    for (name, password) in
+        [("ada", PASSWORD), ("bob", PASSWORD), ("cyd", PASSWORD), ("dan", "pässwörd"), ("joe", PASSWORD)]
+    {
         let email = format!("{name}@example.com");
         app.client.login(&email, "another password").await.expect(401);
         let answer = app.client.login(&email, password).await.expect(200).json();
