@@ -121,7 +121,7 @@ fn tables_with(conn: &Connection, columns: &[&str]) -> Result<Vec<String>> {
 
 fn send(conn: &Connection, sql: &str, to: &mpsc::Sender<Vec<ForeignRow>>) -> Result<()> {
     let mut statement = conn.prepare(sql)?;
-    let names: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query(())?;
     let mut page = Vec::with_capacity(PAGE);
     while let Some(row) = rows.next()? {

@@ -106,6 +106,7 @@ fn what_cannot_be_verified_is_refused_by_its_reason() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // How long it takes is what is tested.
 fn the_dearest_hashes_that_are_taken_do_not_hang_a_thread() {
     let tag = "A".repeat(43);
     for text in [
