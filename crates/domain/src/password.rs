@@ -142,7 +142,8 @@ impl Scratch {
     }
 }
 
-/// A hash in the PHC string format, as the store keeps it, or one that Django wrote and nobody has signed in by yet. Not secret like a password, but not for logs.
+/// A hash in the PHC string format, as the store keeps it, or one that Django wrote and nobody has signed in by yet. Not
+/// secret like a password, but not for logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 

@@ -23,9 +23,6 @@ use super::ticker::Ticker;
 use super::{Failure, Global, Outcome, print, shown};
 use crate::clock::SystemEntropy;
 
-/// Django's own table of users.
-const TABLE: &str = "auth_user";
-
 /// What every table of Django's users has, whatever it is called (`AbstractBaseUser`).
 const COLUMNS_OF_USERS: &[&str] = &["last_login", "password"];
 
@@ -75,12 +72,13 @@ pub struct DjangoArgs {
 
 pub async fn run(global: &Global, verb: ImportVerb) -> Outcome {
     let ImportVerb::Django(args) = verb;
+    let begun = Instant::now();
+    // First, so that an order that cannot be carried out makes no database.
+    let source = Source::of(&args).await?;
     let store = match args.dry_run {
         true => global.open_store().await?,
         false => global.open_or_make_store(&global.config()?).await?,
     };
-    let begun = Instant::now();
-    let source = Source::of(&args).await?;
     let mapping = Mapping {
         system: "django",
         columns: args.columns.into_iter().collect(),
@@ -183,10 +181,6 @@ fn the_table(found: Vec<String>) -> Result<String, Failure> {
     match &found[..] {
         [one] => Ok(one.clone()),
         [] => Err(Failure::Usage("no table there looks like Django's users; name it with --table".into())),
-        // A project with a user model of its own has no `auth_user`, unless it changed its mind.
-        [first, ..] if found.iter().all(|table| table == first || table == TABLE) && first == TABLE => {
-            Ok(first.clone())
-        }
         several => {
             let names = shown(&several.join(", "));
             Err(Failure::Usage(format!(

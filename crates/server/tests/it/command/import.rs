@@ -209,4 +209,5 @@ fn a_source_that_is_none_is_said_to_be() {
         let printed = cli.run(&[&["import", "django"], &order[..]].concat()).expect(code);
         assert!(printed.err.contains(said), "{said}: {printed:?}");
     }
+    assert!(!folder.path().join("new").exists(), "what cannot be carried out makes no database");
 }
