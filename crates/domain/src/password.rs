@@ -1,5 +1,7 @@
 //! Passwords: what is accepted, and Argon2id (RFC 9106).
 
+mod django;
+
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -11,6 +13,8 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use crate::secret::SecretText;
+
+pub use django::DjangoHashError;
 
 /// Fewest and most characters of a new password (protocol: no composition rules).
 pub const LENGTH_MIN: usize = 8;
@@ -45,7 +49,11 @@ impl PasswordError {
 
 /// A password as it is hashed: NFKC, so that the same keys on two keyboards are one password (NIST SP
 /// 800-63B section 5.1.1.2). Not trimmed, not cut.
-pub struct Password(SecretText);
+pub struct Password {
+    normal: SecretText,
+    /// As it was typed, where that is something else.
+    typed: Option<SecretText>,
+}
 
 impl Password {
     /// Takes a password that somebody claims to be theirs. None if it is longer than any that we accept.
@@ -54,13 +62,14 @@ impl Password {
             return None;
         }
         let normal: String = text.expose().nfkc().collect();
-        (normal.len() <= 4 * BYTES_MAX).then(|| Self(SecretText::from_plain(normal)))
+        let typed = (normal != text.expose()).then(|| SecretText::from_plain(text.expose().to_owned()));
+        (normal.len() <= 4 * BYTES_MAX).then(|| Self { normal: SecretText::from_plain(normal), typed })
     }
 
     /// Takes a new password, which must be long enough, not too common, and not the address itself.
     pub fn chosen(text: &SecretText, email_key: &str) -> Result<Self, PasswordError> {
         let password = Self::claimed(text).ok_or(PasswordError::TooLong)?;
-        let plain = password.0.expose();
+        let plain = password.normal.expose();
         match plain.chars().count() {
             length if length < LENGTH_MIN => return Err(PasswordError::TooShort),
             length if length > LENGTH_MAX => return Err(PasswordError::TooLong),
@@ -77,7 +86,11 @@ impl Password {
     }
 
     fn bytes(&self) -> &[u8] {
-        self.0.expose().as_bytes()
+        self.normal.expose().as_bytes()
+    }
+
+    fn typed(&self) -> &str {
+        self.typed.as_ref().unwrap_or(&self.normal).expose()
     }
 }
 
@@ -129,7 +142,8 @@ impl Scratch {
     }
 }
 
-/// A hash in the PHC string format, as the store keeps it. Not secret like a password, but not for logs.
+/// A hash in the PHC string format, as the store keeps it, or one that Django wrote and nobody has signed in by yet. Not
+/// secret like a password, but not for logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -169,6 +183,9 @@ impl PasswordHash {
 
     /// Whether the password is the one that was hashed, compared in constant time.
     pub fn verify(&self, password: &Password, scratch: &mut Scratch) -> Result<bool, HashError> {
+        if !self.0.starts_with('$') {
+            return django::verify(&self.0, password);
+        }
         let parts = self.parts().ok_or(HashError)?;
         let mut tag = vec![0; parts.tag.len()];
         derive(password, &parts.salt, parts.cost, &mut tag, scratch)?;

@@ -1,6 +1,7 @@
 //! Points in time, and the constants of the protocol with their checks (protocol.md section 2).
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,73 @@ impl std::ops::Sub<Duration> for Timestamp {
 }
 
 /// RFC 3339 in UTC with milliseconds, for people and logs.
+/// Text that is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time such as 2026-01-31T09:30:00Z")]
+pub struct TimestampError;
+
+/// Reads RFC 3339 and what databases write: a blank for the `T`, any number of digits of a second, an offset of hours
+/// only, or none, which is UTC.
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        parse(text).ok_or(TimestampError)
+    }
+}
+
+fn parse(text: &str) -> Option<Timestamp> {
+    if !text.is_ascii() || text.len() < 19 {
+        return None;
+    }
+    let (whole, rest) = text.split_at(19);
+    let number = |from: usize, to: usize| -> Option<i64> {
+        let digits = whole.get(from..to)?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    };
+    let marks = [4, 7, 10, 13, 16].map(|at| whole.as_bytes()[at]);
+    let [b'-', b'-', b'T' | b't' | b' ', b':', b':'] = marks else { return None };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days_of_month = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    let is_real = (1..=days_of_month).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+    let (fraction, offset) = match rest.strip_prefix('.') {
+        None => ("", rest),
+        Some(rest) => rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())),
+    };
+    let ms: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    // Days since the epoch, of a year that begins in March (H. Hinnant, "chrono-compatible low-level date algorithms").
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - seconds_ahead(offset)?;
+    is_real.then_some(Timestamp(seconds * 1000 + ms))
+}
+
+/// Of UTC: `Z`, `+05:30`, `-0800`, `+02` or nothing.
+fn seconds_ahead(offset: &str) -> Option<i64> {
+    let sign = match offset.as_bytes().first() {
+        None | Some(b'Z' | b'z') => return (offset.len() <= 1).then_some(0),
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        Some(_) => return None,
+    };
+    let digits: String = offset.get(1..)?.chars().filter(|c| *c != ':').collect();
+    let digits = if digits.len() == 2 { format!("{digits}00") } else { digits };
+    let is_plain = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i64 = is_plain.then(|| digits.parse().ok()).flatten()?;
+    let (hours, minutes) = (number / 100, number % 100);
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = self.0.div_euclid(86_400_000);
@@ -232,5 +300,40 @@ mod tests {
         assert_eq!(shown(951_782_400_123), "2000-02-29T00:00:00.123Z");
         assert_eq!(shown(1_795_197_479_999), "2026-11-20T17:57:59.999Z");
         assert_eq!(shown(-1), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn timestamps_are_read_as_databases_write_them() {
+        let read = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_ms);
+        for text in [
+            "2026-11-20T17:57:59.999Z",
+            "2026-11-20 17:57:59.999999",
+            "2026-11-20T17:57:59.999999+00:00",
+            "2026-11-20 19:57:59.999+02",
+            "2026-11-20T12:27:59.9990-0530",
+        ] {
+            assert_eq!(read(text), Some(1_795_197_479_999), "{text}");
+        }
+        assert_eq!(read("1970-01-01 00:00:00"), Some(0));
+        for text in [
+            "",
+            "2026-11-20",
+            "2026-13-20T17:57:59Z",
+            "2026-02-29T17:57:59Z",
+            "2026-11-20T24:00:00Z",
+            "2026-11-20T17:57:59+24:00",
+            "2026-11-20T17:57:59Zzz",
+            "2026-11-20T17:57:59 and later",
+            "2026-1+-20T17:57:59Z",
+            "٢٠٢٦-11-20T17:57:59Z",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        for days in (-800_000..1_000_000).step_by(97) {
+            let time = Timestamp::from_ms(days * 86_400_000 + 1);
+            if !time.to_string().starts_with(['+', '-']) {
+                assert_eq!(time.to_string().parse(), Ok(time));
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod config;
 pub mod conformance;
 pub mod explain;
+pub mod import;
 pub mod keys;
 pub mod logouts;
 pub mod migrate;
@@ -17,6 +18,7 @@ mod place;
 pub mod plan;
 pub mod serve;
 pub mod session;
+mod ticker;
 pub mod user;
 
 use std::process::ExitCode;
@@ -63,6 +65,9 @@ enum Verb {
     /// Create the first administrator.
     #[command(subcommand)]
     Admin(admin::AdminVerb),
+    /// Take over users from another system.
+    #[command(subcommand)]
+    Import(import::ImportVerb),
     /// Create, show and change users.
     #[command(subcommand)]
     User(user::UserVerb),
@@ -179,6 +184,7 @@ fn run(cli: Cli) -> Outcome {
         match verb {
             Verb::Serve(args) => serve::run(&global, args).await,
             Verb::Admin(verb) => admin::run(&global, verb).await,
+            Verb::Import(verb) => import::run(&global, verb).await,
             Verb::User(verb) => user::run(&global, verb).await,
             Verb::Account(verb) => account::run(&global, verb).await,
             Verb::Plan(verb) => plan::run(&global, verb).await,

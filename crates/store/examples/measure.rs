@@ -116,6 +116,8 @@ async fn sign_in(store: &Arc<dyn Store>, count: usize) -> (User, Vec<Session>) {
         role: Role::User,
         password_hash: None,
         home: tenure_store::Home::Nowhere,
+        since: None,
+        is_disabled: false,
         decree: None,
     };
     let UserCreated::Created { user, .. } = store.user_create(new, None, now()).await.unwrap() else {

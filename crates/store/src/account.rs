@@ -192,9 +192,11 @@ pub(crate) type Difference = (&'static str, Option<String>, Option<String>);
 
 impl User {
     /// What is told of one who was made by decree.
-    pub(crate) fn created(&self) -> [Difference; 3] {
+    pub(crate) fn created(&self) -> Vec<Difference> {
         let account = self.account_id.map(|id| id.to_string());
-        [state("created"), ("role", None, Some(self.role.to_string())), ("account", None, account)]
+        let made =
+            [state("created"), ("role", None, Some(self.role.to_string())), ("account", None, account)];
+        made.into_iter().chain(self.disabled_at.map(|_| state("disabled"))).collect()
     }
 }
 

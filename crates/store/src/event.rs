@@ -119,8 +119,8 @@ impl EndOrder {
     }
 }
 
-pub(crate) fn registered(user: &User) -> Occurrence {
-    Occurrence { user: Some(user.id), ..Occurrence::new(EventKind::Registered, user.created_at) }
+pub(crate) fn registered(user: &User, now: Timestamp) -> Occurrence {
+    Occurrence { user: Some(user.id), ..Occurrence::new(EventKind::Registered, now) }
 }
 
 /// That a password is another one now, by the person's own hand or by somebody else's.

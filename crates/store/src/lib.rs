@@ -20,6 +20,8 @@ mod console_session;
 pub mod copy;
 pub mod ephemeral;
 mod event;
+mod foreign;
+mod import;
 mod key;
 mod migration;
 mod newcomer;
@@ -58,6 +60,8 @@ pub use client_report::{
 };
 pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
 pub use event::{EVENTS_LISTED_MAX, EventFilter, Events};
+pub use foreign::{Foreign, ForeignRow};
+pub use import::{IMPORTED_AT_ONCE_MAX, Import, Imported, Imports};
 pub use key::{KeyRetired, KeyState, Keys, StoredKey};
 pub use migration::Migration;
 pub use search::{ReportFilter, SessionFilter, SessionState, UserFilter};
@@ -157,6 +161,10 @@ pub struct NewUser {
     pub role: Role,
     pub password_hash: Option<PasswordHash>,
     pub home: Home,
+    /// Since when they are known, if they come from elsewhere; none is now.
+    pub since: Option<Timestamp>,
+    /// May not sign in.
+    pub is_disabled: bool,
     /// On whose decree, if they are created by somebody with rights; then it is an act.
     pub decree: Option<Decree>,
 }
@@ -485,7 +493,17 @@ pub trait Users: Send + Sync {
 /// The durable truth. Handlers hold an `Arc<dyn Store>`.
 #[async_trait]
 pub trait Store:
-    Sessions + Users + Accounts + ApiKeys + Billing + Keys + ClientReports + ConsoleSessions + Events + Tallies
+    Sessions
+    + Users
+    + Imports
+    + Accounts
+    + ApiKeys
+    + Billing
+    + Keys
+    + ClientReports
+    + ConsoleSessions
+    + Events
+    + Tallies
 {
     /// One cheap read and the writer's sign of life: what readiness asks.
     async fn check(&self) -> Result<()>;

@@ -34,21 +34,25 @@ impl NewUser {
             role: Role::User,
             password_hash: None,
             home: Home::Own(NewAccount::named(name)),
+            since: None,
+            is_disabled: false,
             decree: None,
         }
     }
 
     pub(crate) fn user(&self, entropy: &dyn Entropy, account_id: Option<AccountId>, now: Timestamp) -> User {
+        // Users are listed by their ids, which is by age.
+        let since = self.since.unwrap_or(now);
         User {
-            id: UserId::generate(now, entropy.draw()),
+            id: UserId::generate(since, entropy.draw()),
             account_id,
             email: self.email.clone(),
             name: self.name.clone(),
             role: self.role,
             password_hash: self.password_hash.clone(),
             token_version: FIRST_VERSION,
-            disabled_at: None,
-            created_at: now,
+            disabled_at: self.is_disabled.then_some(now),
+            created_at: since,
         }
     }
 }

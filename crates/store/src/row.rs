@@ -466,6 +466,13 @@ pub(crate) fn link(columns: &mut impl Columns) -> Result<Link> {
     Ok(Link { number: columns.number("event")?, tag: columns.bytes("event")? })
 }
 
+pub(crate) fn imported(columns: &mut impl Columns) -> Result<()> {
+    const WHAT: &str = "import";
+    columns.text(WHAT)?;
+    columns.id(WHAT)?;
+    columns.time(WHAT).map(drop)
+}
+
 pub(crate) fn stripe_event(columns: &mut impl Columns) -> Result<()> {
     const WHAT: &str = "event of Stripe's";
     columns.text(WHAT)?;

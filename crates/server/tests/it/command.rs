@@ -6,6 +6,7 @@ mod audit;
 mod config;
 mod conformance;
 mod explain;
+mod import;
 mod keys;
 mod logouts;
 mod logs;

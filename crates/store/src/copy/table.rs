@@ -43,10 +43,11 @@ pub(crate) struct Table {
 
 /// In an order in which each row finds those that it names. Left out are `change`, which only those who run now
 /// have read, `tally`, whose counts begin anew, and what a database says of itself.
-pub(crate) static TABLES: [Table; 13] = [
+pub(crate) static TABLES: [Table; 14] = [
     PLAN,
     ACCOUNT,
     USER,
+    IMPORTED,
     SESSION,
     SESSION_DEVICE,
     SIGNING_KEY,
@@ -111,6 +112,15 @@ const USER: Table = Table {
     parent: Some(("account_id", "account")),
     check: |columns| row::user(columns).map(drop),
     key: |id| UserId::from_bytes(id).to_string(),
+};
+
+/// As `row::imported` reads it.
+const IMPORTED: Table = Table {
+    name: "imported",
+    columns: &[("key", Kind::Text), ("user_id", Kind::Id), ("at", Kind::Number)],
+    parent: None,
+    check: |columns| row::imported(columns),
+    key: hex_id,
 };
 
 /// As [`row::SESSION`], and when and how often it was used.

@@ -71,6 +71,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0010_evidence.sql"),
     },
+    Step {
+        number: 11,
+        name: "imports",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0011_imports.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

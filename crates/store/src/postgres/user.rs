@@ -22,7 +22,7 @@ use crate::{
 
 /// Of registrations that race for an address, the second waits for the first and then inserts nothing.
 const INSERT: &str = "INSERT INTO \"user\" (id, account_id, email, email_key, name, role, password_hash, \
-     token_version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+     token_version, disabled_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
      ON CONFLICT (email_key) DO NOTHING";
 
 const SET_PASSWORD: &str =
@@ -208,7 +208,7 @@ async fn person(conn: &mut Conn, sql: &str, id: UserId) -> Result<Option<(Person
 }
 
 impl PostgresStore {
-    async fn create(
+    pub(super) async fn create(
         &self,
         conn: &mut Conn,
         new: &NewUser,
@@ -238,6 +238,7 @@ impl PostgresStore {
                     (&user.role.as_str(), Type::TEXT),
                     (&user.password_hash.as_ref().map(PasswordHash::as_str), Type::TEXT),
                     (&i64::from(user.token_version), Type::INT8),
+                    (&user.disabled_at.map(Timestamp::as_ms), Type::INT8),
                     (&user.created_at.as_ms(), Type::INT8),
                 ],
             )
@@ -248,7 +249,7 @@ impl PostgresStore {
         if let Some(decree) = &new.decree {
             self.record_user(conn, user.id, &user.created(), decree, now).await?;
         }
-        event::write(conn, &*self.entropy, crate::event::registered(&user)).await?;
+        event::write(conn, &*self.entropy, crate::event::registered(&user, now)).await?;
         let session = match session {
             Some(session) => Some(session::insert(conn, &*self.entropy, user.id, session, now).await?),
             None => None,

@@ -70,6 +70,12 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0010_evidence.sql"),
     },
+    Step {
+        number: 11,
+        name: "imports",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0011_imports.sql"),
+    },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

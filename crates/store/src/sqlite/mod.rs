@@ -14,6 +14,7 @@ pub(crate) mod copy;
 mod end;
 mod event;
 mod feed;
+mod import;
 mod key;
 mod reader;
 mod refresh;

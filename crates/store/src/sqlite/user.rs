@@ -20,8 +20,8 @@ use crate::{
 };
 
 const INSERT: &str = "INSERT INTO user (id, account_id, email, email_key, name, role, password_hash, \
-     token_version, created_at) \
-     VALUES (:id, :account_id, :email, :email_key, :name, :role, :password_hash, :token_version, :now)";
+     token_version, disabled_at, created_at) \
+     VALUES (:id, :account_id, :email, :email_key, :name, :role, :password_hash, :token_version, :disabled_at, :created_at)";
 
 const SET_PASSWORD: &str =
     "UPDATE user SET password_hash = ?2, token_version = token_version + 1 WHERE id = ?1";
@@ -171,7 +171,12 @@ impl Users for SqliteStore {
     }
 }
 
-fn create(tx: &Tx<'_>, new: &NewUser, session: Option<&NewSession>, now: Timestamp) -> Result<UserCreated> {
+pub(super) fn create(
+    tx: &Tx<'_>,
+    new: &NewUser,
+    session: Option<&NewSession>,
+    now: Timestamp,
+) -> Result<UserCreated> {
     let taken = "SELECT 1 FROM user WHERE email_key = ?1";
     if row::one(tx.conn, taken, [&new.email_key], |_| Ok(()))?.is_some() {
         return Ok(UserCreated::EmailTaken);
@@ -196,12 +201,13 @@ fn create(tx: &Tx<'_>, new: &NewUser, session: Option<&NewSession>, now: Timesta
         ":role": user.role.as_str(),
         ":password_hash": user.password_hash.as_ref().map(PasswordHash::as_str),
         ":token_version": user.token_version,
-        ":now": now.as_ms(),
+        ":disabled_at": user.disabled_at.map(Timestamp::as_ms),
+        ":created_at": user.created_at.as_ms(),
     })?;
     if let Some(decree) = &new.decree {
         record(tx, user.id, &user.created(), decree, now)?;
     }
-    event::write(tx, crate::event::registered(&user))?;
+    event::write(tx, crate::event::registered(&user, now))?;
     let session = session.map(|session| session::insert(tx, user.id, session, now)).transpose()?;
     Ok(UserCreated::Created { user, session })
 }

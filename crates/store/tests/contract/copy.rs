@@ -111,6 +111,8 @@ impl Installation {
             expires_at: T0 + QUIET,
         };
         self.world.store.console_session_put(console).await.unwrap();
+        self.sqlite
+            .sql("INSERT INTO imported (key, user_id, at) VALUES ('django:caf\u{e9}', randomblob(16), 5)");
         self.sqlite.sql(&format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {crowd}) \
              INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, base, head, handed_at, \
@@ -362,7 +364,7 @@ async fn the_way_back_is_open_until_postgres_has_been_used() {
     from.hold(Arc::clone(&to)).await;
     // Nor is a database that somebody has emptied since one that was never used.
     to.sql(
-        "TRUNCATE plan, account, \"user\", session, session_device, signing_key, client_report, console_session, act, api_key, \
+        "TRUNCATE plan, account, \"user\", imported, session, session_device, signing_key, client_report, console_session, act, api_key, \
          stripe_event, stripe_subscription, event",
     );
     assert!(matches!(copy::reopen(&from.order(&to), false).await, Err(MoveError::InUse(_))));

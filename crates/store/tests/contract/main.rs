@@ -14,6 +14,7 @@ mod copy;
 mod damage;
 mod events;
 mod faults;
+mod imports;
 mod keys;
 mod kills;
 mod migrations;

@@ -21,7 +21,7 @@ fn a_fresh_database_gets_everything_and_remembers_when() {
     assert_eq!(status.len(), ran.len());
     assert!(status.iter().all(|step| step.applied_at == Some(T0)));
     let numbers: Vec<_> = status.iter().map(|step| step.number).collect();
-    assert_eq!(numbers, (1..=ran.len() as u32).collect::<Vec<_>>());
+    assert!(numbers[0] == 1 && numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
     assert!(migrate::plan(&path).unwrap().is_empty());
 }
 

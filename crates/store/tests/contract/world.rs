@@ -217,6 +217,8 @@ pub fn new_user(name: &str) -> NewUser {
         role: Role::User,
         password_hash: Some(hash(name)),
         home: Home::Own(NewAccount::named(format!("{name}'s"))),
+        since: None,
+        is_disabled: false,
         decree: None,
     }
 }

@@ -1,6 +1,5 @@
 //! `tenure migrate copy` and `reopen`: the way of a live installation from SQLite to PostgreSQL, and back.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,14 +9,12 @@ use tenure_store::copy::{self, Move, MoveError, Progress, Report};
 use tokio::time::Instant;
 
 use crate::command::place::postgres_options;
+use crate::command::ticker::Ticker;
 use crate::command::{Failure, Global, Outcome, print};
 use crate::config::{Config, SecretUrl};
 
 /// Damaged rows that are printed; with --json all are.
 const DAMAGED_PRINTED_MAX: usize = 100;
-
-/// Between two lines of progress.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Args)]
 pub struct Places {
@@ -54,12 +51,12 @@ pub struct ReopenArgs {
 pub async fn copy(global: &Global, args: CopyArgs) -> Outcome {
     let order = Move { skip_damaged: args.skip_damaged, ..args.places.order(global)? };
     let begun = Instant::now();
-    let mut ticker = Ticker::new(global);
+    let mut listener = Listener { ticker: Ticker::new(global), is_closed_down: false };
     let outcome = match args.dry_run {
-        true => copy::look(&order, &mut |progress| ticker.hear(progress)).await,
-        false => copy::run(&order, &mut |progress| ticker.hear(progress)).await,
+        true => copy::look(&order, &mut |progress| listener.hear(progress)).await,
+        false => copy::run(&order, &mut |progress| listener.hear(progress)).await,
     };
-    ticker.clear();
+    listener.ticker.clear();
     match outcome {
         Ok(report) => {
             say(global, &report, args.dry_run, begun.elapsed());
@@ -73,7 +70,7 @@ pub async fn copy(global: &Global, args: CopyArgs) -> Outcome {
             Err(Failure::Finding(finding(&report, true).unwrap_or_default()))
         }
         Err(MoveError::NotEmpty(report)) => Err(Failure::Usage(finding(&report, true).unwrap_or_default())),
-        Err(MoveError::Store(error)) if ticker.is_closed_down => Err(Failure::Unreachable(format!(
+        Err(MoveError::Store(error)) if listener.is_closed_down => Err(Failure::Unreachable(format!(
             "{error}\nSQLite is out of use, and whether PostgreSQL has everything is not known: give the same order \
              again, it finds out and finishes"
         ))),
@@ -214,37 +211,19 @@ fn as_json(report: &Report, is_dry: bool, took: Duration) -> Value {
     })
 }
 
-/// One line on a terminal that says how far it is.
-struct Ticker {
-    is_shown: bool,
-    last: Option<Instant>,
+/// Says how far a move is, and remembers what it may not forget.
+struct Listener {
+    ticker: Ticker,
     is_closed_down: bool,
 }
 
-impl Ticker {
-    fn new(global: &Global) -> Self {
-        let is_shown = !global.json && std::io::stderr().is_terminal();
-        Self { is_shown, last: None, is_closed_down: false }
-    }
-
+impl Listener {
     fn hear(&mut self, progress: Progress) {
         self.is_closed_down |= progress == Progress::ClosedDown;
-        if !self.is_shown || self.last.is_some_and(|last| last.elapsed() < PROGRESS_EVERY) {
-            return;
-        }
-        self.last = Some(Instant::now());
-        let line = match progress {
+        self.ticker.tell(|| match progress {
             Progress::Copied(table, done, all) => format!("{table}: {done} of {all} copied"),
             Progress::Compared(table, done, all) => format!("{table}: {done} of {all} compared"),
             Progress::Ready | Progress::ClosedDown | Progress::Committed => "committing".to_owned(),
-        };
-        // Of no account if it cannot be shown.
-        let _ = write!(std::io::stderr(), "\r{line:<60}");
-    }
-
-    fn clear(&self) {
-        if self.is_shown && self.last.is_some() {
-            let _ = write!(std::io::stderr(), "\r{:<60}\r", "");
-        }
+        });
     }
 }

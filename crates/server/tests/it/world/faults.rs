@@ -17,10 +17,10 @@ use tenure_store::{
     Account, AccountChange, AccountChanged, Accounts, Act, ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys,
     Applied, Billing, Caller, Changed, ClientReport, ClientReportStats, ClientReports, ConsoleKey,
     ConsolePayload, ConsoleSession, ConsoleSessions, Counts, Decree, EndOrder, Ended, EventFilter, Events,
-    Expected, KeyHolder, KeyRetired, Keys, NewAccount, NewApiKey, NewSession, NewUser, PasswordChanged,
-    Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportFilter, ReportNumber, Result, Scope,
-    SessionCount, SessionCreated, SessionFilter, SessionRecord, Sessions, Store, StoreError, StoredKey,
-    Subject, Tallies, User, UserChange, UserChanged, UserCreated, UserFilter, Users, Vitals,
+    Expected, Import, Imported, Imports, KeyHolder, KeyRetired, Keys, NewAccount, NewApiKey, NewSession,
+    NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportFilter, ReportNumber,
+    Result, Scope, SessionCount, SessionCreated, SessionFilter, SessionRecord, Sessions, Store, StoreError,
+    StoredKey, Subject, Tallies, User, UserChange, UserChanged, UserCreated, UserFilter, Users, Vitals,
 };
 use tokio::sync::Semaphore;
 
@@ -437,6 +437,17 @@ impl Events for FaultyStore {
 
     async fn event_prune(&self, upto: u64, pruning: Occurrence) -> Result<u64> {
         verb!(self, event_prune(upto, pruning))
+    }
+}
+
+#[async_trait]
+impl Imports for FaultyStore {
+    async fn user_import(&self, people: Vec<Import>, dry_run: bool, now: Timestamp) -> Result<Vec<Imported>> {
+        verb!(self, user_import(people, dry_run, now))
+    }
+
+    async fn import_find(&self, key: String) -> Result<Option<UserId>> {
+        verb!(self, import_find(key))
     }
 }
 

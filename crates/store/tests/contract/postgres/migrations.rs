@@ -26,7 +26,7 @@ async fn a_fresh_database_gets_everything_and_remembers_when_and_what_it_needs()
     let status = migrate::status(&options).await.unwrap();
     assert!(status.iter().all(|step| step.applied_at == Some(T0)));
     let numbers: Vec<_> = status.iter().map(|step| step.number).collect();
-    assert_eq!(numbers, (1..=planned.len() as u32).collect::<Vec<_>>());
+    assert!(numbers[0] == 1 && numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
     assert_eq!(
         postgres.number("SELECT count(*) FROM migration WHERE needs BETWEEN 1 AND number"),
         numbers.len() as i64

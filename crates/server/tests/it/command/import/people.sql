@@ -1,0 +1,11 @@
+CREATE TABLE "auth_user" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "password" varchar(128) NOT NULL, "last_login" datetime NULL, "is_superuser" bool NOT NULL, "username" varchar(150) NOT NULL UNIQUE, "last_name" varchar(150) NOT NULL, "email" varchar(254) NOT NULL, "is_staff" bool NOT NULL, "is_active" bool NOT NULL, "date_joined" datetime NOT NULL, "first_name" varchar(150) NOT NULL);
+INSERT INTO "auth_user" VALUES(1,'pbkdf2_sha256$1000000$dH4K0d0M2gE9E0od5RM6DK$jDnjt/ZXcWqKMcOepT8QkgV4sF0gqme+FQlzH5RRoIU=',NULL,1,'ada','Lovelace','ada@Example.com',1,1,'2019-03-04 05:06:07.891000','Ada');
+INSERT INTO "auth_user" VALUES(2,'pbkdf2_sha1$1000000$9CrPLO0kQzrW09HgHeteDK$h9GOpbZPMBuZoF6/LXD3hsZE+O4=',NULL,0,'bob','','bob@Example.com',0,1,'2019-03-04 05:06:07.891000','');
+INSERT INTO "auth_user" VALUES(3,'argon2$argon2id$v=19$m=102400,t=2,p=8$Z3RJU25IR0hzSnpHRVpSMWR6VTZVMg$qFiEzCP2NRa2GHgrVMT3IxKxwXtpVO2PBJwcGf0nvVo',NULL,0,'cyd','','cyd@Example.com',1,1,'2019-03-04 05:06:07.891000','');
+INSERT INTO "auth_user" VALUES(4,'bcrypt_sha256$$2b$12$eiP63/PVNKfY1ftP1ANNaexvxL3oHuzkj8TGZHGg0kYlyUuBduiJu',NULL,0,'dan','','dan@Example.com',0,1,'2019-03-04 05:06:07.891000','');
+INSERT INTO "auth_user" VALUES(5,'scrypt$16384$QE3D50AxeFYEImg0RhjHH6$8$5$fDqy1ceYlMWBEFWtz1cLt6PF6FR2GZeFcPCwl/qnaXQfRTFrNTIr7AoU0CUcSZ/f6gCfHov6gAuWD6b5xjCcRA==',NULL,0,'eve','','eve@Example.com',0,0,'2019-03-04 05:06:07.891000','');
+INSERT INTO "auth_user" VALUES(6,'!7iuCpoE6bO1s91ga567tABsRWLfGKTCpvXgmP82q',NULL,0,'fay','','fay@Example.com',0,1,'2019-03-04 05:06:07.891000','');
+INSERT INTO "auth_user" VALUES(7,'md5$ZTTfk8csMNEKjP1E4OI7Hs$b48a273b7451e3bbccbefe4038679efc',NULL,0,'gil','','gil@Example.com',0,1,'2019-03-04 05:06:07.891000','');
+INSERT INTO "auth_user" VALUES(8,'pbkdf2_sha256$1000000$ymKHxAzxMexEjJikpbVcKp$Gw5UvfPhbpW642NjcESttn0Nry+4POTHEL7N3XJEYzM=',NULL,0,'hal','','',0,1,'2019-03-04 05:06:07.891000','');
+INSERT INTO "auth_user" VALUES(9,'pbkdf2_sha256$1000000$3xqVZ0iNnxEGyT2tQJ21tT$brw/fTd6+3YrZEFy+VxiUvwyExUsj/pNh6u2+4G4YWs=',NULL,0,'ida','','ADA@example.com',0,1,'2019-03-04 05:06:07.891000','');
+INSERT INTO "auth_user" VALUES(10,'pbkdf2_sha256$1000000$2WQybRv0uxHZTfolw1O0UB$VDuTLQD/xxY0rQxNg7MGV3k1PwcP+JrPcI4suILVzMY=',NULL,0,'joe','','joe@Example.com',0,1,'2019-03-04 05:06:07.891000','Joe‮');
