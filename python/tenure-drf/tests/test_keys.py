@@ -14,7 +14,7 @@ from conftest import Asked, Browser, Configure, call, listen, problem, user
 from tenure_drf import tenure as module
 from tenure_drf.conf import Options
 from tenure_drf.issuer import Answer, Issuer
-from tenure_drf.keys import MAX_AGE, MAX_AGE_MAX, PAUSE, Keys, KeysUnknownError, _max_age, read
+from tenure_drf.keys import KEPT, MAX_AGE, MAX_AGE_MAX, PAUSE, Keys, KeysUnknownError, _max_age, read
 from tenure_drf.tokens import header_of, kid_of
 
 JWKS, CHECK = "/.well-known/jwks.json", "/api/v1/auth/check"
@@ -243,7 +243,7 @@ def test_while_the_issuer_is_away_known_keys_go_on_and_unknown_ones_are_not_know
     keys, clock = keys_of(own_server)
     keys.for_token(bob.token)
     own_server.kill()
-    clock.now += 10 * MAX_AGE
+    clock.now += MAX_AGE + KEPT - 1
     assert keys.for_token(bob.token)
     assert is_known(keys, made_up("other")) is None
     fresh, later = keys_of(own_server)
@@ -254,6 +254,29 @@ def test_while_the_issuer_is_away_known_keys_go_on_and_unknown_ones_are_not_know
     own_server.start()
     later.now += 1
     assert fresh.for_token(bob.token)
+
+
+@pytest.mark.django_db
+def test_a_key_that_was_stolen_and_retired_is_not_good_for_as_long_as_nobody_can_say_so(
+    own_server: Tenure, configure: Configure
+) -> None:
+    clock = on_a_clock(configure(own_server, FRESHNESS="stateless"))
+    bob = Browser(own_server, user(own_server))
+    assert call("/me", bob).status_code == 200
+    own_server.run("keys", "rotate", "--now")
+    own_server.run("keys", "retire", str(kid_of(bob.token)))
+    own_server.kill()
+    clock.now += MAX_AGE + KEPT - 0.1
+    assert call("/me", bob).status_code == 200
+    clock.now += 0.1
+    # Nor is it said that it is not good: nobody knows.
+    for _ in range(2):
+        problem(call("/me", bob), 503, "storage_unavailable")
+    own_server.start()
+    clock.now += 1
+    problem(call("/me", bob), 401, "access_token_invalid")
+    assert bob.refresh() == 200
+    assert call("/me", bob).status_code == 200
 
 
 def test_keys_are_kept_for_as_long_as_they_say() -> None:

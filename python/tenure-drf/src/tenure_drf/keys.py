@@ -1,4 +1,4 @@
-"""The issuer's public keys, kept for as long as it says, and longer while it is away."""
+"""The issuer's public keys, kept for as long as it says, and a little longer while it is away."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ PAUSE_WITHOUT_KEYS: Final = 1.0
 #: For which keys are good that do not say it, and at most.
 MAX_AGE: Final = 300.0
 MAX_AGE_MAX: Final = 86_400.0
+#: For which they are kept after that while no others can be had: one may have been retired because it was stolen.
+KEPT: Final = 300.0
 
 
 class KeysUnknownError(Exception):
@@ -63,7 +65,7 @@ class Keys:
     def for_token(self, token: str) -> KeySet:
         """The keys to hold this token against. Without its own only if the issuer, asked since it came, has none."""
         came, now = self.fetches, self._clock()
-        kid, held = kid_of(token), self._last
+        kid, held = kid_of(token), self._held(now)
         header = header_of(kid) if kid is not None else None
         misses = header is not None and header not in held.keys
         # Keys that are merely old are good enough for whoever does not have the turn.
@@ -74,7 +76,7 @@ class Keys:
                 finally:
                     self._turn.release()
             now = self._clock()
-            held = self._last
+            held = self._held(now)
         if not held.keys:
             raise KeysUnknownError("there are no keys of the issuer's", self._again(now))
         # What was fetched before says nothing: the key may have been made since.
@@ -83,11 +85,15 @@ class Keys:
             raise KeysUnknownError("a token's key is not known, and the issuer was not asked since", self._again(now))
         return held.keys
 
+    def _held(self, now: float) -> _Held:
+        last = self._last
+        return last if now < last.good_until + KEPT else _NOTHING
+
     def _wait(self, now: float) -> float:
         """Seconds until the next fetch may be."""
         if self._tried_at is None:
             return 0.0
-        return self._tried_at + (PAUSE if self._last.keys else PAUSE_WITHOUT_KEYS) - now
+        return self._tried_at + (PAUSE if self._held(now).keys else PAUSE_WITHOUT_KEYS) - now
 
     def _again(self, now: float) -> int:
         return max(1, ceil(self._wait(now)))
