@@ -92,7 +92,7 @@ def test_no_forgery_is_let_in_and_none_ends_a_session_or_becomes_a_load(
     # What cannot be one of its tokens is no reason to fetch keys; her own key was asked for once at most.
     assert asked.count("/.well-known/jwks.json") <= 1
     if freshness != "strict":
-        assert set(asked) <= {"/.well-known/jwks.json"}
+        assert len(asked) <= (2 if freshness == "push" else 1)
     assert call("/me", ada).status_code == 200
     assert ada.refresh() == 200
 

@@ -1,4 +1,4 @@
-"""The issuer's public keys, kept for as long as it says, and longer while it is away."""
+"""The issuer's public keys, kept for as long as it says, and a little longer while it is away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from math import ceil
+from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -19,17 +20,34 @@ from .tokens import KeySet, header_of, kid_of
 PAUSE: Final = 10.0
 #: Between two fetches while there are none, and nobody can be let in.
 PAUSE_WITHOUT_KEYS: Final = 1.0
-#: For which a kid that the issuer did not publish is not asked for again.
-ABSENT: Final = 30.0
-#: Most of those that are remembered.
-ABSENT_MAX: Final = 1024
 #: For which keys are good that do not say it, and at most.
 MAX_AGE: Final = 300.0
 MAX_AGE_MAX: Final = 86_400.0
+#: For which they are kept after that while no others can be had: one may have been retired because it was stolen.
+KEPT: Final = 300.0
 
 
 class KeysUnknownError(Exception):
     """Nobody knows whether there is such a key."""
+
+    def __init__(self, why: str, again: int) -> None:
+        super().__init__(why)
+        #: Seconds after which somebody may know.
+        self.again = again
+
+
+class _Held(NamedTuple):
+    """What the issuer said last. It is replaced whole, as threads read it without a lock."""
+
+    keys: KeySet
+    good_until: float
+    #: The number of the fetch that it came with.
+    fetch: int
+    #: Whether it was the issuer itself that said so, and no cache on the way.
+    is_first_hand: bool
+
+
+_NOTHING: Final = _Held({}, 0.0, 0, is_first_hand=False)
 
 
 class Keys:
@@ -39,65 +57,67 @@ class Keys:
         self._issuer = issuer
         self._clock = clock
         self._turn = threading.Lock()
-        self._held: KeySet = {}
-        self._good_until = 0.0
+        self._last = _NOTHING
         self._tried_at: float | None = None
-        self._has_failed = False
-        self._absent: dict[str, float] = {}
-        #: For a metric and for tests.
+        #: How many have begun: for a metric, for tests, and to tell which of them began after a token came.
         self.fetches = 0
 
     def for_token(self, token: str) -> KeySet:
-        """The keys to hold this token against."""
-        kid, now = kid_of(token), self._clock()
-        misses = kid is not None and header_of(kid) not in self._held
+        """The keys to hold this token against. Without its own only if the issuer, asked since it came, has none."""
+        came, now = self.fetches, self._clock()
+        kid, held = kid_of(token), self._held(now)
+        header = header_of(kid) if kid is not None else None
+        misses = header is not None and header not in held.keys
         # Keys that are merely old are good enough for whoever does not have the turn.
-        if self._wants(kid if misses else None, now) and self._turn.acquire(blocking=misses or not self._held):
-            try:
-                self._renew(kid)
-            finally:
-                self._turn.release()
-        held, has_failed = self._held, self._has_failed
-        if not held:
-            raise KeysUnknownError("there are no keys of the issuer's")
-        # Without the issuer's word nobody knows that a key does not exist.
-        if has_failed and kid is not None and header_of(kid) not in held:
-            raise KeysUnknownError("a key is not known, and the issuer is away")
-        return held
+        if (misses or now >= held.good_until) and self._wait(now) <= 0:
+            if self._turn.acquire(blocking=misses or not held.keys):
+                try:
+                    self._renew(misses=misses)
+                finally:
+                    self._turn.release()
+            now = self._clock()
+            held = self._held(now)
+        if not held.keys:
+            raise KeysUnknownError("there are no keys of the issuer's", self._again(now))
+        # What was fetched before says nothing: the key may have been made since.
+        is_told = held.is_first_hand and held.fetch > came
+        if header is not None and header not in held.keys and not is_told:
+            raise KeysUnknownError("a token's key is not known, and the issuer was not asked since", self._again(now))
+        return held.keys
 
-    def _wants(self, missing: str | None, now: float) -> bool:
-        if missing is not None and self._held:
-            return self._absent.get(missing, 0.0) <= now and self._may_fetch(now)
-        return (not self._held or now >= self._good_until) and self._may_fetch(now)
+    def _held(self, now: float) -> _Held:
+        last = self._last
+        return last if now < last.good_until + KEPT else _NOTHING
 
-    def _may_fetch(self, now: float) -> bool:
-        pause = PAUSE if self._held else PAUSE_WITHOUT_KEYS
-        return self._tried_at is None or now - self._tried_at >= pause
+    def _wait(self, now: float) -> float:
+        """Seconds until the next fetch may be."""
+        if self._tried_at is None:
+            return 0.0
+        return self._tried_at + (PAUSE if self._held(now).keys else PAUSE_WITHOUT_KEYS) - now
 
-    def _renew(self, kid: str | None) -> None:
-        now = self._clock()
+    def _again(self, now: float) -> int:
+        return max(1, ceil(self._wait(now)))
+
+    def _renew(self, *, misses: bool) -> None:
+        began = self._clock()
         # Whoever had the turn before may have done it.
-        if not self._may_fetch(now):
+        if self._wait(began) > 0:
             return
         self.fetches += 1
         try:
-            held, max_age = self._fetch()
+            # A cache may hold what was true before the key was made.
+            answer = self._issuer.get("/.well-known/jwks.json", {"Cache-Control": "no-cache"} if misses else None)
+            if answer.status != 200:
+                raise ValueError(f"{answer.status} instead of keys")
+            is_first_hand = misses and _is_of_now(answer.headers)
+            good_until = began + _max_age(answer.headers)
+            self._last = _Held(read(answer.body), good_until, self.fetches, is_first_hand)
         except (UnreachableError, ValueError) as error:
-            self._has_failed, self._tried_at = True, now
             logger.warning("the issuer's keys were not fetched: %s", error)
-            return
-        # The time comes last: until it is there, others wait for what is fetched here.
-        self._held, self._good_until, self._has_failed, self._tried_at = held, now + max_age, False, now
-        if kid is not None and header_of(kid) not in held:
-            if len(self._absent) >= ABSENT_MAX:
-                self._absent.clear()
-            self._absent[kid] = now + ABSENT
-
-    def _fetch(self) -> tuple[KeySet, float]:
-        answer = self._issuer.get("/.well-known/jwks.json")
-        if answer.status != 200:
-            raise ValueError(f"{answer.status} instead of keys")
-        return read(answer.body), _max_age(answer.headers)
+        finally:
+            # Last, as until it is there others wait for what is fetched here. By the end and not the beginning, so that
+            # those who waited for one that took long do not each wait for another.
+            self._tried_at = self._clock()
 
 
 def read(text: bytes) -> KeySet:
@@ -124,3 +144,8 @@ def _max_age(headers: Mapping[str, str]) -> float:
     words = [word.strip() for word in headers.get("cache-control", "").split(",")]
     told = next((word.removeprefix("max-age=") for word in words if word.startswith("max-age=")), "")
     return min(float(told), MAX_AGE_MAX) if told.isdecimal() else MAX_AGE
+
+
+def _is_of_now(headers: Mapping[str, str]) -> bool:
+    """Whether no cache answered that passes over ``no-cache``: it would say how old this is (RFC 9111 section 5.1)."""
+    return headers.get("age", "0").strip() == "0"

@@ -63,11 +63,11 @@ class Problem(APIException):
         return CODES[self.code].kind == "authorization"
 
 
-def unknown(issuer: str, cause: object) -> Problem:
+def unknown(issuer: str, cause: object, again: int = TRY_AGAIN) -> Problem:
     """Nobody knows just now: never 401, whatever it was that failed. The cause is for the log alone."""
     logger.warning("a request is answered 503, as its sender could not be told: %s", cause)
     detail = "Who you are cannot be verified just now; try again in a moment."
-    return Problem("storage_unavailable", detail, issuer=issuer, retry_after=TRY_AGAIN)
+    return Problem("storage_unavailable", detail, issuer=issuer, retry_after=again)
 
 
 def of_issuer(issuer: str, status: int, kind: str, text: bytes, retry_after: str | None) -> Problem | None:

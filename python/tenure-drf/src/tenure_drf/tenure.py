@@ -19,7 +19,7 @@ from .issuer import Credential, Issuer
 from .keys import Keys, KeysUnknownError
 from .known import ENDED, Stands
 from .problems import Problem, logger, unknown
-from .tokens import Claims, ForeignIssuerError, TokenError, WrongTypeError, verify
+from .tokens import Claims, ForeignIssuerError, TokenError, UnknownKeyError, WrongTypeError, verify
 
 #: Most answers that ``STRICT_CACHE`` keeps.
 ANSWERS_MAX: Final = 10_000
@@ -45,14 +45,10 @@ class Tenure:
 
     def admit(self, credential: Credential) -> tuple[Identity, bool]:
         """Who it is, and whether the issuer was asked for it. Anything else is raised as a :class:`Problem`."""
-        if credential.is_api_key:
-            if self.options.freshness == "stateless":
-                # What the issuer would find of a key cannot be told from here.
-                raise self._refusal(WrongTypeError())
-            return self.ask(credential), True
         if self.options.freshness == "stateless":
-            return self._verified(credential.text, self.wall() - self.options.leeway).identity(), False
-        identity = self._told(credential.text) if self.feed is not None else None
+            return self._signed(credential), False
+        is_told = self.feed is not None and not credential.is_api_key
+        identity = self._told(credential.text) if is_told else None
         return (identity, False) if identity is not None else (self.ask(credential), True)
 
     def ask(self, credential: Credential) -> Identity:
@@ -65,6 +61,18 @@ class Tenure:
             self._answers.put(credential, known)
         return known
 
+    def _signed(self, credential: Credential) -> Identity:
+        """Who it is by its signature alone."""
+        try:
+            if credential.is_api_key:
+                # What the issuer would find of a key cannot be told from here.
+                raise WrongTypeError
+            return self._verified(credential.text, self.wall() - self.options.leeway).identity()
+        except KeysUnknownError as error:
+            raise unknown(self.options.issuer, error, error.again) from error
+        except TokenError as error:
+            raise self._refusal(error) from error
+
     def _told(self, token: str) -> Identity | None:
         """Who it is, if that is known without asking."""
         # What has ended is told and forgotten by the issuer's clock, so tokens expire by it as well.
@@ -73,11 +81,11 @@ class Tenure:
             return None
         try:
             claims = self._verified(token, now)
-        except Problem as problem:
-            # Keys that cannot be had are no reason not to ask.
-            if problem.status_code == 503:
-                return None
-            raise
+        # A key that is not known here is no reason not to ask, as the issuer knows all of its own.
+        except (KeysUnknownError, UnknownKeyError):
+            return None
+        except TokenError as error:
+            raise self._refusal(error) from error
         verdict = self.feed.judge(claims)
         if verdict == ENDED:
             detail = "The access token's session does not stand any more."
@@ -90,13 +98,9 @@ class Tenure:
         try:
             keys = self.keys.for_token(token)
             return verify(token, keys, self.options.issuer, self.options.audience, now)
-        except KeysUnknownError as error:
-            raise unknown(self.options.issuer, error) from error
         except ForeignIssuerError as error:
             self._tell_of_foreign(error)
-            raise self._refusal(error) from error
-        except TokenError as error:
-            raise self._refusal(error) from error
+            raise
 
     def _tell_of_foreign(self, error: ForeignIssuerError) -> None:
         if not self._has_told_of_foreign:

@@ -47,6 +47,10 @@ class WrongTypeError(TokenError):
     detail = "This service accepts access tokens and nothing else."
 
 
+class UnknownKeyError(TokenError):
+    """In the form of a Tenure's, under a key that is none of those at hand."""
+
+
 class ForeignIssuerError(TokenError):
     """Signed by the issuer's key for somebody else: hardly an attack, and likely a wrong setting."""
 
@@ -95,7 +99,7 @@ def verify(token: str, keys: KeySet, issuer: str, audience: str, now: float) -> 
     """Checks signature, issuer, audience and expiry. Whether the session still stands is another question."""
     key = keys.get(token.split(".", 1)[0]) if len(token) <= LENGTH_MAX else None
     if key is None:
-        raise TokenError
+        raise UnknownKeyError if kid_of(token) is not None else TokenError
     try:
         said = jwt.decode(token, key, algorithms=["EdDSA"], audience=audience, issuer=issuer, options=_CHECKED)
     except (jwt.InvalidIssuerError, jwt.InvalidAudienceError) as error:
