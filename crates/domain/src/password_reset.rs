@@ -1,7 +1,8 @@
 //! The link with which somebody chooses a new password, given to them by an administrator who never learns it.
 //!
-//! Nothing is stored for it. Its tag covers what the user's row holds, and every new password, sign-out everywhere and
-//! disabling moves that: so a link is good once, and for nothing after any of these.
+//! Nothing is stored for it. Its tag covers what the user's row holds, and every new password, sign-out everywhere,
+//! disabling, other role and other account moves that: so a link is good once, and for nothing after any of these.
+//! Whoever made it was asked whether they may handle such a user, and for one who may do more they were not.
 
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::id::UserId;
+use crate::id::{AccountId, UserId};
 use crate::password::PasswordHash;
 use crate::secret::{ResetKey, SecretText};
 use crate::time::Timestamp;
+use crate::user::Role;
 
 /// How long a link is good if nobody uses it.
 pub const RESET_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,6 +26,8 @@ const BYTES: usize = 16 + 8 + TAG;
 pub struct ResetFacts<'a> {
     pub user_id: UserId,
     pub token_version: u32,
+    pub role: Role,
+    pub account_id: Option<AccountId>,
     pub password_hash: Option<&'a PasswordHash>,
 }
 
@@ -65,14 +69,17 @@ impl PresentedReset {
     }
 }
 
-/// All parts but the last have a fixed length, so that no two sets of facts are the same message.
+/// All parts but the last have a fixed length, so that no two sets of facts are the same message. What is not there is
+/// zeros, which no digest is and no id.
 fn message(facts: &ResetFacts<'_>, expires_at: Timestamp) -> Vec<u8> {
     let hash = facts.password_hash.map(|hash| digest::digest(&digest::SHA256, hash.as_str().as_bytes()));
     [
         facts.user_id.as_bytes().as_slice(),
         &facts.token_version.to_be_bytes(),
         &expires_at.as_ms().to_be_bytes(),
-        hash.as_ref().map(AsRef::as_ref).unwrap_or_default(),
+        facts.account_id.map_or([0; 16], |id| *id.as_bytes()).as_slice(),
+        hash.as_ref().map_or(&[0; digest::SHA256_OUTPUT_LEN][..], AsRef::as_ref),
+        facts.role.as_str().as_bytes(),
     ]
     .concat()
 }
@@ -97,7 +104,14 @@ mod tests {
     fn a_link_is_good_for_the_one_user_as_they_are_and_until_it_expires() {
         let (old, new) = (PasswordHash::from_stored("old".into()), PasswordHash::from_stored("new".into()));
         let user_id = UserId::from_bytes([7; 16]);
-        let facts = || ResetFacts { user_id, token_version: 3, password_hash: Some(&old) };
+        let account_id = Some(AccountId::from_bytes([5; 16]));
+        let facts = || ResetFacts {
+            user_id,
+            token_version: 3,
+            role: Role::User,
+            account_id,
+            password_hash: Some(&old),
+        };
         let expires_at = NOW + RESET_LIFETIME;
         let token = mint(&key(1), &facts(), expires_at);
         let token = token.expose();
@@ -111,6 +125,9 @@ mod tests {
             ("used", ResetFacts { password_hash: Some(&new), ..facts() }, &keys, NOW),
             ("no password", ResetFacts { password_hash: None, ..facts() }, &keys, NOW),
             ("signed out", ResetFacts { token_version: 4, ..facts() }, &keys, NOW),
+            ("promoted", ResetFacts { role: Role::Superuser, ..facts() }, &keys, NOW),
+            ("moved", ResetFacts { account_id: Some(AccountId::from_bytes([6; 16])), ..facts() }, &keys, NOW),
+            ("taken out", ResetFacts { account_id: None, ..facts() }, &keys, NOW),
             ("somebody else", ResetFacts { user_id: UserId::from_bytes([8; 16]), ..facts() }, &keys, NOW),
         ] {
             assert!(!is_good(token, keys, &facts, now), "{name}");
@@ -119,8 +136,13 @@ mod tests {
 
     #[test]
     fn no_bit_of_a_link_can_be_changed_and_it_has_one_spelling() {
-        let facts =
-            ResetFacts { user_id: UserId::from_bytes([7; 16]), token_version: 0, password_hash: None };
+        let facts = ResetFacts {
+            user_id: UserId::from_bytes([7; 16]),
+            token_version: 0,
+            role: Role::User,
+            account_id: None,
+            password_hash: None,
+        };
         let token = mint(&key(1), &facts, NOW + RESET_LIFETIME);
         let bytes = URL_SAFE_NO_PAD.decode(token.expose()).unwrap();
         assert_eq!(bytes.len(), BYTES);

@@ -19,6 +19,11 @@ pub async fn count_attempt(app: &App, arrival: &Arrival, email_key: Option<&str>
     Ok(app.limits.sign_in(address, account, &arrival.standings).await?)
 }
 
+/// Counts an attempt to an account, where [`count_attempt`] has counted its address alone.
+pub async fn count_of_account(app: &App, arrival: &Arrival, key: &str) -> Result<(), Problem> {
+    Ok(app.limits.sign_in_account(app.pseudonyms.of(key), &arrival.standings).await?)
+}
+
 /// Counts in the metrics how an attempt ended, and puts one that failed on record. One that succeeded is written down
 /// with the session that it began.
 pub fn note_attempt<T>(app: &App, arrival: &Arrival, method: &'static str, result: &Result<T, Problem>) {

@@ -195,6 +195,11 @@ impl Limits {
         }
     }
 
+    /// One attempt to an account whose address has been counted before. `account` is a pseudonym.
+    pub async fn sign_in_account(&self, account: u64, told: &Standings) -> Result<(), Limited> {
+        self.count_everywhere(&[(&self.sign_in_account, account)], told).await
+    }
+
     /// One refresh of a session: generous, and of no other session.
     pub fn refresh(&self, session: SessionId, told: &Standings) -> Result<(), Limited> {
         self.count_here(&self.refresh, &session, told)

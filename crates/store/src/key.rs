@@ -44,7 +44,7 @@ pub enum KeyRetired {
     /// It was already, and nothing has changed.
     Before,
     Gone,
-    /// Without it no key would sign, so it stays.
+    /// Without it no key would sign, now or once the others have retired, so it stays.
     LastSigner,
 }
 
@@ -72,10 +72,21 @@ impl StoredKey {
         if key.retires_at.is_some_and(|at| at <= now) {
             return KeyRetired::Before;
         }
-        match StoredKey::signer(keys.iter().filter(|key| key.kid != kid), now) {
-            Some(_) => KeyRetired::Retired,
-            None => KeyRetired::LastSigner,
+        let others: Vec<_> = keys.iter().filter(|key| key.kid != kid).collect();
+        match StoredKey::go_on_signing(&others, now) {
+            true => KeyRetired::Retired,
+            false => KeyRetired::LastSigner,
         }
+    }
+
+    /// Whether one of them signs at `now` and one at every time to come: a rotation gives the keys before it a time to
+    /// retire, so that one may sign now and none in an hour.
+    fn go_on_signing(keys: &[&StoredKey], now: Timestamp) -> bool {
+        let is_bridged = |to: Timestamp| {
+            let lasts = |key: &&StoredKey| key.retires_at.is_none_or(|at| at > now && at >= to);
+            keys.iter().any(|key| key.activates_at <= now && lasts(key))
+        };
+        keys.iter().any(|heir| heir.retires_at.is_none() && is_bridged(heir.activates_at))
     }
 }
 
@@ -101,7 +112,7 @@ pub trait Keys: Send + Sync {
     /// All keys, newest first, retired ones too.
     async fn key_list(&self) -> Result<Vec<StoredKey>>;
 
-    /// Retires a key as of `now`, unless no other would sign; it is an act.
+    /// Retires a key as of `now`, unless the others would not go on signing; it is an act.
     async fn key_retire(&self, kid: &str, decree: Decree, now: Timestamp) -> Result<KeyRetired>;
 
     /// A number that changes whenever keys change, by whichever process; as cheap as `caller`.

@@ -66,7 +66,7 @@ pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
             KeyRetired::Gone => return Err(Failure::Finding(format!("there is no key {kid}"))),
             KeyRetired::LastSigner => {
                 let hint = "`tenure keys rotate --now` first";
-                return Err(Failure::Finding(format!("without {kid} no key would sign; {hint}")));
+                return Err(Failure::Finding(format!("without {kid} no key would sign for long; {hint}")));
             }
         },
     }

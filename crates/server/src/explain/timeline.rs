@@ -114,6 +114,9 @@ fn told(event: &Occurrence) -> Option<(&'static str, String)> {
         EventKind::DeadToken => ("contest", format!("an old copy of the cookie was answered {cause}{from}")),
         EventKind::Rewound => ("rewound", "the browser was ahead of the store, and was served".into()),
         EventKind::PasswordChanged => ("password", format!("the person changed the password{from}")),
+        EventKind::PasswordReset if event.actor.as_deref() == Some("user") => {
+            ("password", format!("a password was chosen with a reset link{from}"))
+        }
         EventKind::PasswordReset => ("password", "somebody else gave the person a password".into()),
         EventKind::EntitlementBlocked => {
             ("blocked", format!("a request was refused: {cause}; no session is touched by that"))

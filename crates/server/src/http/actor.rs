@@ -166,10 +166,17 @@ impl FromRequestParts<Arc<App>> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let At(arrival) = At::from_request_parts(parts, app).await?;
-        let caller = identify(parts, app, &arrival, Area::Admin).await?;
+        let caller = Self::again(parts, app, &arrival).await?;
         // Nobody is let off: most who come here would be.
         app.limits.admin(caller.id_bytes(), &arrival.standings)?;
         Ok(Self(caller))
+    }
+}
+
+impl Admin {
+    /// Who shows this as of now. For a call that goes on it is asked again, and is no further call then.
+    pub async fn again(parts: &Parts, app: &Arc<App>, arrival: &Arrival) -> Result<Caller, Problem> {
+        identify(parts, app, arrival, Area::Admin).await
     }
 }
 

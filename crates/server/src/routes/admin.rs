@@ -22,6 +22,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use http::HeaderMap;
 use http::request::Parts;
 use serde::{Deserialize, Deserializer};
 use tenure_domain::account::Slug;
@@ -31,12 +32,12 @@ use tenure_domain::entitlement::Authority;
 use tenure_domain::id::AccountId;
 use tenure_domain::problem::Code;
 use tenure_domain::user::Role;
-use tenure_store::{Decree, User};
+use tenure_store::{Decree, KeyHolder, Subject, User};
 
 use crate::App;
-use crate::http::actor::{Admin, Caller};
+use crate::http::actor::{Admin, Caller, Identified};
 use crate::http::admission::demand;
-use crate::http::arrival::At;
+use crate::http::arrival::{Arrival, At};
 use crate::http::problem::{FieldError, Problem};
 
 /// Things listed at once, and what a page has if nothing else is asked for.
@@ -88,11 +89,7 @@ impl<R: Needed> FromRequestParts<Arc<App>> for Administrator<R> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Admin(caller) = Admin::from_request_parts(parts, app).await?;
         let At(arrival) = At::from_request_parts(parts, app).await?;
-        let permission = Slug::parse(R::RIGHT.as_str()).map_err(|error| {
-            Problem::new(Code::InternalError, "A permission has no name.").with_cause(error)
-        })?;
-        demand(app, &arrival, &caller, &[permission])?;
-        Ok(Self { caller, right: PhantomData })
+        Self::admitted(app, &arrival, caller)
     }
 }
 
@@ -114,7 +111,34 @@ impl<R: Needed> FromRequestParts<Arc<App>> for Confirmed<R> {
     }
 }
 
+impl<R: Needed> Administrator<R> {
+    fn admitted(app: &App, arrival: &Arrival, caller: Caller) -> Result<Self, Problem> {
+        let permission = Slug::parse(R::RIGHT.as_str()).map_err(|error| {
+            Problem::new(Code::InternalError, "A permission has no name.").with_cause(error)
+        })?;
+        demand(app, arrival, &caller, &[permission])?;
+        Ok(Self { caller, right: PhantomData })
+    }
+
+    /// Whether whoever showed these headers still has the right: sessions end, keys are revoked, roles change.
+    async fn look_again(app: &Arc<App>, shown: &HeaderMap) -> Result<(), Problem> {
+        let arrival = Arrival::new(app, shown, None);
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.headers = shown.clone();
+        let caller = Admin::again(&parts, app, &arrival).await?;
+        Self::admitted(app, &arrival, caller).map(drop)
+    }
+}
+
 impl<R> Administrator<R> {
+    /// Whom or what an act concerns that is about nobody else: the person, or the account that a key acts for.
+    fn subject(&self) -> Subject {
+        match &self.caller {
+            Caller::Person(Identified { person, .. }) => Subject::User(person.id),
+            Caller::Key(KeyHolder { key, .. }) => Subject::Account(key.account_id),
+        }
+    }
+
     fn actor(&self) -> Actor {
         Actor::Admin(self.caller.id().to_string())
     }

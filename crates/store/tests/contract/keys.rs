@@ -3,7 +3,7 @@
 use tenure_domain::time::Timestamp;
 use tenure_store::{KeyRetired, KeyState, StoredKey, Subject};
 
-use crate::world::{MINUTE, SECOND, T0, World, decree};
+use crate::world::{HOUR, MINUTE, SECOND, T0, World, decree};
 
 fn key(kid: &str, created_at: Timestamp) -> StoredKey {
     let sealed_seed = vec![0, 255, 7];
@@ -34,9 +34,46 @@ async fn a_rotation_of_keys_retires_the_others_in_the_same_step() {
         assert_eq!(told, [("c", None), ("b", Some(T0 + 3 * MINUTE)), ("a", Some(T0 + 2 * MINUTE))]);
         assert_eq!(keys[0], key("c", T0 + 2 * MINUTE));
         let retire = async |kid, now| world.store.key_retire(kid, decree(), now).await.unwrap();
-        assert_eq!(retire("c", T0).await, KeyRetired::Retired);
+        assert_eq!(retire("a", T0 + 2 * MINUTE).await, KeyRetired::Before);
+        assert_eq!(retire("b", T0 + 2 * MINUTE).await, KeyRetired::Retired);
         assert_eq!(retire("z", T0).await, KeyRetired::Gone);
-        assert_eq!(world.store.key_list().await.unwrap()[0].retires_at, Some(T0));
+        assert_eq!(world.store.key_list().await.unwrap()[1].retires_at, Some(T0 + 2 * MINUTE));
+    }
+}
+
+/// A rotation has said when the keys before it retire: without the new one they sign today, and soon none does.
+#[tokio::test]
+async fn a_key_after_which_all_others_retire_stays_until_there_is_another() {
+    for world in World::each() {
+        let retire = async |kid, now| world.store.key_retire(kid, decree(), now).await.unwrap();
+        let ahead = |kid, made: Timestamp| StoredKey { activates_at: made + 10 * MINUTE, ..key(kid, made) };
+        world.store.key_add(key("old", T0), None, false, None).await.unwrap();
+        world.store.key_add(ahead("leaked", T0), Some(T0 + HOUR), false, None).await.unwrap();
+        for now in [T0, T0 + 20 * MINUTE] {
+            assert_eq!(retire("leaked", now).await, KeyRetired::LastSigner);
+        }
+        let second = T0 + 20 * MINUTE;
+        world.store.key_add(ahead("new", second), Some(second + HOUR), false, None).await.unwrap();
+        // Until the new one signs the old one does, and it lasts that long.
+        assert_eq!(retire("leaked", second).await, KeyRetired::Retired);
+        assert_eq!(retire("new", second).await, KeyRetired::LastSigner);
+        assert_eq!(retire("old", second).await, KeyRetired::LastSigner);
+        let keys = world.store.key_list().await.unwrap();
+        for after in 0..100 {
+            assert!(StoredKey::signer(&keys, second + after * MINUTE).is_some(), "{after} minutes on");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_only_published_takes_nobodys_place_who_leaves_before_it_signs() {
+    for world in World::each() {
+        world.store.key_add(key("brief", T0), Some(T0), false, None).await.unwrap();
+        world.store.key_add(key("signs", T0), Some(T0 + MINUTE), false, None).await.unwrap();
+        let later = StoredKey { activates_at: T0 + 10 * MINUTE, ..key("later", T0) };
+        world.store.key_add(later, Some(T0 + HOUR), false, None).await.unwrap();
+        let retired = world.store.key_retire("signs", decree(), T0).await.unwrap();
+        assert_eq!(retired, KeyRetired::LastSigner, "the other that signs leaves in a minute");
     }
 }
 
@@ -112,7 +149,7 @@ async fn the_epoch_moves_with_every_change_of_keys_by_anybody_and_with_nothing_e
         assert!(moved().await);
         other.store.key_add(key("b", T0), Some(T0 + MINUTE), false, None).await.unwrap();
         assert!(moved().await);
-        other.store.key_retire("b", decree(), T0).await.unwrap();
+        other.store.key_retire("a", decree(), T0).await.unwrap();
         assert!(moved().await);
         world.backend.sql("DELETE FROM signing_key WHERE kid = 'a'");
         assert!(moved().await);

@@ -38,9 +38,7 @@ enhance(form, {
       json: { token, new_password: String(values.get("new_password")) },
     });
     if (error?.code === "reset_link_invalid") {
-      say(
-        "This link is not good any more: it was used, is too old, or there is a newer one. Ask for another.",
-      );
+      say("This link is not good any more: it was used, or is too old. Ask for another.");
       return null;
     }
     if (!error) say("Your password is set. ", el("a", { href: "sign-in" }, words.signIn));

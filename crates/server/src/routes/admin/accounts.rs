@@ -13,7 +13,7 @@ use tenure_domain::user::DisplayName;
 use tenure_store::{Account, AccountChange, AccountChanged, NewAccount};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Administrator, Faults, after, fault, named, nullable, page, right};
+use super::{Administrator, Confirmed, Faults, after, fault, named, nullable, page, right};
 use crate::App;
 use crate::http::arrival::At;
 use crate::http::body::Json;
@@ -157,7 +157,7 @@ pub async fn show(
     responses((status = 200, description = "As it is now", body = AccountRecord)))]
 pub async fn change(
     State(app): State<Arc<App>>,
-    administrator: Administrator<right::Accounts>,
+    Confirmed(administrator): Confirmed<right::Accounts>,
     At(arrival): At,
     Path(id): Path<String>,
     Json(patch): Json<AccountPatch>,

@@ -6,17 +6,18 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use http::header;
+use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use tenure_domain::event::Event;
 use tenure_domain::id::{EventId, SessionId, UserId};
 use tenure_domain::time::Timestamp;
-use tenure_store::{EVENTS_LISTED_MAX, EventFilter};
+use tenure_store::{Decree, EVENTS_LISTED_MAX, EventFilter};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Administrator, Faults, page, right};
 use crate::App;
 use crate::events::export::{Format, text_of};
+use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
 use crate::routes::auth::device::label;
@@ -148,17 +149,25 @@ pub async fn list(
 }
 
 /// The same as a file, without a limit.
+///
+/// That it was asked for is an act. It breaks off once whoever asked may read no more.
 #[utoipa::path(get, path = "/api/v1/admin/events/export", tag = "admin", params(Asked),
     security(("access_token" = []), ("api_key" = [])),
-    responses((status = 200, description = "Newest first; breaks off if the store fails",
+    responses((status = 200, description = "Newest first",
         content_type = "application/x-ndjson", body = String)))]
 pub async fn export(
     State(app): State<Arc<App>>,
-    _: Administrator<right::Read>,
+    administrator: Administrator<right::Read>,
+    At(arrival): At,
+    headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let format = asked.format.unwrap_or_default();
-    let exporting = Exporting { app, format, rest: Some(asked.filter()?), is_first: true };
+    let rest = Some(asked.filter()?);
+    let decree = Decree { actor: administrator.actor(), reason: None };
+    // Before any of it leaves: rather an act too many than a file that nobody knows of.
+    app.store.act_record(administrator.subject(), "events_exported", decree, arrival.now).await?;
+    let exporting = Exporting { app, shown: headers, format, rest, is_first: true };
     let (content_type, name) = match format {
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"events.ndjson\""),
         Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"events.csv\""),
@@ -169,6 +178,8 @@ pub async fn export(
 
 struct Exporting {
     app: Arc<App>,
+    /// What the caller showed.
+    shown: HeaderMap,
     format: Format,
     /// What is yet to be exported.
     rest: Option<EventFilter>,
@@ -176,14 +187,26 @@ struct Exporting {
 }
 
 impl Exporting {
-    /// The next piece of the file. A store that fails breaks the file off, so that nobody takes it for whole.
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, tenure_store::StoreError> {
+    /// The next piece of the file. A store that fails, or a caller who may no more, breaks it off, so that nobody takes
+    /// it for whole.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, std::io::Error> {
         let Some(filter) = self.rest.take() else { return Ok(None) };
-        let events = self.app.store.event_list(filter.clone(), EVENTS_LISTED_MAX).await?;
+        let events = self.page(&filter).await.map_err(|problem| {
+            tracing::info!(code = %problem.code, "an export of events was broken off");
+            std::io::Error::other(problem.code.as_str())
+        })?;
         let last = events.last().filter(|_| events.len() == EVENTS_LISTED_MAX).map(|event| event.id);
         self.rest = last.map(|last| EventFilter { before: Some(last), ..filter });
         let records: Vec<_> = events.into_iter().map(EventRecord::from).collect();
         let text = text_of(&records, self.format, std::mem::take(&mut self.is_first));
         Ok(Some((text.into(), self)))
+    }
+
+    /// The caller was looked at just before the first page.
+    async fn page(&self, filter: &EventFilter) -> Result<Vec<Event>, Problem> {
+        if !self.is_first {
+            Administrator::<right::Read>::look_again(&self.app, &self.shown).await?;
+        }
+        Ok(self.app.store.event_list(filter.clone(), EVENTS_LISTED_MAX).await?)
     }
 }

@@ -12,7 +12,7 @@ use tenure_domain::user::DisplayName;
 use tenure_store::{Plan, PlanSaved};
 use utoipa::ToSchema;
 
-use super::{Administrator, Faults, fault, right};
+use super::{Administrator, Confirmed, Faults, fault, right};
 use crate::App;
 use crate::http::arrival::At;
 use crate::http::body::Json;
@@ -75,7 +75,7 @@ pub async fn list(State(app): State<Arc<App>>, _: Administrator<right::Read>) ->
     responses((status = 200, description = "Saved", body = PlanRecord)))]
 pub async fn save(
     State(app): State<Arc<App>>,
-    administrator: Administrator<right::Plans>,
+    Confirmed(administrator): Confirmed<right::Plans>,
     At(arrival): At,
     Path(slug): Path<String>,
     Json(wish): Json<PlanWish>,

@@ -80,7 +80,7 @@ pub async fn rotate(
     show(&app, &key.kid, arrival.now).await
 }
 
-/// Refuse a key's tokens from now on; clients refresh and get new ones. The last key that signs cannot be retired.
+/// Refuse a key's tokens from now on; clients refresh and get new ones. A key without which none would go on signing stays.
 #[utoipa::path(post, path = "/api/v1/admin/signing-keys/{kid}/retire", tag = "admin", request_body = Reason,
     params(("kid" = String, Path, description = "The key's id")),
     security(("access_token" = []), ("api_key" = [])),
@@ -97,7 +97,7 @@ pub async fn retire(
         KeyRetired::Retired | KeyRetired::Before => show(&app, &kid, arrival.now).await,
         KeyRetired::Gone => Err(Problem::not_found()),
         KeyRetired::LastSigner => {
-            Err(fault("kid", "last_signer", "without it no key would sign; rotate with `now` first"))
+            Err(fault("kid", "last_signer", "without it no key would sign for long; rotate with `now` first"))
         }
     }
 }

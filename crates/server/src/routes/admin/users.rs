@@ -178,7 +178,7 @@ impl Listed {
     responses((status = 201, description = "Created", body = UserRecord)))]
 pub async fn create(
     State(app): State<Arc<App>>,
-    administrator: Administrator<right::Users>,
+    Confirmed(administrator): Confirmed<right::Users>,
     At(arrival): At,
     Json(wish): Json<UserWish>,
 ) -> Result<Response, Problem> {

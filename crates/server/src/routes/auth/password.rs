@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::{AccessToken, count_ends, no_content, sign_access_token};
 use crate::App;
-use crate::credentials::count_attempt;
+use crate::credentials::{count_attempt, count_of_account};
 use crate::http::actor::{Anyone, SignedIn};
 use crate::http::arrival::At;
 use crate::http::body::Json;
@@ -104,16 +104,16 @@ pub async fn reset(
     At(arrival): At,
     Json(request): Json<PasswordReset>,
 ) -> Result<Response, Problem> {
-    let presented = PresentedReset::read(&request.token);
-    let account = presented.as_ref().map(|presented| presented.user_id.to_string());
-    count_attempt(&app, &arrival, account.as_deref()).await?;
-    let presented = presented.ok_or_else(not_good)?;
+    count_attempt(&app, &arrival, None).await?;
+    let presented = PresentedReset::read(&request.token).ok_or_else(not_good)?;
     let user = app.store.user_find(presented.user_id).await?;
     let user = user.filter(|user| {
         presented.is_good(&app.reset_keys, &facts(user), arrival.now) && user.disabled_at.is_none()
     });
     let user = user.ok_or_else(not_good)?;
     arrival.note_user(user.id);
+    // Not before: whoever can only guess would keep the person from their link.
+    count_of_account(&app, &arrival, &user.id.to_string()).await?;
     let hash = hash_chosen(&app, &request.new_password, &email_key(&user.email)).await?;
     let order = EndOrder {
         reason: EndReason::PasswordReset,
@@ -137,6 +137,8 @@ pub(crate) fn facts(user: &User) -> ResetFacts<'_> {
     ResetFacts {
         user_id: user.id,
         token_version: user.token_version,
+        role: user.role,
+        account_id: user.account_id,
         password_hash: user.password_hash.as_ref(),
     }
 }

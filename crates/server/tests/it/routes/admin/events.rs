@@ -1,9 +1,16 @@
 //! `/api/v1/admin/events`: what happened is on record, and nothing secret of it.
 
+use std::sync::Arc;
+
+use axum::body::Body;
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use tenure_domain::event::{EventKind, Occurrence};
+use tenure_domain::user::Role;
+use tenure_store::UserChange;
 
 use super::{get, ruled, send, somebody};
-use crate::world::{Browser, Fault, HOUR, MINUTE, PASSWORD, SECOND, Setup, TestApp};
+use crate::world::{Browser, Fault, HOUR, MINUTE, PASSWORD, SECOND, Setup, TestApp, decree};
 
 /// The events that a filter finds, once those that wait are written.
 async fn events(app: &TestApp, root: &Browser, filter: &str) -> Vec<Value> {
@@ -186,10 +193,44 @@ async fn nothing_waits_for_the_record_and_a_store_that_fails_loses_only_it() {
 #[tokio::test]
 async fn what_administrators_do_is_on_record_beside_the_acts() {
     let (app, root_user, root) = ruled().await;
-    let (eve, _) = somebody(&app, "eve", tenure_domain::user::Role::User).await;
+    let (eve, _) = somebody(&app, "eve", Role::User).await;
     let path = format!("/users/{}/disable", eve.id);
     send(&root, "POST", &path, &json!({ "reason": "left" })).await.expect(200);
     let acts = events(&app, &root, &format!("kind=act&user={}&actor=admin:{}", eve.id, root_user.id)).await;
     assert_eq!((&acts[0]["cause"], &acts[0]["detail"]["became"]), (&json!("state"), &json!("disabled")));
     assert_eq!(acts[0]["detail"]["reason"], "left");
+}
+
+#[tokio::test]
+async fn an_export_is_an_act_and_gets_no_further_page_once_its_reader_may_no_more() {
+    let (app, root_user, root) = ruled().await;
+    let (eve_user, eve) = somebody(&app, "eve", Role::Superuser).await;
+    let page = tenure_store::EVENTS_LISTED_MAX;
+    let many = (0..2 * page + 1).map(|_| Occurrence::new(EventKind::ServerStarted, app.clock.get()));
+    app.store().event_add(many.collect()).await.unwrap();
+    let path = "/api/v1/admin/events/export?kind=server_started";
+    let door = tenure::http::door(Arc::clone(&app.app));
+    let body = async |by: &Browser| {
+        let call = http::Request::get(path).header("authorization", format!("Bearer {}", by.access));
+        let answer = door.clone().answer(call.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status().as_u16(), 200);
+        answer.into_body().into_data_stream()
+    };
+    let lines = |piece: &[u8]| piece.iter().filter(|byte| **byte == b'\n').count();
+
+    let mut hers = body(&eve).await;
+    assert_eq!(lines(&hers.next().await.unwrap().unwrap()), page);
+    let demoted = UserChange { role: Some(Role::User), account: None };
+    app.store().user_change(eve_user.id, demoted, decree(), app.clock.get()).await.unwrap();
+    assert!(hers.next().await.unwrap().is_err(), "broken off, not ended");
+    assert!(hers.next().await.is_none());
+
+    let whole: Vec<_> = body(&root).await.map(|piece| lines(&piece.unwrap())).collect().await;
+    assert_eq!(whole[..2], [page, page]);
+    for user in [&eve_user, &root_user] {
+        let told = super::acts(&root, &user.id.to_string()).await;
+        assert!(told.iter().any(|[by, _, what, _]| {
+            (by.as_str(), what.as_str()) == (&format!("admin:{}", user.id), "events_exported")
+        }));
+    }
 }

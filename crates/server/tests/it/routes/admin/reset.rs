@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tenure_domain::ends::EndReason;
 use tenure_domain::user::Role;
-use tenure_store::{EndOrder, Scope, StoreError};
+use tenure_store::{EndOrder, Scope, StoreError, UserChange};
 
 use super::{acts, refuses, ruled, send, somebody};
 use crate::world::{Answer, Browser, DAY, Fault, MINUTE, PASSWORD, SECOND, Setup, TestApp, User, decree};
@@ -80,7 +80,18 @@ async fn a_link_is_good_for_nothing_once_anything_else_has_happened() {
     let order = |reason| EndOrder { reason, actor: decree().actor, note: None, whence: Default::default() };
     let store = app.store();
     let now = app.clock.get();
-    for name in ["expired", "signed_out", "disabled", "enabled", "deleted", "changed", "tampered", "other"] {
+    for name in [
+        "expired",
+        "signed_out",
+        "disabled",
+        "enabled",
+        "deleted",
+        "changed",
+        "promoted",
+        "moved",
+        "tampered",
+        "other",
+    ] {
         let user = app.user(name).await;
         let mut token = token(&root, &user).await;
         match name {
@@ -102,6 +113,13 @@ async fn a_link_is_good_for_nothing_once_anything_else_has_happened() {
             "changed" => {
                 let mut browser = app.signed_in(&user).await;
                 browser.change_password(PASSWORD, "a third long password").await.expect(200);
+            }
+            "promoted" | "moved" => {
+                let change = match name {
+                    "promoted" => UserChange { role: Some(Role::Superuser), account: None },
+                    _ => UserChange { role: None, account: Some(None) },
+                };
+                store.user_change(user.id, change, decree(), now).await.unwrap();
             }
             "tampered" => {
                 let other = if token.ends_with('A') { 'B' } else { 'A' };
@@ -156,25 +174,37 @@ async fn somebody_without_a_password_gets_one_and_an_earlier_master_secret_still
 }
 
 #[tokio::test]
-async fn guesses_at_links_are_counted_by_address_and_by_whom_they_name() {
-    let app = Setup::default().set("LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "3").start().await;
+async fn guesses_at_links_are_counted_by_address_and_keep_nobody_from_their_own() {
+    let app = Setup::default()
+        .set("SERVER__TRUSTED_PROXIES", "[\"127.0.0.1\"]")
+        .set("LIMITS__SIGN_IN_PER_ADDRESS_PER_MINUTE", "30")
+        .set("LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "3")
+        .start()
+        .await;
     let (_, root) = somebody(&app, "root", Role::Superuser).await;
-    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    let (hers, his) = (token(&root, &ada).await, token(&root, &bob).await);
+    let hers = token(&root, &app.user("ada").await).await;
+    let from = |address: &'static str, token: &str, password: &str| {
+        let body = json!({ "token": token, "new_password": password });
+        app.client.post(RESET, &body).header("x-forwarded-for", address)
+    };
     let guess = format!("{}A", &hers[..hers.len() - 1]);
-    for _ in 0..3 {
-        refused(&app, &guess).await;
+    for _ in 0..30 {
+        from("203.0.113.1", &guess, NEW).send().await.expect(403).problem("reset_link_invalid");
     }
-    reset(&app, &hers, NEW).await.expect(429).problem("rate_limited");
-    reset(&app, &his, NEW).await.expect(204);
-    app.clock.advance(MINUTE);
-    reset(&app, &hers, NEW).await.expect(204);
+    from("203.0.113.1", &guess, NEW).send().await.expect(429).problem("rate_limited");
+    // Whoever has the link itself is counted by whom it names, wherever they are.
+    for address in ["203.0.113.2", "203.0.113.3"] {
+        from(address, &hers, "short").send().await.expect(422);
+    }
+    from("203.0.113.4", &hers, NEW).send().await.expect(204);
 
-    let app = Setup::default().set("LIMITS__SIGN_IN_PER_ADDRESS_PER_MINUTE", "3").start().await;
-    for _ in 0..3 {
-        refused(&app, "made up").await;
+    let hers = token(&root, &app.user("eve").await).await;
+    for address in ["203.0.113.2", "203.0.113.3", "203.0.113.4"] {
+        from(address, &hers, "short").send().await.expect(422);
     }
-    reset(&app, "made up", NEW).await.expect(429).problem("rate_limited");
+    from("203.0.113.5", &hers, NEW).send().await.expect(429).problem("rate_limited");
+    app.clock.advance(MINUTE);
+    from("203.0.113.5", &hers, NEW).send().await.expect(204);
 }
 
 #[tokio::test]

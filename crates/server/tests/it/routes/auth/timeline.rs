@@ -108,3 +108,34 @@ async fn a_report_from_a_session_that_lives_is_the_verdict_and_says_which_mistak
     assert_eq!(report["by"], "client");
     assert_eq!(told["receipt"]["where"]["page"], "/dashboard");
 }
+
+#[tokio::test]
+async fn a_password_that_the_person_chose_with_a_link_is_not_said_to_be_somebody_elses() {
+    let app = Setup::default().start().await;
+    let (_, root) = signed_in(&app, "root", Role::Superuser).await;
+    let (ada_user, ada) = signed_in(&app, "ada", Role::User).await;
+    let ask = async |user: &User, end: &str, body: Value| {
+        let path = format!("/api/v1/admin/users/{}/{end}", user.id);
+        root.call("POST", &path).bearer(&root.access).json(&body).send().await.expect(200).json()
+    };
+    let told = async |session: &str| {
+        app.app.write_events().await.unwrap();
+        let all = timeline(&root, session).await;
+        let moments = all["timeline"].as_array().unwrap().iter();
+        let of_passwords = moments.filter(|moment| moment["what"] == "password");
+        of_passwords.map(|moment| moment["sentence"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let made = ask(&ada_user, "password-reset", json!({ "reason": "forgot it" })).await;
+    let token = made["link"].as_str().unwrap().split_once("#token=").unwrap().1;
+    let chosen = json!({ "token": token, "new_password": "another long password" });
+    app.client.post("/api/v1/auth/password/reset", &chosen).send().await.expect(204);
+    let words = told(&ada.session).await;
+    assert!(
+        matches!(&words[..], [one] if one.starts_with("a password was chosen with a reset link")),
+        "{words:?}"
+    );
+
+    let (bob_user, bob) = signed_in(&app, "bob", Role::User).await;
+    ask(&bob_user, "password", json!({ "password": "a third long password", "reason": "asked" })).await;
+    assert_eq!(told(&bob.session).await, ["somebody else gave the person a password"]);
+}

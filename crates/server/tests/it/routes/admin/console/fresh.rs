@@ -24,7 +24,16 @@ async fn wanting(app: &TestApp, user: &User, session: &str) -> Vec<(&'static str
     let of_user = |end: &str| format!("/users/{}{end}", user.id);
     let kid = app.store().key_list().await.unwrap()[0].kid.clone();
     let key = "key_00000000000000000000000000000007";
+    let account = app.store().account_list(None, 1).await.unwrap()[0].id;
+    let plan = json!({ "name": "Pro", "is_active": true, "limits": {}, "features": [], "reason": "asked" });
+    let new = json!({ "email": "new@example.com", "name": "New", "role": "superuser",
+        "password": "a long password of theirs", "reason": "asked" });
     vec![
+        ("POST", "/users".into(), new, 201),
+        ("PUT", "/plans/pro".into(), plan, 200),
+        ("PATCH", format!("/accounts/{account}"), json!({ "plan": "pro", "reason": "asked" }), 200),
+        ("PATCH", format!("/accounts/{account}"), json!({ "status": "suspended", "reason": "asked" }), 200),
+        ("PATCH", format!("/accounts/{account}"), json!({ "is_system": true, "reason": "asked" }), 200),
         ("PATCH", of_user(""), json!({ "role": "admin", "reason": "asked" }), 200),
         ("POST", of_user("/sign-out"), asked(), 200),
         ("POST", of_user("/password"), json!({ "password": "another long one", "reason": "asked" }), 200),
