@@ -17,8 +17,8 @@ use crate::world::World;
 
 const CLIENTS: usize = 6;
 
-/// 128 blocks of 512 bytes: twice the index of the write-ahead log, and room for a few sign-ins in the log.
-const BLOCKS: u32 = 128;
+/// 512 blocks of 512 bytes: eight times the index of the write-ahead log, and room for a few sign-ins in the log.
+const BLOCKS: u32 = 512;
 
 /// Sign-ins that the little room cannot hold.
 const SIGN_INS_MAX: usize = 100;

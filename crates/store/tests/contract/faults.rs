@@ -46,7 +46,7 @@ async fn a_database_held_by_another_process_is_unavailable_and_comes_back_by_its
 #[tokio::test]
 async fn a_full_disk_is_unavailable_loses_nothing_and_sweeping_makes_room() {
     let sqlite = Arc::new(Sqlite::fresh(true));
-    let options = SqliteOptions { pages_max: Some(60), ..sqlite.options() };
+    let options = SqliteOptions { pages_max: Some(110), ..sqlite.options() };
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
     let world = World { store, ..World::of(sqlite) };
     let ada = world.user("ada").await;
