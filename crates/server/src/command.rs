@@ -140,6 +140,7 @@ impl From<crate::keys::KeyError> for Failure {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    stop_when_nobody_reads();
     let cli = Cli::parse();
     let json = cli.global.json;
     match run(cli) {
@@ -160,6 +161,20 @@ pub fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// After `| head` there is nobody to print to, which `println!` takes for a panic. It is a good end.
+fn stop_when_nobody_reads() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>();
+        let is_unread =
+            |text: &String| text.starts_with("failed printing to stdout") && text.contains("Broken pipe");
+        if said.is_some_and(is_unread) {
+            std::process::exit(0);
+        }
+        others(panic);
+    }));
 }
 
 fn run(cli: Cli) -> Outcome {

@@ -54,6 +54,18 @@ fn what_is_asked_for_wrongly_is_2_and_says_what_to_write() {
 }
 
 #[test]
+fn whoever_reads_only_the_beginning_is_told_of_no_panic() {
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+    command.args(["openapi"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // More is printed than a pipe holds, so it is found out whenever this happens.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
 fn a_wrong_folder_is_3_and_no_fresh_database() {
     let folder = tempfile::tempdir().unwrap();
     let cli = Cli::on(&folder.path().join("mistyped"));
