@@ -12,6 +12,8 @@ export default defineConfig({
         "monitor/index": "src/monitor/index.ts",
         "monitor/auto": "src/monitor/auto.ts",
         "entitlements/index": "src/entitlements/index.ts",
+        "migrate/index": "src/migrate/index.ts",
+        "observe/index": "src/observe/index.ts",
         "tracker/index": "src/tracker/index.ts",
       },
       formats: ["es"],

@@ -63,7 +63,16 @@ export interface AccountRecords {
   next?: string | null;
 }
 
-export type AccountStatus = "trial" | "active" | "pending_payment" | "suspended" | "cancelled";
+export type AccountStatus = (typeof ACCOUNT_STATUSES)[number];
+
+/** Every {@link AccountStatus}. */
+export const ACCOUNT_STATUSES = [
+  "trial",
+  "active",
+  "pending_payment",
+  "suspended",
+  "cancelled",
+] as const;
 
 export interface AccountWish {
   /** 1 to 200 characters. */
@@ -94,6 +103,8 @@ export interface ActRecord {
 export interface ActRecords {
   /** Newest first. */
   acts: ActRecord[];
+  /** The addresses of the users named in them, by id. Whoever is deleted is not among them. */
+  people: Record<string, string>;
 }
 
 export interface AdminSession {
@@ -102,6 +113,8 @@ export interface AdminSession {
   /** Browser and system in words; null where nothing was said. */
   browser?: string | null;
   created_at: number;
+  /** Their e-mail address; null where they are deleted. */
+  email?: string | null;
   end?: AdminSessionEnd | null;
   expires_at: number;
   id: string;
@@ -110,12 +123,15 @@ export interface AdminSession {
   /** How many refreshes wrote to it. */
   refresh_count: number;
   remembered: boolean;
+  unexplained?: UnexplainedBy | null;
   user: string;
 }
 
 export interface AdminSessionEnd {
   /** `user`, `policy`, `clock`, or `admin:` and who it was. */
   actor: string;
+  /** The e-mail address of an administrator who is named by their id; null where they are deleted. */
+  actor_email?: string | null;
   at: number;
   note?: string | null;
   reason: EndReason;
@@ -288,6 +304,11 @@ export const ERROR_CODES = [
   "reset_link_invalid",
   "email_taken",
   "registration_closed",
+  "exchange_closed",
+  "exchange_invalid",
+  "exchange_expired",
+  "exchange_used",
+  "exchange_unknown_user",
   "not_found",
   "method_not_allowed",
   "payload_too_large",
@@ -341,6 +362,11 @@ export const ERROR_CLASS = {
   reset_link_invalid: "request",
   email_taken: "request",
   registration_closed: "request",
+  exchange_closed: "request",
+  exchange_invalid: "request",
+  exchange_expired: "request",
+  exchange_used: "request",
+  exchange_unknown_user: "request",
   not_found: "request",
   method_not_allowed: "request",
   payload_too_large: "request",
@@ -354,6 +380,34 @@ export const ERROR_CLASS = {
   maintenance: "transport",
   internal_error: "transport",
 } as const satisfies Record<ErrorCode, ErrorClass>;
+
+/** The kinds of events that this version writes down. */
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** Every {@link EventKind}. */
+export const EVENT_KINDS = [
+  "registered",
+  "signed_in",
+  "sign_in_failed",
+  "sign_in_throttled",
+  "session_ended",
+  "exchanged",
+  "exchange_refused",
+  "refresh_refused",
+  "dead_token",
+  "rewound",
+  "password_changed",
+  "password_reset",
+  "signing_key_added",
+  "signing_key_retired",
+  "act",
+  "entitlement_blocked",
+  "client_report",
+  "unexplained_end",
+  "server_started",
+  "server_stopped",
+  "events_pruned",
+] as const;
 
 /** Something that happened. Most kinds say only some of it. */
 export interface EventRecord {
@@ -371,7 +425,7 @@ export interface EventRecord {
   /** Whatever else is known, by kind. */
   detail?: Record<string, unknown> | null;
   id: string;
-  /** Such as `signed_in`, `session_ended` or `refresh_refused`. */
+  /** Such as `signed_in`, `session_ended` or `refresh_refused`; of another version's events its own. */
   kind: string;
   /** Its number in the chain; null in the moment before it is sealed. */
   seq?: number | null;
@@ -386,6 +440,26 @@ export interface EventRecords {
   before?: string | null;
   /** Newest first. */
   events: EventRecord[];
+  /** The addresses of the users named in them, by id. Whoever is deleted is not among them. */
+  people: Record<string, string>;
+}
+
+export type ExchangeKind = "simplejwt" | "ticket";
+
+export interface ExchangeRequest {
+  /**
+   * A random word of 16 to 64 letters, digits, `-` and `_`, drawn once for this trade. Whoever did not hear the answer
+   * says the same one again, and is given the same session.
+   */
+  attempt: string;
+  /** As at a sign-in. Here it is a label and ends nothing. */
+  device_id?: string | null;
+  /** What is traded, and which of the next two says it. */
+  kind: ExchangeKind;
+  /** What `POST auth/exchange/tickets` gave the other system's back end. */
+  ticket?: string | null;
+  /** A refresh token of djangorestframework-simplejwt. */
+  token?: string | null;
 }
 
 /** One thing that is wrong with one field of a request. */
@@ -500,6 +574,20 @@ export interface MomentAnswer {
   what: string;
 }
 
+/** What one page of an observed application has seen since it last told. */
+export interface Observations {
+  /** One load of a page: up to 16 letters and digits. */
+  page: string;
+  /** The browser profile, `obs_` and 32 hexadecimal digits that it drew itself. */
+  profile: string;
+  /** The application's version. */
+  release?: string | null;
+  /** At most 50; what is of no known kind is left out. */
+  seen: Sight[];
+  /** When it was sent, Unix milliseconds by the device's clock. */
+  sentAt: number;
+}
+
 export interface Overview {
   /** Oldest first, those in which nothing happened among them. What happened in the last minute may not be in them. */
   hours: OverviewHour[];
@@ -509,7 +597,9 @@ export interface Overview {
   sessions_active: number;
   /** How many of them are remembered ones. */
   sessions_remembered: number;
-  /** Sign-outs of these hours that nothing explains. There should be none. */
+  /** Such sign-outs that were reported without one: anybody can make them up who knows the session's id. */
+  unexplained_claimed: number;
+  /** Sign-outs of these hours that nothing explains, reported with an access token of the session. There should be none. */
   unexplained_ends: number;
 }
 
@@ -521,7 +611,10 @@ export interface OverviewHour {
   /** Refreshes by their outcome. */
   refresh: Record<string, number>;
   sign_ins: OverviewSignIns;
+  /** Sign-outs that nothing explains, reported with an access token of the session. */
   unexplained: number;
+  /** Those that were reported without one. */
+  unexplained_claimed: number;
 }
 
 export interface OverviewSignIns {
@@ -666,6 +759,18 @@ export interface ReportGroup {
   name?: string | null;
 }
 
+/** What browsers report a sign-out as. */
+export type ReportKind = (typeof REPORT_KINDS)[number];
+
+/** Every {@link ReportKind}. */
+export const REPORT_KINDS = [
+  "USER_ACTION",
+  "TOKEN_EXPIRED",
+  "REFRESH_FAILED",
+  "AUTH_ERROR",
+  "UNKNOWN",
+] as const;
+
 /** What a browser said of a sign-out, and what we know of it. Of what it said nothing is proof. */
 export interface ReportRecord {
   address: string;
@@ -686,7 +791,7 @@ export interface ReportRecord {
   receipt?: string | null;
   received_at: number;
   release?: string | null;
-  type: string;
+  type: ReportKind;
   type_said?: string | null;
   user_agent?: string | null;
   /** Whose access token came with it. */
@@ -697,6 +802,8 @@ export interface ReportRecord {
 export interface ReportRecords {
   /** What `after` is for the next page; null where nothing was left. */
   next?: number | null;
+  /** The addresses of the users named in them, by id. Whoever is deleted is not among them. */
+  people: Record<string, string>;
   /** In the order in which they came. */
   reports: ReportRecord[];
 }
@@ -775,6 +882,38 @@ export interface SettingRecords {
   settings: SettingRecord[];
 }
 
+/** Which members it has depends on its kind. One of the wrong type counts as left out. Spans are milliseconds. */
+export interface Sight {
+  accessLeftMs?: number | null;
+  askedAgoMs?: number | null;
+  /** Unix milliseconds by the device's clock. */
+  at: number;
+  clockAheadMs?: number | null;
+  /** The problem's code. */
+  code?: string | null;
+  /** `removed`, `cleared`, `vanished` or `navigated`. */
+  how?: string | null;
+  idleMs?: number | null;
+  inputAgoMs?: number | null;
+  /** `page`, `sign_in`, `refresh`, `failure` or `sign_out`. */
+  kind: string;
+  /** The same of the refresh token that came back, whenever one did, also if it is the same. */
+  next?: string | null;
+  pageAgeMs?: number | null;
+  /** Of the request, or of the page. Of a path the words are kept, and what else is between its slashes becomes `*`. */
+  path?: string | null;
+  refreshLeftMs?: number | null;
+  refreshLifetimeMs?: number | null;
+  /** Counts what this page has seen. */
+  seq: number;
+  /** Of an answer; 0: none came. */
+  status?: number | null;
+  tabs?: number | null;
+  /** A mark of the token that was presented: eight hexadecimal digits. */
+  token?: string | null;
+  tookMs?: number | null;
+}
+
 /**
  * What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
  * cookie alone.
@@ -789,6 +928,8 @@ export interface SigningKeyRecord {
   activates_at: number;
   created_at: number;
   kid: string;
+  /** Whether it can be retired: the others would go on signing without it, and it is not retired yet. */
+  may_retire: boolean;
   /** From when on its tokens are refused. */
   retires_at?: number | null;
   /** signs, published (known, and not yet in use), verifies (signs no more) or retired. */
@@ -820,15 +961,41 @@ export interface Status {
   version: string;
 }
 
+export interface TicketAnswer {
+  /** Seconds for which it is good. */
+  expires_in: number;
+  /** For the page of whoever it is, which trades it at `auth/exchange`. */
+  ticket: string;
+}
+
+export interface TicketRequest {
+  /** When they signed in there, Unix seconds; now, if it is not known. What is not past counts as now. */
+  authenticated_at?: number | null;
+  /** When the sign-in there would end by itself, Unix seconds. */
+  expires_at?: number | null;
+  /** What names the sign-in there and nothing else: a hash of the session's key, or a token's `jti`. It is traded once. */
+  legacy_session: string;
+  /** The user's primary key in the other system, as text. */
+  user_id: string;
+}
+
 /** Why a session is over, or is not. */
 export interface Timeline {
-  /** `what`, `why`, `when`, `where` and `how`: objects of names and values, without what is not known. */
+  /**
+   * `what`, `why`, `when`, `where` and `how`: objects of names and values, without what is not known, in the order in
+   * which `tenure explain` says them.
+   */
   receipt: Record<string, unknown>;
   session: string;
+  /** Names in the receipt whose numbers are spans, in milliseconds. */
+  spans: string[];
   /** Oldest first. */
   timeline: MomentAnswer[];
   verdict: VerdictAnswer;
 }
+
+/** By whose word: `verified` if an authentic access token of the session came with it, `claimed` if anybody may have said it. */
+export type UnexplainedBy = "claimed" | "verified";
 
 export interface UserAnswer {
   account_id?: string | null;
@@ -868,12 +1035,26 @@ export interface UserRecords {
   users: UserRecord[];
 }
 
-export type UserRole = "user" | "admin" | "developer" | "superuser" | "system";
+export type UserRole = (typeof USER_ROLES)[number];
+
+/** Every {@link UserRole}. */
+export const USER_ROLES = [
+  "user",
+  "admin",
+  "developer",
+  "superuser",
+  "system",
+] as const;
 
 export interface UserWish {
   /** The account they belong to; left out, they get one of their own. */
   account_id?: string | null;
   email: string;
+  /**
+   * What they are in another system, such as `django:17`: an import takes them for that person, and what they have there
+   * can be traded.
+   */
+  imported_as?: string | null;
   /** 1 to 200 characters. */
   name: string;
   /** 8 to 256 characters. Left out, they cannot sign in until they have one. */

@@ -104,6 +104,10 @@ export function createClient(options: ClientOptions = {}): Client {
         storage: engine.memory.works,
       };
     },
+    heldToken() {
+      const { grant } = engine.tab;
+      return grant ? { value: grant.token.value, session: grant.session.id } : null;
+    },
     serverNow: () => engine.clock.now(),
     dispose() {
       unregister();
@@ -112,6 +116,7 @@ export function createClient(options: ClientOptions = {}): Client {
   };
 
   removeKeys(edges.storage, options.migrate?.removeKeys ?? []);
+  engine.trade = options.migrate?.begin?.(client, edges);
   // Where pages are rendered on a server nobody watches, and clients that nobody disposes of would pile up.
   if (options.start ?? typeof window !== "undefined") {
     unregister = registerClient(client);

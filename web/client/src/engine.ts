@@ -19,7 +19,7 @@ import {
 } from "./session.js";
 import { type Hearing, isEnd, Tabs } from "./tabs.js";
 import { type Call, done, failure, foreign, Transport } from "./transport.js";
-import type { AuthEvent, AuthState, Result, SignedOutState } from "./types.js";
+import type { AuthEvent, AuthState, Result, SignedOutState, Trade } from "./types.js";
 import { readGrant } from "./wire.js";
 
 const REFRESH = "/api/v1/auth/refresh";
@@ -39,6 +39,8 @@ export class Engine implements Hearing {
   /** Requests for a new token that this tab has sent, and tokens that other tabs gave to it. */
   refreshesSent = 0;
   tokensFromTabs = 0;
+  /** What may stand in for a session, where a migration knows of something. */
+  trade: Trade | undefined;
 
   #tab: Tab = initial;
   #view: AuthState = view(initial, { server: 0, wall: 0, chance: 0 });
@@ -266,6 +268,8 @@ export class Engine implements Hearing {
     let answer = await send();
     // The clock has been set right by this very answer.
     if (answer.error?.code === "request_stale") answer = await send();
+    const trade = (call: Call) => this.transport.send({ ...call, giveUp });
+    if (answer.error) answer = (await this.trade?.(answer.error, trade, giveUp.signal)) ?? answer;
     if (answer.error) return { is: "refused", error: answer.error };
     const grant = readGrant(answer.data, this.edges.random());
     // What is over here cannot be what the server still serves: it is asked again, as if it had not answered.

@@ -22,7 +22,7 @@ const BACKOFF_FIRST_MS = 1000;
 const BACKOFF_MAX_MS = 120_000;
 /** A longer Retry-After is cut. */
 const RETRY_AFTER_MAX_MS = 300_000;
-/** A stream that did not last longer has failed, whatever it said. */
+/** A stream that did not last longer once it had begun has failed, whatever it said. */
 const WORKED_MS = 10_000;
 /** By then a stream has begun, or it never will: something on the way collects it. */
 const BEGIN_WITHIN_MS = 10_000;
@@ -61,6 +61,8 @@ class Feed {
   /** Ends a pause early. */
   #hurry = () => {};
   #heardAt = 0;
+  /** When the stream began; no number before it has. */
+  #begunAt = Number.NaN;
   #silenceMaxMs = BEGIN_WITHIN_MS;
   /** A token that the server has said to be no more. */
   #spent: string | undefined;
@@ -124,10 +126,10 @@ class Feed {
       await Promise.race([engine.until(() => turn.aborted || isReady()), left]);
       const { grant } = engine.tab;
       if (turn.aborted || !grant || !isReady()) continue;
-      const began = engine.edges.monotonicNow();
+      this.#begunAt = Number.NaN;
       const refusal = await this.#hear(grant).catch(() => undefined);
       if (turn.aborted) return;
-      const worked = engine.edges.monotonicNow() - began > WORKED_MS && !refusal;
+      const worked = engine.edges.monotonicNow() - this.#begunAt > WORKED_MS && !refusal;
       this.#failures = worked ? 0 : this.#failures + 1;
       const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(this.#failures, 16));
       const asked = Math.min(refusal?.details.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
@@ -167,10 +169,11 @@ class Feed {
       const decoder = new TextDecoder();
       let text = "";
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-        heard();
         const events = (text + decoder.decode(piece.value, { stream: true })).split("\n\n");
         text = events.pop() ?? "";
         for (const event of events) this.#told(event, grant);
+        // Only now: it may have been told for how long it may be silent.
+        heard();
         if (text.length > TEXT_MAX) break;
       }
       return undefined;
@@ -195,6 +198,7 @@ class Feed {
     const told = parse(data);
     if (!told) return;
     if (name === "begin") {
+      this.#begunAt = this.engine.edges.monotonicNow();
       if (typeof told.heartbeat === "number")
         this.#silenceMaxMs = Math.max(BEGIN_WITHIN_MS, told.heartbeat * PATIENCE);
       // Something has changed while nobody listened.

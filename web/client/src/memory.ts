@@ -7,8 +7,9 @@ import type { Edges, KeyValueStore } from "./edges.js";
  * - `out`: the latest end that a tab has told the others of.
  * - `leaving`: the session whose sign-out the server has yet to hear of; empty where its id is not known.
  * - `device`: a random label of this browser profile, so that a new sign-in replaces the profile's earlier one.
+ * - `exchange`: the attempt at trading what another system left here that is under way, or that it is over.
  */
-export type Kept = "session" | "out" | "leaving" | "device";
+export type Kept = "session" | "out" | "leaving" | "device" | "exchange";
 
 export class Memory {
   readonly #prefix: string;

@@ -1,6 +1,7 @@
 /** Errors, all of one shape: the server's problems (RFC 9457) and what can go wrong on the way to it. */
 
-import type { EndReason, ERROR_CLASS, ErrorClass, ErrorCode, FieldError, Problem } from "./api.gen.js";
+import type { ERROR_CLASS, ErrorClass, ErrorCode, FieldError, Problem } from "./api.gen.js";
+import type { SignedOutReason } from "./types.js";
 
 const PROBLEM = "application/problem+json";
 
@@ -18,7 +19,7 @@ export interface ProblemDetails {
   /** The server's clock when it answered, Unix milliseconds. */
   readonly serverTime?: number;
   readonly sessionId?: string;
-  readonly reason?: EndReason;
+  readonly reason?: SignedOutReason;
   readonly receipt?: string;
   readonly fields?: readonly FieldError[];
   readonly cause?: unknown;

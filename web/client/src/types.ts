@@ -42,13 +42,15 @@ export interface SessionEntry extends Session {
  * - `cookie_missing`: it remembers one, but the browser no longer has its cookie (browser data was cleared or evicted).
  * - `session_unknown`: the server does not know the session.
  * - `session_superseded`: this browser holds an old copy of the session.
+ * - `not_carried_over`: a sign-in of another system was here, and the server will not take it.
  */
 export type SignedOutReason =
   | EndReason
   | "never_signed_in"
   | "cookie_missing"
   | "session_unknown"
-  | "session_superseded";
+  | "session_superseded"
+  | "not_carried_over";
 
 /** The server cannot be asked just now. The client keeps trying, for ever; nothing ends because of it. */
 export interface Trouble {
@@ -109,6 +111,7 @@ export type Result<T> =
   | { readonly data: T; readonly error: null }
   | { readonly data: null; readonly error: ProblemError };
 
+/** What somebody signs in with. */
 export interface Credentials {
   email: string;
   password: string;
@@ -116,6 +119,7 @@ export interface Credentials {
   rememberMe?: boolean;
 }
 
+/** Who is signed in, and in which session. */
 export interface SignedIn {
   readonly user: User;
   readonly session: Session;
@@ -139,6 +143,7 @@ export interface Account {
   readonly plan: Plan | null;
 }
 
+/** What an account pays for. */
 export interface Plan {
   /** Its name for programs. */
   readonly slug: string;
@@ -183,6 +188,24 @@ export interface Inspection {
   readonly storage: boolean;
 }
 
+/** What becomes of what another sign-in system left in this browser. */
+export interface Migration {
+  /** Keys in localStorage that are removed when the client is made, such as `LEGACY_KEYS`. */
+  readonly removeKeys?: readonly string[];
+  /** Called with the client when it is made. Returns what is asked after each refresh that has failed. */
+  readonly begin?: (client: Client, edges: Edges) => Trade;
+}
+
+/**
+ * Hears, while no other tab refreshes, how a refresh failed. It may `send` something to be traded for a session, and resolves
+ * to the answer that counts instead, or to undefined. Nobody waits for it once `signal` is aborted, as by a sign-in.
+ */
+export type Trade = (
+  error: ProblemError,
+  send: (call: { method: "POST"; path: string; json: object }) => Promise<Result<unknown>>,
+  signal: AbortSignal,
+) => Promise<Result<unknown> | undefined>;
+
 /** The parts of axios that `attachAxios` needs, so that this package depends on no axios. */
 export interface AxiosLike {
   interceptors: {
@@ -200,13 +223,17 @@ export interface AxiosLike {
   getUri(config: any): string;
 }
 
+/** All of them have defaults that are right on the server's own origin. */
 export interface ClientOptions {
   /** Where the server is, as in `https://auth.example.com`. Not needed on the same origin. */
   baseUrl?: string;
   /** Other origins that `client.fetch` and `attachAxios` may send the access token to. */
   apiOrigins?: readonly string[];
-  /** Removes what an earlier sign-in system left in this browser, such as `LEGACY_KEYS`. */
-  migrate?: { removeKeys: readonly string[] };
+  /**
+   * What becomes of what another sign-in system left in this browser: `removeKeys` of it, or `fromSimpleJwt` and
+   * `fromTicket` of `@tenure/client/migrate`, with which people stay signed in.
+   */
+  migrate?: Migration;
   /**
    * Whether one tab of this browser listens to the server, so that an end or a change shows at once and not at the next
    * refresh. By default it does, in browsers with Web Locks.
@@ -218,7 +245,15 @@ export interface ClientOptions {
   edges?: Partial<Edges>;
 }
 
-/** The session of this browser, as this tab sees it. */
+/** An access token, and whose it is. */
+export interface HeldToken {
+  /** Whoever has it is let in until it expires: never store it, log it, or send it anywhere but to your API. */
+  readonly value: string;
+  /** The session's id. */
+  readonly session: string;
+}
+
+/** The session of this browser, as this tab sees it. Made by `createClient`, once per page. */
 export interface Client {
   /** A snapshot that stays the same object until something changes. */
   getState(): AuthState;
@@ -282,6 +317,11 @@ export interface Client {
 
   /** For debug panels and monitors. */
   inspect(): Inspection;
+  /**
+   * The access token in hand, which may have expired, and whose session it is of; null without one. It waits for nothing and
+   * asks for nothing: for what has to be sent in the moment of a sign-out. Requests take `fetch` or `getAccessToken`.
+   */
+  heldToken(): HeldToken | null;
   /** The server's clock as well as it is known, Unix milliseconds. */
   serverNow(): number;
   /** Where the server is; empty on the same origin. */

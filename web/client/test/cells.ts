@@ -198,6 +198,14 @@ export const events: Readonly<Record<string, Event>> = {
       { is: "refused", error },
     ]),
   ),
+  "refused, 401 no_session, and a sign-in of another system is not taken": {
+    is: "refused",
+    error: problem("no_session", "authentication", 401, { reason: "not_carried_over" }),
+  },
+  "refused, an exchange that is heard for the first time": {
+    is: "refused",
+    error: problem("exchange_used", "transport", 409, { retryAfterMs: 2000 }),
+  },
   spared: { is: "spared" },
   outdate: { is: "outdate" },
   due: { is: "due" },

@@ -297,6 +297,17 @@ describe("one tab listens for all", () => {
   });
 });
 
+it("a stream that beats as rarely as it said is one stream", async () => {
+  const { browser, feed } = await listening();
+  for (const stream of feed.open) stream.close();
+  await browser.world.time.advance(2000);
+  for (let beats = 0; beats < 40; beats++) {
+    await browser.world.time.advance(15_000);
+    for (const stream of feed.open) stream.write(":\n\n");
+  }
+  expect(feed.attempts()).toHaveLength(2);
+});
+
 describe("no feed", () => {
   const page = new Response("<html>", { status: 502, headers: { "content-type": "text/html" } });
   const fates: Readonly<Record<string, () => Fate>> = {
@@ -311,6 +322,8 @@ describe("no feed", () => {
 
   it.each(Object.keys(fates))("that %s signs nobody out and is tried ever more rarely", async (name) => {
     const { browser, feed, tabs, pass } = await listening(3);
+    // A stream that is given up after ten seconds has lasted a little longer than that.
+    browser.world.time.lateMs = 1;
     feed.fate = fates[name] as () => Fate;
     for (const stream of feed.open) stream.close();
     const before = browser.world.refreshes().length;

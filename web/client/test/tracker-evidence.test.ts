@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { ProblemError, type Refusal } from "../src/problem.js";
-import { Browser, type FakeClient, MINUTE, signedIn, signedOut } from "./tracker-world.js";
+import { Browser, type FakeClient, MINUTE, START, signedIn, signedOut } from "./tracker-world.js";
 
 function busyTab(browser: Browser) {
   const tab = browser.tab({ release: "app 7" });
@@ -84,6 +84,27 @@ describe("evidence of a sign-out", () => {
     browser.now += 2 * MINUTE;
     tracker.track("again", "UNKNOWN");
     expect(tracker.lastReason()?.evidence?.error).toEqual({ message: "too late", agoMs: 2 * MINUTE });
+  });
+
+  it("counts the time for which the device slept, and no time by which its clock was set back", () => {
+    const browser = new Browser();
+    const { tracker, window } = busyTab(browser);
+    const opened = browser.now - START;
+    browser.requestFailed({ status: 503, path: "/api/reports", at: opened });
+    window.dispatchEvent(Object.assign(new Event("error"), { message: "x is undefined" }));
+    browser.sleep(8 * 60 * MINUTE);
+    browser.now += 900;
+    tracker.track("at once after waking", "UNKNOWN");
+    const agoMs = 8 * 60 * MINUTE + 900;
+    expect(tracker.lastReason()?.evidence).toMatchObject({
+      answer: { status: 503, agoMs },
+      error: { agoMs },
+      pageAgeMs: opened + agoMs,
+    });
+    // The clock was wrong and is put right: a day less.
+    browser.sleep(-24 * 60 * MINUTE);
+    tracker.track("again", "UNKNOWN");
+    expect(tracker.lastReason()?.evidence).toMatchObject({ answer: { agoMs: 900 }, error: { agoMs: 900 } });
   });
 
   it("tells how the clock, the page and the token stood", () => {

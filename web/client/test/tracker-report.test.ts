@@ -47,6 +47,68 @@ describe("sending", () => {
     expect(CLIENT).toBe(`${packageJson.name} ${packageJson.version}`);
   });
 
+  /** A page with the session's token, of which one report waits. */
+  function withToken(browser: Browser, baseUrl: string) {
+    const client = new FakeClient(signedIn());
+    client.baseUrl = baseUrl;
+    client.token = { value: "a.b.c", session: "ses_1" };
+    const tab = browser.tab({}, client);
+    // Whoever is signed out has none any more.
+    client.token = null;
+    client.emit("SIGNED_OUT", signedOut("session_limit"));
+    return tab;
+  }
+  const authorizations = ({ sent }: Browser) =>
+    sent.map(({ by, init }) => `${by} ${new Headers(init?.headers).get("authorization")}`);
+
+  it("goes with the token of its session, and with no other", async () => {
+    const browser = new Browser();
+    browser.online = false;
+    signOut(browser, "ses_0");
+    const { client, tracker } = withToken(browser, "https://id.example");
+    browser.online = true;
+    await browser.pass();
+    expect(authorizations(browser).sort()).toEqual(["fetch Bearer a.b.c", "fetch null"]);
+    expect(
+      browser.sent.find(({ init }) => new Headers(init?.headers).has("authorization"))?.body.session,
+    ).toBe("ses_1");
+    expect(browser.stored() + browser.sent.map(({ text }) => text)).not.toContain("a.b.c");
+    // While it is signed in, what an app tracks goes with the newest token, which is not waited for.
+    client.token = { value: "d.e.f", session: "ses_1" };
+    tracker.track("left", "AUTH_ERROR");
+    await browser.pass(2 * MINUTE);
+    client.emit("SIGNED_IN", signedIn());
+    tracker.track("left", "AUTH_ERROR");
+    await browser.pass();
+    expect(authorizations(browser).at(-1)).toBe("fetch Bearer d.e.f");
+  });
+
+  it.each([
+    ["of the same origin", "", true, "fetch Bearer a.b.c"],
+    ["of another origin, which would be asked for leave first", "https://id.example", true, "beacon null"],
+    ["in a browser whose fetch dies with the page", "", false, "beacon null"],
+  ])("a page that goes away %s sends its report with %s %s by %s", async (_, baseUrl, keepalive, sent) => {
+    const browser = new Browser();
+    browser.keepalive = keepalive;
+    const { window } = withToken(browser, baseUrl);
+    window.dispatchEvent(new Event("pagehide"));
+    await browser.pass(0);
+    expect(authorizations(browser)).toEqual([sent]);
+    await browser.pass();
+    expect(browser.sent).toHaveLength(1);
+  });
+
+  it("a page that only seemed to go away keeps what no server has answered for", async () => {
+    const browser = new Browser();
+    browser.answer = () => 502;
+    const { document } = withToken(browser, "");
+    document.visibilityState = "hidden";
+    document.dispatchEvent(new Event("visibilitychange"));
+    await browser.pass(0);
+    const key = QUEUE.replace("https://id.example", "");
+    expect(JSON.parse(browser.local?.getItem(key) ?? "[]")).toHaveLength(1);
+  });
+
   it("does not begin before the sign-out is over", () => {
     const browser = new Browser();
     signOut(browser);
@@ -233,7 +295,7 @@ describe("what leaves the app or is stored", () => {
     });
   });
 
-  it("is at most 4 KiB and JSON to strict readers, whatever an app says", async () => {
+  it("is at most 4 KiB and JSON to strict readers, whatever an app says", { timeout: 60_000 }, async () => {
     const text = fc.oneof(
       fc.string({ unit: "binary", maxLength: 2000 }),
       fc.string({ minLength: 500, maxLength: 5000 }),

@@ -9,7 +9,14 @@ import {
   type TrackerEdges,
   type TrackerOptions,
 } from "../src/tracker/index.js";
-import type { AuthEvent, AuthState, Inspection, SignedInState, SignedOutState } from "../src/types.js";
+import type {
+  AuthEvent,
+  AuthState,
+  HeldToken,
+  Inspection,
+  SignedInState,
+  SignedOutState,
+} from "../src/types.js";
 
 export const START = 1_795_000_000_000;
 export const MINUTE = 60_000;
@@ -58,7 +65,8 @@ export function signedOut(
 
 /** The members of a client that a tracker uses. */
 export class FakeClient {
-  readonly baseUrl = "https://id.example";
+  baseUrl = "https://id.example";
+  token: HeldToken | null = null;
   accessExpiresInMs: number | null = 12 * MINUTE;
   sessionExpiresInMs: number | null = 300 * 60 * MINUTE;
   readonly #listeners = new Set<(event: AuthEvent, state: AuthState) => void>();
@@ -69,6 +77,7 @@ export class FakeClient {
     const { state, accessExpiresInMs, sessionExpiresInMs } = this;
     return { state, accessExpiresInMs, sessionExpiresInMs } as Inspection;
   };
+  heldToken = () => this.token;
   refusal: (refusal: Refusal) => void = () => {};
   onRefusal = (listener: (refusal: Refusal) => void) => {
     this.refusal = listener;
@@ -106,9 +115,12 @@ interface Tab<C> {
 /** One browser profile. `answer` is what the server does with a report: a status, or no answer. */
 export class Browser {
   now = START;
+  /** For how long the monotonic clock has stood still. */
+  asleepMs = 0;
   online = true;
   answer: () => number | Promise<number> = () => 202;
   beaconTakes = true;
+  keepalive = true;
   local: KeyValueStore | undefined = new Store();
   locks: Locks | undefined = queuedLocks();
   readonly sent: Sent[] = [];
@@ -136,11 +148,12 @@ export class Browser {
           if (this.beaconTakes) this.sent.push({ url, by: "beacon", text, body: JSON.parse(text) });
           return this.beaconTakes;
         },
+        keepalive: () => this.keepalive,
         localStorage: this.local,
         sessionStorage: session,
         locks: this.locks,
         now: () => this.now,
-        monotonicNow: () => this.now - START,
+        monotonicNow: () => this.now - START - this.asleepMs,
         watchRequests: (failed) => {
           this.requestFailed = failed;
           return () => this.late();
@@ -178,6 +191,12 @@ export class Browser {
     }
     this.now = end;
     for (let i = 0; i < 50; i++) await Promise.resolve();
+  }
+
+  /** The lid is closed for so long; the monotonic clock of some systems stands still meanwhile. */
+  sleep(ms: number): void {
+    this.now += ms;
+    this.asleepMs += ms;
   }
 
   /** Everything that scripts of this origin could read from the profile. */

@@ -250,6 +250,33 @@ describe("idling", () => {
     },
   );
 
+  it("of the tab that was clicked in counts for one that hears of the sign-out before it hears of the click", async () => {
+    const browser = new Browser();
+    const hears = busyTab(browser);
+    browser.now += 60 * MINUTE;
+    hears.client.emit("SIGNED_OUT", signedOut("signed_out"));
+    // Chromium: what another process stored a moment ago is not there yet.
+    browser.local?.setItem("tenure:last-activity", String(browser.now - 5));
+    await browser.pass();
+    expect(browser.sent.map(({ body }) => body.idleMinutes)).toEqual([0]);
+  });
+
+  it("is not over by what is done after a sign-out that nobody was there for", async () => {
+    for (const done of ["here", "in another tab"]) {
+      const browser = new Browser();
+      const [here, there] = [busyTab(browser), busyTab(browser)];
+      browser.now += 60 * MINUTE;
+      here.client.emit("SIGNED_OUT", signedOut("signed_out"));
+      browser.now += 100;
+      (done === "here" ? here : there).window.dispatchEvent(new Event("mousemove"));
+      await browser.pass();
+      expect(
+        browser.sent.map(({ body }) => body.idleMinutes),
+        done,
+      ).toEqual([60]);
+    }
+  });
+
   it("is noted once a second, as a number and nothing else", () => {
     const browser = new Browser();
     const local = new Store();

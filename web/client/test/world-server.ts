@@ -57,6 +57,13 @@ export interface Row {
   readonly createdAt: number;
   readonly expiresAt: number;
   ended?: { reason: EndReason; receipt: string };
+  refreshed?: true;
+}
+
+/** A sign-in of the system before, and what was made of it. */
+export interface Earlier {
+  readonly email: string;
+  traded?: { readonly attempt: string; readonly row: Row };
 }
 
 export class Server {
@@ -67,6 +74,9 @@ export class Server {
   /** What is refused, by requirement; everything else is allowed. */
   readonly refusals = new Map<string, ErrorCode>();
   accountStatus: AccountStatus = "active";
+  /** Sign-ins of the system before, by each token and ticket that stands for one. */
+  readonly earlier = new Map<string, Earlier>();
+  isExchangeOpen = true;
   /** Every secret that was handed out, for scans. */
   readonly secrets: string[] = [];
   readonly #people = new Map<string, Person>();
@@ -107,6 +117,8 @@ export class Server {
         return this.#leave(asked);
       case "POST auth/login":
         return this.#login(asked);
+      case "POST auth/exchange":
+        return this.#exchange(asked);
       case "POST auth/register":
         return this.#register(asked);
       case "GET system/ping":
@@ -163,6 +175,27 @@ export class Server {
     return this.#signIn(200, person, remember_me);
   }
 
+  #exchange({ body }: Asked): Answer {
+    const { kind, token, ticket, attempt } = JSON.parse(body);
+    const shown = kind === "ticket" ? ticket : token;
+    const earlier = this.earlier.get(shown);
+    if (!/^[\w-]{16,64}$/.test(attempt)) return this.problem("validation_failed");
+    if (!this.isExchangeOpen) return this.problem("exchange_closed");
+    if (!earlier) return this.problem("exchange_invalid");
+    if (kind === "ticket") this.earlier.delete(shown);
+    const person = this.#people.get(earlier.email);
+    if (!person) return this.problem("exchange_unknown_user");
+    const { traded } = earlier;
+    if (!traded) {
+      const answer = this.#signIn(200, person, true);
+      earlier.traded = { attempt, row: this.rows.at(-1) as Row };
+      return answer;
+    }
+    const { row } = traded;
+    const isAgain = traded.attempt === attempt && !row.refreshed && this.now - row.createdAt <= DAY;
+    return isAgain && !row.ended ? this.#handOut(200, row, {}) : this.problem("exchange_used");
+  }
+
   #register({ body }: Asked): Answer {
     const { email, password, name, remember_me = false } = JSON.parse(body);
     if (this.#people.has(email)) return this.problem("email_taken");
@@ -194,7 +227,10 @@ export class Server {
     const deletions: Record<string, undefined> = {};
     for (const row of rows) if (row.ended || this.#isOver(row)) deletions[cookieOf(row)] = undefined;
     const alive = rows.find((row) => !(cookieOf(row) in deletions));
-    if (alive) return this.#handOut(200, alive, deletions);
+    if (alive) {
+      alive.refreshed = true;
+      return this.#handOut(200, alive, deletions);
+    }
     const newest = rows[0];
     if (!newest) return this.problem("session_not_found");
     const { id: session, ended } = newest;

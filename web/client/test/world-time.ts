@@ -21,6 +21,8 @@ export class Time {
   now: number;
   /** How far the device's wall clock is ahead of it. */
   wallError = 0;
+  /** By how much timers fire late, as those of browsers do. */
+  lateMs = 0;
   /** How far the monotonic clock stood still. */
   #stood = 0;
   readonly #timers = new Set<Timer>();
@@ -40,7 +42,7 @@ export class Time {
   /** A timer of a tab (`owner`), or of the world outside, which never sleeps. */
   after(ms: number, work: () => void, owner?: Owner): unknown {
     if (Number.isNaN(ms)) throw new Error("a timer for no time");
-    const timer: Timer = { at: this.now + Math.max(0, ms), work, owner };
+    const timer: Timer = { at: this.now + Math.max(0, ms) + this.lateMs, work, owner };
     this.#timers.add(timer);
     return timer;
   }

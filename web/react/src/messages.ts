@@ -101,6 +101,7 @@ const english = {
     cookie_missing: "This browser no longer has your sign-in: its data was cleared.",
     session_unknown: "The server does not know this sign-in any more.",
     session_superseded: "This browser held an old copy of your sign-in.",
+    not_carried_over: "Your sign-in from before could not be taken over. Sign in once more.",
     signed_out: "You signed out.",
     signed_out_everywhere: "You signed out on all your devices.",
     password_changed: "Your password was changed on another device.",

@@ -42,7 +42,13 @@ test("ages are told in one unit, and a moment is this minute", () => {
 test("every reason of the server has its sentence, and each is a sentence of its own", () => {
   const openapi = JSON.parse(read("../../../api/openapi.json"));
   const { reasons } = messagesWith();
-  const own = ["never_signed_in", "cookie_missing", "session_unknown", "session_superseded"];
+  const own = [
+    "never_signed_in",
+    "cookie_missing",
+    "session_unknown",
+    "session_superseded",
+    "not_carried_over",
+  ];
   const all = [...openapi.components.schemas.EndReason.enum, ...own];
   expect(Object.keys(reasons).sort()).toEqual(all.sort());
   for (const sentence of Object.values(reasons)) expect(sentence).toMatch(/^[A-Z].{10,}\.$/);

@@ -10,6 +10,8 @@ export interface TrackerEdges {
   fetch(input: string, init: RequestInit): Promise<Response>;
   /** Queues a request that outlives the page; false if the browser refuses. */
   sendBeacon(url: string, body: string): boolean;
+  /** Whether a `fetch` with `keepalive` outlives the page as well. */
+  keepalive(): boolean;
   localStorage: KeyValueStore | undefined;
   sessionStorage: KeyValueStore | undefined;
   locks: Locks | undefined;
@@ -37,6 +39,7 @@ export function browserEdges(): TrackerEdges {
   return {
     fetch: (input, init) => fetch(input, init),
     sendBeacon: (url, body) => navigator.sendBeacon(url, body),
+    keepalive: () => "keepalive" in Request.prototype,
     localStorage: allowed(() => page?.localStorage),
     sessionStorage: allowed(() => page?.sessionStorage),
     locks: allowed(() => page?.navigator.locks),

@@ -37,8 +37,14 @@ export interface Witness {
   again(): Pick<LogoutEvidence, "answer" | "error">;
 }
 
+/** A moment as both clocks have it: the monotonic one may stand still while the device sleeps, the other may be set. */
+interface Moment {
+  readonly at: number;
+  readonly wall: number;
+}
+
 /** Told in parts: the browser knows path and status, and the client the code of a refusal. */
-type Failure = { status: number; at: number; code?: string; path?: string; isOurs?: boolean };
+type Failure = Moment & { status: number; code?: string; path?: string; isOurs?: boolean };
 
 const OWN = "/api/v1/auth/";
 /** Two tellings of one status that are no farther apart are of one request. */
@@ -50,16 +56,23 @@ export function watchFailures(
   signal: AbortSignal,
 ): Witness {
   let failure: Failure | undefined;
-  let error: { message: string; at: number } | undefined;
-  let askedAt = 0;
+  let error: (Moment & { message: string }) | undefined;
+  let asked = moment();
 
-  function failed(fresh: Failure): void {
+  function moment(): Moment {
+    return { at: edges.monotonicNow(), wall: edges.now() };
+  }
+
+  function failed(told: Omit<Failure, "wall">): void {
+    const fresh: Failure = { ...told, wall: edges.now() };
     if (failure && fresh.at < failure.at - SAME_MS) return;
     const isSame = failure?.status === fresh.status && Math.abs(fresh.at - failure.at) < SAME_MS;
     // Of two requests one after the other the later counts.
     const isOther = fresh.path && failure?.path && fresh.path !== failure.path;
     failure =
-      isSame && !isOther ? { ...failure, ...fresh, at: Math.min(fresh.at, failure?.at ?? fresh.at) } : fresh;
+      failure && isSame && !isOther
+        ? { ...failure, ...fresh, at: Math.min(fresh.at, failure.at), wall: failure.wall }
+        : fresh;
   }
 
   const requests = edges.watchRequests(failed, signal);
@@ -68,7 +81,7 @@ export function watchFailures(
   );
   if (refused) signal.addEventListener("abort", refused);
   const caught = (message: unknown) => {
-    error = { message: String(message), at: edges.monotonicNow() };
+    error = { message: String(message), ...moment() };
   };
   // Before handlers of the app, which may sign out.
   const first = { capture: true, signal };
@@ -79,14 +92,13 @@ export function watchFailures(
     first,
   );
 
-  function at(moment: number): Pick<LogoutEvidence, "answer" | "error"> {
+  function before({ at, wall }: Moment): Pick<LogoutEvidence, "answer" | "error"> {
     requests?.();
-    const age = (then: number) => Math.max(0, Math.round(moment - then));
-    const { at: failedAt = 0, ...answer } = failure ?? {};
+    const age = (then: Moment) => Math.max(0, Math.round(Math.max(at - then.at, wall - then.wall)));
+    // What failed afterwards may be its consequence: a page that is left gives its requests up.
     return {
-      // What failed afterwards may be its consequence: a page that is left gives its requests up.
-      ...(failure && failedAt <= moment && { answer: { ...(answer as Failure), agoMs: age(failedAt) } }),
-      ...(error && error.at <= moment && { error: { message: error.message, agoMs: age(error.at) } }),
+      ...(failure && failure.at <= at && { answer: { ...failure, agoMs: age(failure) } }),
+      ...(error && error.at <= at && { error: { ...error, agoMs: age(error) } }),
     };
   }
 
@@ -104,10 +116,10 @@ export function watchFailures(
       });
     },
     lately() {
-      askedAt = edges.monotonicNow();
-      return at(askedAt);
+      asked = moment();
+      return before(asked);
     },
-    again: () => at(askedAt),
+    again: () => before(asked),
   };
 }
 

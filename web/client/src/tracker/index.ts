@@ -1,6 +1,6 @@
 /** Keeps and reports why people were signed out, with what it takes to find the cause: when, where, after how much idling. */
 
-import type { AuthEvent, AuthState, Client } from "../types.js";
+import type { AuthEvent, AuthState, Client, HeldToken } from "../types.js";
 import { watchActivity } from "./activity.js";
 import { browserEdges, type TrackerEdges } from "./edges.js";
 import { type LogoutEvidence, watchFailures } from "./evidence.js";
@@ -53,7 +53,8 @@ let latest: Tracker | undefined;
  * On a server it does nothing.
  */
 export function createTracker(
-  client: Pick<Client, "baseUrl" | "inspect" | "onAuthStateChange"> & Partial<Pick<Client, "onRefusal">>,
+  client: Pick<Client, "baseUrl" | "inspect" | "onAuthStateChange"> &
+    Partial<Pick<Client, "onRefusal" | "heldToken">>,
   options: TrackerOptions = {},
 ): Tracker {
   const edges = { ...browserEdges(), ...options.edges };
@@ -62,10 +63,18 @@ export function createTracker(
   const shared = valuesIn(edges.localStorage);
   const history = historyIn(shared, valuesIn(edges.sessionStorage));
   const url = `${client.baseUrl}/api/v1/auth/logout-event`;
-  const outbox = options.report === false ? undefined : outboxOf(url, edges, shared, signal, finished);
-  const idleMinutes = watchActivity(edges, shared, signal);
+  /** Of the session that this tab knows or knew last. The server takes it as proof when it has expired, too. */
+  let token: HeldToken | null = null;
+  const tokenFor = (record: LogoutRecord) => {
+    token = client.heldToken?.() ?? token;
+    return token?.session === record.session ? token?.value : undefined;
+  };
+  const outbox =
+    options.report === false ? undefined : outboxOf(url, edges, shared, signal, finished, tokenFor);
+  const idling = watchActivity(edges, shared, signal);
 
   const witness = watchFailures(client, edges, signal);
+  const startedAt = edges.now();
 
   /** When this page last recorded a sign-out. */
   let recordedAt = Number.NaN;
@@ -76,10 +85,14 @@ export function createTracker(
   let accessUntil = Number.NaN;
   let sessionUntil = Number.NaN;
 
-  /** Browsers tell of a request only when all of its answer is there, which may be after what an app makes of it. */
+  /**
+   * Browsers tell of a request only when all of its answer is there, which may be after what an app makes of it, and of
+   * the click in another tab later than of the sign-out that came by it.
+   */
   function finished(record: LogoutRecord): LogoutRecord {
-    if (record.timestamp !== recordedAt) return record;
-    return washed({ ...record, evidence: { ...record.evidence, ...witness.again() } }) ?? record;
+    const idleMinutes = Math.min(record.idleMinutes, idling.at(record.timestamp));
+    const witnessed = record.timestamp === recordedAt && { ...record.evidence, ...witness.again() };
+    return washed({ ...record, idleMinutes, ...(witnessed && { evidence: witnessed }) }) ?? record;
   }
 
   function evidence(): LogoutEvidence {
@@ -87,7 +100,7 @@ export function createTracker(
     const left = accessExpiresInMs ?? accessUntil - edges.now();
     return {
       ...witness.lately(),
-      pageAgeMs: edges.monotonicNow(),
+      pageAgeMs: Math.max(edges.monotonicNow(), edges.now() - startedAt),
       accessLeftMs: left,
       clockAheadMs: -(clockOffsetMs ?? Number.NaN),
       tokensFromTabs,
@@ -108,7 +121,7 @@ export function createTracker(
     const fresh = washed({
       ...draft,
       timestamp: now,
-      idleMinutes: idleMinutes(),
+      idleMinutes: idling.now(),
       location: edges.path(),
       context: { ...before, ...context },
       session,
@@ -127,6 +140,7 @@ export function createTracker(
       accessUntil = edges.now() + (accessExpiresInMs ?? Number.NaN);
       sessionUntil = edges.now() + (sessionExpiresInMs ?? Number.NaN);
       session = state.session.id;
+      token = client.heldToken?.() ?? token;
       isSignedIn = true;
       history.forgetLast();
     } else if (state.status === "signedOut" && state.reason !== "never_signed_in") {
@@ -151,7 +165,7 @@ export function createTracker(
   outbox?.send();
 
   const tracker: Tracker = {
-    idleMinutes,
+    idleMinutes: idling.now,
     history: history.list,
     lastReason: history.last,
     clearLastReason: history.forgetLast,

@@ -11,6 +11,8 @@ export const CLIENT = "@tenure/client 0.1.0";
 /** A report that no server has answered for so long is given up. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 const SPREAD_MS = 500;
+/** By then a browser has told all tabs what one of them has stored. */
+const SETTLE_MS = 200;
 /** Of a report, as the server takes them. */
 const BYTES_MAX = 4096;
 const GIVE_UP_MS = 10_000;
@@ -27,7 +29,8 @@ export interface Outbox {
 /**
  * The queue is one value that the tabs share. A report is taken out before it is sent: if the page dies meanwhile it
  * may be lost, but none is sent twice by two tabs. It comes back only if no server answered. `finished` adds what
- * became known since it was written.
+ * became known since it was written, and `tokenFor` has the access token of its session, if this page had it: what comes
+ * without is a claim that anybody could make.
  */
 export function outboxOf(
   url: string,
@@ -35,6 +38,7 @@ export function outboxOf(
   values: Values,
   signal: AbortSignal,
   finished: (record: LogoutRecord) => LogoutRecord,
+  tokenFor: (record: LogoutRecord) => string | undefined,
 ): Outbox {
   const key = `tenure:logout-reports:${url}`;
   const read = () =>
@@ -54,9 +58,15 @@ export function outboxOf(
 
   async function sendAll(): Promise<void> {
     const records = take();
-    const sent = await Promise.all(records.map((record) => answered(edges, url, record)));
-    putBack(records.filter((_, i) => !sent[i]));
+    await Promise.all(records.map(deliver));
   }
+
+  async function deliver(record: LogoutRecord): Promise<void> {
+    if (!(await answered(edges, url, record, tokenFor(record)))) putBack([record]);
+  }
+
+  /** Whether a page that goes away may still send it with its token: elsewhere a header needs a preflight first. */
+  const outlives = (record: LogoutRecord) => url.startsWith("/") && edges.keepalive() && !!tokenFor(record);
 
   /** Of several tabs that saw one sign-out the first to hold the lock sends; the others then find nothing to do. */
   async function sendAlone(): Promise<void> {
@@ -73,19 +83,29 @@ export function outboxOf(
     change(change) {
       write(change(read()));
       // Tabs send at different moments, so that without locks too one of them is the first.
-      edges.setTimeout(sendAlone, edges.random() * SPREAD_MS);
+      edges.setTimeout(sendAlone, SETTLE_MS + edges.random() * SPREAD_MS);
     },
     send: sendAlone,
-    leave: () => putBack(take().filter((record) => !beaconed(edges, url, record))),
+    leave() {
+      for (const record of take()) {
+        if (outlives(record)) void deliver(record);
+        else if (!beaconed(edges, url, record)) putBack([record]);
+      }
+    },
   };
 }
 
 /** Whether a server has taken the report, or never will. A captive portal's page and a proxy's 502 are no answers. */
-async function answered(edges: TrackerEdges, url: string, record: LogoutRecord): Promise<boolean> {
+async function answered(
+  edges: TrackerEdges,
+  url: string,
+  record: LogoutRecord,
+  token: string | undefined,
+): Promise<boolean> {
   try {
     const { status } = await edges.fetch(url, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
       body: bodyOf(record),
       keepalive: true,
       credentials: "omit",
