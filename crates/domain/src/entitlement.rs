@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
 use crate::console::Right;
+use crate::exchange;
 use crate::problem::Code;
 use crate::user::Role;
 
@@ -156,6 +157,15 @@ impl Policy {
     /// Whether somebody of this role may sign in to the console: there is something in it that they may do.
     pub fn opens_console(&self, role: Role) -> bool {
         Right::ALL.iter().any(|right| self.permits(Authority::Person(role), right.as_str()))
+    }
+
+    /// Whether somebody may do what is not theirs alone: open the console, pass by account and plan, or vouch for others.
+    /// Such a person is believed for a password and for what they were given here, never for another system's word.
+    pub fn is_elevated(&self, role: Role, is_of_system_account: bool) -> bool {
+        is_of_system_account
+            || Bypass::of(role).is_some()
+            || self.opens_console(role)
+            || self.permits(Authority::Person(role), exchange::PERMISSION)
     }
 
     /// The way past account and plan that a caller has, if any. An API key has its account's alone.

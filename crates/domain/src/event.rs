@@ -5,6 +5,7 @@
 //! before it, under a key that the database does not have. Whoever changes, deletes or moves a sealed row breaks the chain
 //! from there on; whoever writes a row before it is sealed has it sealed like any other (`docs/decisions/0017-the-event-table.md`).
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -25,6 +26,10 @@ pub enum EventKind {
     SignInThrottled,
     /// Written in the transaction that ends the session; its detail is the receipt's.
     SessionEnded,
+    /// A sign-in of another system became a session: beside `SignedIn`, and in its transaction. Its cause says how.
+    Exchanged,
+    /// One did not; the cause is what was wrong with it.
+    ExchangeRefused,
     /// A refresh was not served; the cause is the code that it was answered with.
     RefreshRefused,
     /// A token of a dead generation was presented (protocol.md section 6).
@@ -52,12 +57,14 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 19] = [
+    pub const ALL: [EventKind; 21] = [
         EventKind::Registered,
         EventKind::SignedIn,
         EventKind::SignInFailed,
         EventKind::SignInThrottled,
         EventKind::SessionEnded,
+        EventKind::Exchanged,
+        EventKind::ExchangeRefused,
         EventKind::RefreshRefused,
         EventKind::DeadToken,
         EventKind::Rewound,
@@ -81,6 +88,8 @@ impl EventKind {
             EventKind::SignInFailed => "sign_in_failed",
             EventKind::SignInThrottled => "sign_in_throttled",
             EventKind::SessionEnded => "session_ended",
+            EventKind::Exchanged => "exchanged",
+            EventKind::ExchangeRefused => "exchange_refused",
             EventKind::RefreshRefused => "refresh_refused",
             EventKind::DeadToken => "dead_token",
             EventKind::Rewound => "rewound",
@@ -141,7 +150,7 @@ pub struct Occurrence {
     pub whence: Whence,
     /// Why, in a word: the reason of an end, a problem's code, the kind of a report.
     pub cause: Option<String>,
-    /// How often it happened within the moment that it stands for.
+    /// How often it happened within the minute that it stands for.
     pub count: u32,
     /// Whatever else is worth knowing: a small JSON object.
     pub detail: Option<String>,
@@ -293,6 +302,8 @@ pub enum Broken {
     Changed { number: u64, id: EventId },
     #[error("where event {number} ({id}) came from has been changed")]
     WhenceChanged { number: u64, id: EventId },
+    #[error("where event {number} ({id}) came from has been erased, and nobody was deleted whose it is")]
+    Erased { number: u64, id: EventId },
     #[error("the events before {first} are missing, and no pruning accounts for it")]
     BeginningMissing { first: u64 },
     #[error("event {number} is not as it was noted elsewhere")]
@@ -324,6 +335,9 @@ pub struct Verifier<'k> {
     pub looked_at: u64,
     /// Events whose origin was erased, with the person or by hand.
     pub erased: u64,
+    /// Whose they are, as far as they say, each with the first of them: only of people who were deleted anything is
+    /// erased, and whether they were, the chain does not know.
+    pub erased_of: HashMap<(Option<UserId>, Option<SessionId>), (u64, EventId)>,
     /// The place that was noted elsewhere has been pruned since: nothing can be held against it.
     pub noted_is_pruned: bool,
 }
@@ -342,6 +356,7 @@ impl<'k> Verifier<'k> {
             broken,
             looked_at: 0,
             erased: 0,
+            erased_of: HashMap::new(),
             noted_is_pruned: false,
         }
     }
@@ -394,10 +409,12 @@ impl<'k> Verifier<'k> {
         if self.keys.iter().any(|key| key.whence_tag(event) == seal.whence) {
             return;
         }
-        match event.what.whence == Whence::default() {
-            true => self.erased += 1,
-            false => self.broken.push(Broken::WhenceChanged { number: seal.link.number, id: event.id }),
+        let (number, id) = (seal.link.number, event.id);
+        if event.what.whence != Whence::default() {
+            return self.broken.push(Broken::WhenceChanged { number, id });
         }
+        self.erased += 1;
+        self.erased_of.entry((event.what.user, event.what.session)).or_insert((number, id));
     }
 
     /// Nothing comes after: the place where the chain ends, if there is any.

@@ -2,6 +2,15 @@
 //!
 //! A browser's report is proof of nothing, but a report of a sign-out from a session that lives is worth looking for:
 //! then a front end has signed somebody out by itself. Which kind of mistake it is, the kind of the report tells.
+//!
+//! An end that the server knows of is another matter: only a report that came with an authentic token outweighs it, for
+//! anybody may claim anything of a session whose name they know.
+//!
+//! The words of the family: a [`Cause`] is why somebody is signed out; a [`Sighting`] is what one report is about; a
+//! [`Scenario`] is the kind of mistake that nothing but the report's own type tells. `Evidence` is what the browser knew in
+//! that moment, `Traces` a report as far as it matters to [`crate::suspect`], and a `Suspect` the mistake that they are the
+//! marks of. Of an observed application there is no session, and so no cause: its sign-outs have a `Culprit`
+//! ([`crate::observed::culprit`]), judged from all that the browser told; `Known` is what it told of a refused token.
 
 use crate::client_report::ReportKind;
 use crate::ends::{Actor, End, EndReason};
@@ -198,10 +207,17 @@ fn is_of_the_end(session: &Session, report: &Reported<'_>) -> bool {
     }
 }
 
-/// Why the person of this session is, or seems, signed out. Reports are those of this session, in any order.
+/// Whether a report of this session says more of why somebody is signed out than what the server knows by itself.
 ///
-/// An earlier report counts against what was written down later only if no refresh came after it: where one did, the
-/// browser had come back by itself.
+/// While the session lives, each does that is not of its end. Once it is over, only one that is verified, and after which
+/// no refresh came: where one did, the browser had come back by itself.
+pub fn outweighs(session: &Session, last_used_at: Timestamp, report: &Reported<'_>, now: Timestamp) -> bool {
+    let is_over = session.ended.is_some() || session.is_expired(now);
+    let counts = !is_over || (report.is_verified && report.at >= last_used_at);
+    counts && sighting(session, report) != Sighting::TheEnd
+}
+
+/// Why the person of this session is, or seems, signed out. Reports are those of this session, in any order.
 pub fn verdict(
     session: &Session,
     last_used_at: Timestamp,
@@ -214,9 +230,7 @@ pub fn verdict(
         let meant = (0..reports.len()).filter(|index| is_meant(*index));
         meant.max_by_key(|index| (reports[*index].is_verified, reports[*index].at, *index))
     };
-    let is_over = session.ended.is_some() || session.is_expired(now);
-    let came_back = |index: usize| is_over && reports[index].at < last_used_at;
-    if let Some(index) = last(&|index| seen[index] != Sighting::TheEnd && !came_back(index)) {
+    if let Some(index) = last(&|index| outweighs(session, last_used_at, &reports[index], now)) {
         let cause = match seen[index] {
             Sighting::TheEnd | Sighting::SignOut => Cause::SignOutUndelivered,
             Sighting::CookieLost => Cause::CookieLost,
@@ -230,7 +244,7 @@ pub fn verdict(
         Some(end) if end.actor == Actor::Clock => Cause::TimeOver,
         Some(_) if report.is_some() => Cause::EndReported,
         Some(_) => Cause::Ended,
-        None if is_over || report.is_some() => Cause::TimeOver,
+        None if session.is_expired(now) || report.is_some() => Cause::TimeOver,
         None => Cause::Alive,
     };
     Verdict { cause, report }
@@ -411,6 +425,28 @@ mod tests {
         assert_eq!(judged(&revoked, 26), Cause::Ended);
         // While it lives, it is what there is to explain.
         assert_eq!(judged(&session(true), 26), by_itself);
+    }
+
+    #[test]
+    fn a_claim_outweighs_no_end_that_the_server_knows_of() {
+        let kinds = [ReportKind::TokenExpired, ReportKind::RefreshFailed, ReportKind::UserAction];
+        for report in kinds.map(|kind| report(kind, at(25))) {
+            let claim = Reported { is_verified: false, ..report };
+            for reason in EndReason::ALL {
+                let session = ended(reason);
+                let cause = verdict(&session, SIGN_IN, &[claim], at(120)).cause;
+                let known = [Cause::Ended, Cause::TimeOver, Cause::EndReported];
+                assert!(known.contains(&cause), "{reason}: {cause:?}");
+                assert!(!outweighs(&session, SIGN_IN, &claim, at(120)));
+            }
+            let later = SIGN_IN + DAY + MINUTE;
+            assert_eq!(verdict(&session(false), SIGN_IN, &[claim], later).cause, Cause::TimeOver);
+            // Beside one that is verified it changes nothing, and of a session that lives it is all there is.
+            let revoked = ended(EndReason::AdminRevoked);
+            let both = verdict(&revoked, SIGN_IN, &[report, claim], at(120));
+            assert_eq!((both.report, outweighs(&revoked, SIGN_IN, &report, at(120))), (Some(0), true));
+            assert!(outweighs(&session(true), SIGN_IN, &claim, at(120)));
+        }
     }
 
     #[test]

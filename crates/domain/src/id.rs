@@ -12,8 +12,9 @@ use crate::time::Timestamp;
 
 /// Text that is no id of the expected kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a {noun} id (expected {prefix}_ and 32 hexadecimal digits)")]
+#[error("not {noun} id (expected {prefix}_ and 32 hexadecimal digits)")]
 pub struct IdError {
+    /// With its article.
     noun: &'static str,
     prefix: &'static str,
 }
@@ -95,27 +96,35 @@ macro_rules! id {
 
 id!(
     /// One sign-in of one user on one browser profile or device.
-    SessionId, "session", "ses"
+    SessionId, "a session", "ses"
 );
 id!(
     /// A person who can sign in.
-    UserId, "user", "usr"
+    UserId, "a user", "usr"
 );
 id!(
     /// The tenant a user belongs to.
-    AccountId, "account", "acc"
+    AccountId, "an account", "acc"
 );
 id!(
     /// One thing that somebody with rights has changed.
-    ActId, "act", "act"
+    ActId, "an act", "act"
 );
 id!(
     /// A credential that programs of an account show.
-    ApiKeyId, "API key", "key"
+    ApiKeyId, "an API key", "key"
 );
 id!(
     /// Something that happened and was written down.
-    EventId, "event", "evt"
+    EventId, "an event", "evt"
+);
+id!(
+    /// A browser profile that is observed while an application keeps its sign-ins elsewhere. Drawn by the browser.
+    ProfileId, "an observed browser", "obs"
+);
+id!(
+    /// Something that was observed there and was written down.
+    ObservationId, "an observation", "osn"
 );
 
 impl SessionId {
@@ -205,7 +214,10 @@ mod tests {
     #[test]
     fn another_noun_another_case_or_another_length_is_refused() {
         let id = SessionId::generate(Timestamp::from_ms(1), [171; 10]).to_string();
-        assert!(id.parse::<UserId>().is_err());
+        let error = |error: IdError| error.to_string();
+        let expected = "not a user id (expected usr_ and 32 hexadecimal digits)";
+        assert_eq!(id.parse::<UserId>().map_err(error), Err(expected.to_owned()));
+        assert!(error(id.parse::<ProfileId>().unwrap_err()).starts_with("not an observed browser id"));
         assert!(id.to_uppercase().parse::<SessionId>().is_err());
         assert!(id[..35].parse::<SessionId>().is_err());
         assert!("ses_".parse::<SessionId>().is_err());

@@ -21,6 +21,11 @@ pub const REPORT_VERSION_CHARS_MAX: usize = 64;
 pub const REPORT_WORD_CHARS_MAX: usize = 40;
 pub const REPORT_ERROR_CHARS_MAX: usize = 100;
 
+/// Bytes of what an observed browser reports at once, how many things that may be, and characters of their words.
+pub const OBSERVED_BYTES_MAX: usize = 16 * 1024;
+pub const OBSERVED_AT_ONCE_MAX: usize = 50;
+pub const OBSERVED_PAGE_CHARS_MAX: usize = 16;
+
 /// Bytes of an event of Stripe's; a large one has some ten thousand.
 pub const STRIPE_EVENT_BYTES_MAX: usize = 256 * 1024;
 

@@ -81,6 +81,11 @@ pub enum Code {
     ResetLinkInvalid,
     EmailTaken,
     RegistrationClosed,
+    ExchangeClosed,
+    ExchangeInvalid,
+    ExchangeExpired,
+    ExchangeUsed,
+    ExchangeUnknownUser,
     NotFound,
     MethodNotAllowed,
     PayloadTooLarge,
@@ -96,7 +101,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 40] = [
+    pub const ALL: [Code; 45] = [
         Code::SessionExpired,
         Code::SessionRevoked,
         Code::SessionNotFound,
@@ -125,6 +130,11 @@ impl Code {
         Code::ResetLinkInvalid,
         Code::EmailTaken,
         Code::RegistrationClosed,
+        Code::ExchangeClosed,
+        Code::ExchangeInvalid,
+        Code::ExchangeExpired,
+        Code::ExchangeUsed,
+        Code::ExchangeUnknownUser,
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::PayloadTooLarge,
@@ -182,6 +192,11 @@ impl Code {
             ResetLinkInvalid => entry("reset_link_invalid", 403, Request, "The link is not good, or not any more", HAND_ON),
             EmailTaken => entry("email_taken", 409, Request, "That e-mail address is already registered", HAND_ON),
             RegistrationClosed => entry("registration_closed", 403, Request, "Registration is not open here", HAND_ON),
+            ExchangeClosed => entry("exchange_closed", 403, Request, "Sign-ins of the other system are not taken over here now", HAND_ON),
+            ExchangeInvalid => entry("exchange_invalid", 400, Request, "That is no sign-in of the other system", HAND_ON),
+            ExchangeExpired => entry("exchange_expired", 400, Request, "The other system's sign-in has expired", HAND_ON),
+            ExchangeUsed => entry("exchange_used", 409, Request, "The other system's sign-in has been taken over before, or ended", HAND_ON),
+            ExchangeUnknownUser => entry("exchange_unknown_user", 404, Request, "Whoever it is has not come here yet", HAND_ON),
             NotFound => entry("not_found", 404, Request, "There is nothing here", HAND_ON),
             MethodNotAllowed => entry("method_not_allowed", 405, Request, "That method is not served here", HAND_ON),
             PayloadTooLarge => entry("payload_too_large", 413, Request, "The request is too large", HAND_ON),

@@ -8,6 +8,8 @@
 //!
 //! A server may close the stream at any time, and a listener then begins anew: positions are not remembered.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::access_token::AccessClaims;
@@ -20,6 +22,9 @@ pub const PERMISSION: &str = "revocations.read";
 
 /// Most sessions, and most users, in one event: its text stays well below 64 KiB.
 pub const NAMED_MAX: usize = 200;
+
+/// The most by which the clocks of issuing nodes may differ for `since` to say what is known, which is later by as much.
+pub const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(60);
 
 /// The longest line of the stream.
 pub const LINE_MAX: usize = 64 * 1024;
@@ -88,10 +93,10 @@ pub enum Verdict {
 }
 
 /// As [`crate::session::admit`] would say it, as far as one can tell from what was told of its session and user since
-/// a time.
+/// a time. `now` is by the issuer's clock.
 pub fn judge(
     claims: &AccessClaims,
-    since: Timestamp,
+    (since, now): (Timestamp, Timestamp),
     session: Option<SessionState>,
     user: Option<UserState>,
 ) -> Verdict {
@@ -106,7 +111,9 @@ pub fn judge(
     if is_gone || session == Some(SessionState::Ended) {
         return Verdict::Ended;
     }
-    let is_whole = Timestamp::from_ms(claims.iat.saturating_mul(1000)) >= since;
+    let signed_at = Timestamp::from_ms(claims.iat.saturating_mul(1000));
+    // A node whose clock is far ahead says "later than since" of tokens from before it.
+    let is_whole = signed_at >= since && signed_at <= now + CLOCKS_DIFFER_MAX;
     match (session, user) {
         (None, None) if is_whole => Verdict::Stands(claims.role),
         (None, Some(UserState::Stands { token_version, role }))
@@ -162,7 +169,7 @@ mod tests {
                     false => UserState::Stands { token_version, role: Role::Admin },
                 };
                 let session = ended.then_some(SessionState::Ended);
-                match judge(&claims(ver), NOW, session, Some(user)) {
+                match judge(&claims(ver), (NOW, NOW), session, Some(user)) {
                     Verdict::Stands(role) => assert!(admitted && role == Role::Admin),
                     Verdict::Ended => assert!(!admitted),
                     // A version that nobody has told of yet, or somebody who may have been enabled again.
@@ -174,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_asked_and_what_is_known_is_not() {
-        let judge = |since, session, user| judge(&claims(1), since, session, user);
+        let judge = |since, session, user| judge(&claims(1), (since, NOW), session, user);
         let later = Timestamp::from_ms(NOW.as_ms() + 1);
         assert_eq!(judge(NOW, None, None), Verdict::Stands(Role::User));
         assert_eq!(judge(later, None, None), Verdict::Unclear);
@@ -186,6 +193,16 @@ mod tests {
         assert_eq!(judge(NOW, None, Some(disabled)), Verdict::Unclear);
         let bumped = UserState::Stands { token_version: 2, role: Role::User };
         assert_eq!(judge(NOW, Some(SessionState::Unclear), Some(bumped)), Verdict::Ended);
+    }
+
+    /// Never refused for it: whose clock is wrong cannot be told from here.
+    #[test]
+    fn a_token_that_was_signed_in_the_future_is_asked_for() {
+        let of = |now, session| judge(&claims(1), (NOW - Duration::from_secs(900), now), session, None);
+        let behind = NOW - CLOCKS_DIFFER_MAX;
+        assert_eq!(of(behind, None), Verdict::Stands(Role::User));
+        assert_eq!(of(behind - Duration::from_secs(1), None), Verdict::Unclear);
+        assert_eq!(of(behind - Duration::from_secs(1), Some(SessionState::Ended)), Verdict::Ended);
     }
 
     #[test]

@@ -126,6 +126,14 @@ impl MasterSecret {
         reset_key
     }
 
+    /// The key whose tags make tickets for an exchange ours.
+    pub fn ticket_key(&self) -> TicketKey {
+        let mut key: [u8; 32] = self.derive("exchange ticket v1");
+        let ticket_key = TicketKey(hmac::Key::new(hmac::HMAC_SHA256, &key));
+        key.zeroize();
+        ticket_key
+    }
+
     /// A key for making pseudonyms of addresses and e-mails in rate-limit buckets and logs.
     pub fn pseudonym_key(&self) -> PseudonymKey {
         let mut key: [u8; 32] = self.derive("pseudonym v1");
@@ -146,6 +154,9 @@ pub struct AuditKey(pub(crate) hmac::Key);
 
 /// The server key of links to a new password.
 pub struct ResetKey(pub(crate) hmac::Key);
+
+/// The server key of tickets for an exchange.
+pub struct TicketKey(pub(crate) hmac::Key);
 
 /// Seals signing keys at rest with AES-256-GCM.
 pub struct SealingKey(Option<aead::LessSafeKey>);

@@ -34,6 +34,23 @@ impl Session {
     }
 }
 
+/// Why somebody whose credentials were good may have no new session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSession {
+    UserDisabled,
+    /// The password changed, or everything was signed out, since the credentials were checked.
+    UserChanged,
+}
+
+/// Whether somebody may begin a session now, whose token version was `checked` when their credentials were.
+pub fn may_begin(is_disabled: bool, token_version: u32, checked: u32) -> Result<(), NoSession> {
+    match (is_disabled, token_version == checked) {
+        (true, _) => Err(NoSession::UserDisabled),
+        (false, false) => Err(NoSession::UserChanged),
+        (false, true) => Ok(()),
+    }
+}
+
 /// What the second presentation of a dead token within the window does (protocol.md section 6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReusePolicy {
@@ -135,6 +152,14 @@ mod tests {
     use crate::secret::MasterSecret;
     use crate::time::TimeRules;
     use std::time::Duration;
+
+    #[test]
+    fn a_session_begins_for_whoever_is_not_disabled_and_as_their_credentials_were_checked() {
+        assert_eq!(may_begin(false, 3, 3), Ok(()));
+        assert_eq!(may_begin(false, 4, 3), Err(NoSession::UserChanged));
+        assert_eq!(may_begin(true, 3, 3), Err(NoSession::UserDisabled));
+        assert_eq!(may_begin(true, 4, 3), Err(NoSession::UserDisabled));
+    }
 
     const SIGN_IN: Timestamp = Timestamp::from_ms(1_795_000_000_000);
 

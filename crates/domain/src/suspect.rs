@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::client_report::ReportKind;
+use crate::measure::{AT_ONCE, AWAY, CLOCK, JUST, STARTUP, answered, millis, span};
 
 /// What a browser knew in the moment of a sign-out. Times are milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,15 +78,6 @@ pub enum Suspect<'a> {
     Tabs(u64),
 }
 
-/// What came longer before has nothing to do with it.
-const JUST_MS: u64 = 10_000;
-/// What a person does not manage to do by themselves after something has failed.
-const AT_ONCE_MS: u64 = 1_000;
-/// Clocks of devices may be wrong by this much without anybody noticing.
-const CLOCK_MS: u64 = 120_000;
-/// From here on nobody was there.
-const AWAY: Duration = Duration::from_secs(120);
-
 /// Whom a sign-out from a session that lived is suspected on.
 pub fn suspect<'a>(traces: &Traces<'a>) -> Option<Suspect<'a>> {
     if !traces.is_of_sdk {
@@ -95,9 +87,9 @@ pub fn suspect<'a>(traces: &Traces<'a>) -> Option<Suspect<'a>> {
     let of_time = (traces.kind == ReportKind::TokenExpired).then(|| of_time(known)).flatten();
     let others = known.tokens_from_tabs.filter(|count| *count > 0).map(Suspect::Tabs);
     let of_tabs = others.filter(|_| traces.kind == ReportKind::RefreshFailed);
-    let startup = known.page_age_ms.filter(|age| *age < JUST_MS / 2).map(Suspect::Startup);
+    let startup = known.page_age_ms.filter(|age| *age < millis(STARTUP)).map(Suspect::Startup);
     let idle = traces.idle.filter(|idle| *idle >= AWAY).map(Suspect::IdleTimer);
-    of_time.or(just_before(known, JUST_MS)).or(startup).or(of_tabs).or(idle).or(others)
+    of_time.or(just_before(known, JUST)).or(startup).or(of_tabs).or(idle).or(others)
 }
 
 /// The same of a sign-out that the server was asked for. Most are a person's own, and then nobody is suspected.
@@ -106,19 +98,20 @@ pub fn suspect_of_wish<'a>(traces: &Traces<'a>) -> Option<Suspect<'a>> {
     match traces.kind {
         // Only heard of: it was done in another tab or on another device.
         ReportKind::RefreshFailed => None,
-        ReportKind::UserAction | ReportKind::Unknown if !is_away => just_before(traces.evidence?, AT_ONCE_MS),
+        ReportKind::UserAction | ReportKind::Unknown if !is_away => just_before(traces.evidence?, AT_ONCE),
         _ => suspect(traces),
     }
 }
 
 fn of_time(known: &Evidence) -> Option<Suspect<'_>> {
-    let wrong = known.clock_ahead_ms.filter(|ahead| ahead.unsigned_abs() >= CLOCK_MS);
+    let wrong = known.clock_ahead_ms.filter(|ahead| ahead.unsigned_abs() >= millis(CLOCK));
     let is_over = known.access_left_ms.is_some_and(|left| left <= 0);
     wrong.map(Suspect::DeviceClock).or(is_over.then_some(Suspect::AccessExpired))
 }
 
 /// The later of the last failed request and the last error.
-fn just_before(known: &Evidence, within_ms: u64) -> Option<Suspect<'_>> {
+fn just_before(known: &Evidence, within: Duration) -> Option<Suspect<'_>> {
+    let within_ms = millis(within);
     let answer = known.answer.as_ref().filter(|answer| answer.ago_ms < within_ms);
     let error = known.error.as_ref().filter(|error| error.ago_ms < within_ms);
     match (answer, error) {
@@ -173,7 +166,7 @@ impl Suspect<'_> {
             }
             Suspect::Startup(age) => format!("{} after the page was loaded", span(age)),
             Suspect::IdleTimer(idle) => {
-                format!("while nobody touched the page for {}, with nothing amiss", minutes(idle))
+                format!("while nobody touched the page for {}, with nothing amiss", span(millis(idle)))
             }
             Suspect::Tabs(_) => {
                 "while other tabs of the browser renewed the token, with nothing amiss".into()
@@ -215,28 +208,9 @@ impl Suspect<'_> {
 }
 
 fn after(answer: &Answer) -> String {
-    let what = match answer.status {
-        0 => "no answer".into(),
-        status => format!("a {status}"),
-    };
-    let code = answer.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-    let path = answer.path.as_ref().map(|path| format!(" of {path}")).unwrap_or_default();
-    format!("{} after {what}{code}{path}", span(answer.ago_ms))
-}
-
-fn span(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..120_000 => format!("{} s", ms / 1_000),
-        _ => minutes(Duration::from_millis(ms)),
-    }
-}
-
-fn minutes(span: Duration) -> String {
-    match span.as_secs() / 60 {
-        minutes @ 0..120 => format!("{minutes} minutes"),
-        minutes => format!("{} hours", minutes / 60),
-    }
+    let article = if answer.status == 0 { "" } else { "a " };
+    let what = answered(answer.status, answer.code.as_deref(), answer.path.as_deref());
+    format!("{} after {article}{what}", span(answer.ago_ms))
 }
 
 #[cfg(test)]

@@ -50,6 +50,9 @@ impl FromStr for Role {
     }
 }
 
+/// What a user's `token_version` starts at. Whatever ends all that they have moves it on.
+pub const FIRST_TOKEN_VERSION: u32 = 1;
+
 /// A person's display name: 1 to 200 characters, no control characters, trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayName(String);

@@ -119,6 +119,7 @@ async fn sign_in(store: &Arc<dyn Store>, count: usize) -> (User, Vec<Session>) {
         since: None,
         is_disabled: false,
         decree: None,
+        imported_as: None,
     };
     let UserCreated::Created { user, .. } = store.user_create(new, None, now()).await.unwrap() else {
         panic!("the address is taken");

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tenure_domain::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
 use tenure_domain::ends::Actor;
 use tenure_domain::entitlement::{Tenancy, Terms};
+use tenure_domain::event::Whence;
 use tenure_domain::id::{AccountId, ActId, UserId};
 use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
@@ -315,12 +316,13 @@ pub trait Accounts: Send + Sync {
     ) -> Result<UserChanged>;
 
     /// Writes down that something was done that changes nothing: a subject and the name of it. It is not asked whether
-    /// there is such a subject.
+    /// there is such a subject. `whence` is on record until the subject is deleted, whose it must be therefore.
     async fn act_record(
         &self,
         subject: Subject,
         what: &'static str,
         decree: Decree,
+        whence: Whence,
         now: Timestamp,
     ) -> Result<()>;
 

@@ -1,6 +1,8 @@
 //! The record of what happened. What is part of a change is written in the change's own transaction; the rest comes
 //! in batches and may be lost.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::json;
 use tenure_domain::ends::{Actor, End, EndReason};
@@ -19,10 +21,13 @@ pub const EVENTS_LISTED_MAX: usize = 1_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
     pub kind: Option<EventKind>,
+    /// One of these kinds; none are named, any.
+    pub among: &'static [EventKind],
     pub user: Option<UserId>,
     pub session: Option<SessionId>,
     pub subject: Option<String>,
-    pub actor: Option<String>,
+    /// By one of these; none are named, by anybody.
+    pub actors: Vec<String>,
     pub cause: Option<String>,
     /// From this time on, and before that one.
     pub since: Option<Timestamp>,
@@ -32,6 +37,12 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
+    /// The condition that a kind is among those that are named, in the words of both databases. Kinds are words of ours.
+    pub(crate) fn among(&self) -> Option<String> {
+        let names: Vec<_> = self.among.iter().map(|kind| format!("'{kind}'")).collect();
+        (!names.is_empty()).then(|| format!("kind IN ({})", names.join(", ")))
+    }
+
     /// The ids between which those of the asked time are: from one on, and before another. An event's id is made of its
     /// time, so that time needs no index of its own.
     pub(crate) fn span(&self) -> (Option<EventId>, Option<EventId>) {
@@ -51,6 +62,9 @@ pub trait Events: Send + Sync {
     /// Newest first, at most `limit` and [`EVENTS_LISTED_MAX`].
     async fn event_list(&self, filter: EventFilter, limit: usize) -> Result<Vec<Event>>;
 
+    /// Those of these sessions of which a sign-out is on record that nothing explains, and whether one that was verified is.
+    async fn event_unexplained(&self, sessions: Vec<SessionId>) -> Result<BTreeMap<SessionId, bool>>;
+
     /// Where the chain ends.
     async fn event_end(&self) -> Result<Link>;
 
@@ -67,8 +81,8 @@ pub trait Events: Send + Sync {
     /// How many wait for their seal that were written before a time.
     async fn event_count_unsealed(&self, before: Timestamp) -> Result<u64>;
 
-    /// Up to where a chain is of before a time, or of after `now`, which a clock was that was wrong; of its oldest
-    /// `limit` events. The last of a chain never is.
+    /// Up to where a chain is of before a time, of its oldest `limit` events. Events of after `now`, which a clock wrote that
+    /// was wrong, count as what comes after them. The last of a chain never is of before.
     async fn event_prunable(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<Option<Link>>;
 
     /// Deletes the chain up to a number, and writes down that it did; how many events that were.
@@ -137,7 +151,13 @@ pub(crate) fn password_set(user: UserId, order: &EndOrder, now: Timestamp) -> Oc
     }
 }
 
-pub(crate) fn act(subject: &Subject, difference: &Difference, decree: &Decree, now: Timestamp) -> Occurrence {
+pub(crate) fn act(
+    subject: &Subject,
+    difference: &Difference,
+    decree: &Decree,
+    whence: &Whence,
+    now: Timestamp,
+) -> Occurrence {
     let (what, was, became) = difference;
     let user = match subject {
         Subject::User(id) => Some(*id),
@@ -147,6 +167,7 @@ pub(crate) fn act(subject: &Subject, difference: &Difference, decree: &Decree, n
         user,
         subject: Some(subject.to_string()),
         actor: Some(decree.actor.to_string()),
+        whence: whence.clone(),
         cause: Some((*what).to_owned()),
         ..Occurrence::new(EventKind::Act, now)
     }
@@ -167,5 +188,6 @@ pub(crate) fn prunable(
     let all_but_the_last = oldest.split_last().map_or(oldest, |(_, others)| others);
     let page = all_but_the_last.get(..limit).unwrap_or(all_but_the_last);
     let young = page.iter().position(|(_, at)| (before..=now).contains(at)).unwrap_or(page.len());
-    page.get(..young)?.last().map(|(link, _)| *link)
+    // By a clock that is behind everything is of after now: only what comes before something old is old as well.
+    page.get(..young)?.iter().rfind(|(_, at)| *at < before).map(|(link, _)| *link)
 }

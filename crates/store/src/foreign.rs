@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Map, Value};
+use tenure_domain::time::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::postgres::PostgresOptions;
@@ -84,6 +85,33 @@ impl Foreign {
             }
         }
     }
+
+    /// Sends name and end of the refresh tokens that simplejwt has blacklisted, but for those that have long expired.
+    pub async fn read_ended_tokens(
+        self,
+        prefix: String,
+        by: Timestamp,
+        to: mpsc::Sender<Vec<ForeignRow>>,
+    ) -> Result<()> {
+        let sql = ended_tokens(&prefix, by);
+        match self {
+            Self::Sqlite(path) => blocking(move || send(&open(&path)?, &sql, &to)).await,
+            Self::Postgres(options) => {
+                postgres::send(&options, &format!("SELECT to_json(t)::text FROM ({sql}) t"), &to).await
+            }
+        }
+    }
+}
+
+/// Those that have not expired by then, of the tables with this before their names: `token_blacklist_`. A day earlier, so
+/// that it is no matter how a database writes times; whoever reads them looks again.
+fn ended_tokens(prefix: &str, by: Timestamp) -> String {
+    let [outstanding, ended] =
+        ["outstandingtoken", "blacklistedtoken"].map(|name| quoted(&format!("{prefix}{name}")));
+    let by = by - Duration::from_secs(24 * 60 * 60);
+    format!(
+        "SELECT o.jti, o.expires_at FROM {outstanding} o JOIN {ended} e ON e.token_id = o.id WHERE o.expires_at > '{by}'"
+    )
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -67,7 +67,7 @@ impl StoredKey {
     }
 
     /// What retiring one of these keys would come to.
-    pub(crate) fn would_retire(keys: &[StoredKey], kid: &str, now: Timestamp) -> KeyRetired {
+    pub fn would_retire(keys: &[StoredKey], kid: &str, now: Timestamp) -> KeyRetired {
         let Some(key) = keys.iter().find(|key| key.kid == kid) else { return KeyRetired::Gone };
         if key.retires_at.is_some_and(|at| at <= now) {
             return KeyRetired::Before;

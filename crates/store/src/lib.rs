@@ -20,11 +20,13 @@ mod console_session;
 pub mod copy;
 pub mod ephemeral;
 mod event;
+mod exchange;
 mod foreign;
 mod import;
 mod key;
 mod migration;
 mod newcomer;
+mod observation;
 pub mod postgres;
 mod recent;
 mod row;
@@ -34,6 +36,7 @@ mod tally;
 mod trail;
 mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +47,7 @@ use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::rotation::Replay;
-use tenure_domain::session::{RefreshRules, Session, Standing};
+use tenure_domain::session::{NoSession, RefreshRules, Session, Standing};
 use tenure_domain::time::{Freshness, Timestamp};
 use tenure_domain::user::Role;
 
@@ -60,12 +63,15 @@ pub use client_report::{
 };
 pub use console_session::{ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions};
 pub use event::{EVENTS_LISTED_MAX, EventFilter, Events};
+pub use exchange::{CLOSED_AT_ONCE_MAX, Exchange, Exchanged, Exchanges, Prospect};
 pub use foreign::{Foreign, ForeignRow};
-pub use import::{IMPORTED_AT_ONCE_MAX, Import, Imported, Imports};
+pub use import::{Arrived, IMPORTED_AT_ONCE_MAX, Import, Imports};
 pub use key::{KeyRetired, KeyState, Keys, StoredKey};
 pub use migration::Migration;
+pub use observation::{Observations, Observed, ObservedFilter};
 pub use search::{ReportFilter, SessionFilter, SessionState, UserFilter};
 pub use tally::{Counts, Tallies};
+pub use tenure_domain::arrival::Imported;
 pub use trail::{Changed, SessionNow, UserNow};
 
 /// Where ids, salts and receipts get their randomness. Injected, so that tests are reproducible.
@@ -149,6 +155,8 @@ pub struct SessionRecord {
     pub last_used_at: Timestamp,
     /// How many refreshes wrote to the row.
     pub refresh_count: u64,
+    /// The last of them that were served, to half a minute, oldest first.
+    pub refreshes: Vec<Timestamp>,
 }
 
 // === What verbs take and give ===
@@ -167,6 +175,8 @@ pub struct NewUser {
     pub is_disabled: bool,
     /// On whose decree, if they are created by somebody with rights; then it is an act.
     pub decree: Option<Decree>,
+    /// What another system calls them, if an import is to know them by it; as [`Import::key`].
+    pub imported_as: Option<String>,
 }
 
 /// Where a person who is created belongs.
@@ -198,6 +208,8 @@ pub enum UserCreated {
     EmailTaken,
     /// The account they were to belong to is not there.
     AccountGone,
+    /// Somebody came from the other system as what they were to be imported as.
+    KeyTaken,
 }
 
 pub enum SessionCreated {
@@ -211,6 +223,15 @@ pub enum SessionCreated {
     UserChanged,
     UserDisabled,
     UserGone,
+}
+
+impl From<NoSession> for SessionCreated {
+    fn from(refusal: NoSession) -> Self {
+        match refusal {
+            NoSession::UserDisabled => SessionCreated::UserDisabled,
+            NoSession::UserChanged => SessionCreated::UserChanged,
+        }
+    }
 }
 
 /// A refresh: the session tokens that a jar held, newest session first, outer tags already checked.
@@ -342,6 +363,15 @@ pub struct Vitals {
     pub connections_max: usize,
 }
 
+/// What a database remembers of the clocks of those who use it, so that one that is wrong when a server starts is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockMark {
+    /// What time it was, by a clock that was believed.
+    pub at: Timestamp,
+    /// Since when, by its own account, a clock has said another time altogether.
+    pub claimed_at: Option<Timestamp>,
+}
+
 /// A way for nodes to tell each other that something has changed, besides the database's own. What is heard
 /// makes a node look at the database and is believed for nothing else, so losing or forging it does no harm.
 #[async_trait]
@@ -415,7 +445,10 @@ pub trait Sessions: Send + Sync {
         with_ended: bool,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<SessionRecord>>;
+    ) -> Result<Vec<SessionRecord>> {
+        let state = if with_ended { SessionState::All } else { SessionState::Live };
+        self.session_search(SessionFilter { user: Some(user_id), state }, None, limit, now).await
+    }
 
     /// The session's user and both their standings, coherent with every write that was answered before the
     /// call by this process, and with those of others: on SQLite all that were answered before the call, on
@@ -455,6 +488,9 @@ pub trait Users: Send + Sync {
     async fn user_find(&self, id: UserId) -> Result<Option<User>>;
 
     async fn user_find_by_email(&self, email_key: &str) -> Result<Option<User>>;
+
+    /// The addresses of these users; whoever is not there any more is left out.
+    async fn user_emails(&self, ids: Vec<UserId>) -> Result<BTreeMap<UserId, String>>;
 
     /// Users by age, oldest first, after `after`, at most `limit`.
     async fn user_list(&self, filter: UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>>;
@@ -496,6 +532,7 @@ pub trait Store:
     Sessions
     + Users
     + Imports
+    + Exchanges
     + Accounts
     + ApiKeys
     + Billing
@@ -503,6 +540,7 @@ pub trait Store:
     + ClientReports
     + ConsoleSessions
     + Events
+    + Observations
     + Tallies
 {
     /// One cheap read and the writer's sign of life: what readiness asks.
@@ -510,6 +548,12 @@ pub trait Store:
 
     /// The database's clock, to hold one's own against. None where both are the clock of one machine.
     async fn clock(&self) -> Result<Option<Timestamp>>;
+
+    /// What is remembered of clocks; none before anything was.
+    async fn clock_mark(&self) -> Result<Option<ClockMark>>;
+
+    /// Remembers this of clocks instead. Losing it is safe.
+    async fn clock_mark_set(&self, mark: ClockMark) -> Result<()>;
 
     /// How the store is, from memory: for metrics and readiness.
     fn vitals(&self) -> Vitals;

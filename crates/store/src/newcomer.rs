@@ -8,12 +8,9 @@ use tenure_domain::id::{AccountId, ReceiptId, SessionId, UserId};
 use tenure_domain::rotation::Rotation;
 use tenure_domain::session::Session;
 use tenure_domain::time::Timestamp;
-use tenure_domain::user::Role;
+use tenure_domain::user::{FIRST_TOKEN_VERSION, Role};
 
 use crate::{EndOrder, Entropy, Home, NewAccount, NewSession, NewUser, User};
-
-/// What a user's `token_version` starts at.
-const FIRST_VERSION: u32 = 1;
 
 impl dyn Entropy + '_ {
     /// Fresh random bytes.
@@ -37,6 +34,7 @@ impl NewUser {
             since: None,
             is_disabled: false,
             decree: None,
+            imported_as: None,
         }
     }
 
@@ -50,7 +48,7 @@ impl NewUser {
             name: self.name.clone(),
             role: self.role,
             password_hash: self.password_hash.clone(),
-            token_version: FIRST_VERSION,
+            token_version: FIRST_TOKEN_VERSION,
             disabled_at: self.is_disabled.then_some(now),
             created_at: since,
         }

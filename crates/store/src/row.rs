@@ -9,8 +9,12 @@ use tenure_domain::account::{PlanFeatures, PlanLimits, Slug};
 use tenure_domain::api_key::{self, ApiKeyHash, ApiKeyState};
 use tenure_domain::ends::{Actor, End};
 use tenure_domain::event::{Event, EventKind, Link, Occurrence, Seal, Whence};
-use tenure_domain::id::{AccountId, ActId, ApiKeyId, EventId, ReceiptId, SessionId, UserId};
+use tenure_domain::id::{
+    AccountId, ActId, ApiKeyId, EventId, ObservationId, ProfileId, ReceiptId, SessionId, UserId,
+};
+use tenure_domain::observed::{Observation, Seen};
 use tenure_domain::password::PasswordHash;
+use tenure_domain::rhythm;
 use tenure_domain::rotation::{Generation, Rotation};
 use tenure_domain::session::Session;
 use tenure_domain::stripe::{LastTold, Subscription};
@@ -18,9 +22,9 @@ use tenure_domain::suspect::Evidence;
 use tenure_domain::time::Timestamp;
 
 use crate::{
-    Account, Act, ApiKey, ClientReport, ConsoleKey, ConsolePayload, ConsoleSession, Counts, Decree, Device,
-    KeyHolder, Membership, Person, Plan, ReportClaims, ReportNumber, Result, SessionRecord, StoreError,
-    StoredKey, User, UserNow,
+    Account, Act, ApiKey, ClientReport, ClockMark, ConsoleKey, ConsolePayload, ConsoleSession, Counts,
+    Decree, Device, KeyHolder, Membership, Observed, Person, Plan, ReportClaims, ReportNumber, Result,
+    SessionRecord, StoreError, StoredKey, User, UserNow,
 };
 
 /// The columns that [`session`] reads, of a table called `s`.
@@ -35,7 +39,8 @@ pub(crate) const SESSION_COLUMNS: usize = 16;
 pub(crate) const END: &str = "s.ended_at, s.end_reason, s.end_actor, s.end_note, s.receipt";
 
 /// The columns that [`session_record`] reads after those of the session, of `s` and its device `d`.
-pub(crate) const RECORD: &str = "s.last_used_at, s.refresh_count, d.device_id, d.user_agent, d.address";
+pub(crate) const RECORD: &str =
+    "s.last_used_at, s.refresh_count, s.refreshed, d.device_id, d.user_agent, d.address";
 
 /// The columns that [`person`] reads, of a table called `u`.
 pub(crate) const PERSON: &str =
@@ -87,6 +92,11 @@ pub(crate) fn integer(number: impl TryInto<i64>) -> i64 {
 /// What a browser knew, as it is stored.
 pub(crate) fn evidence(evidence: &Option<Evidence>) -> Option<String> {
     evidence.as_ref().and_then(|evidence| serde_json::to_string(evidence).ok())
+}
+
+/// What was observed, as it is stored.
+pub(crate) fn seen(seen: &Seen) -> String {
+    serde_json::to_string(seen).unwrap_or_default()
 }
 
 /// Those of many rows that can be read. One that cannot is left out, so that it does not hide the others; it is
@@ -222,10 +232,12 @@ pub(crate) fn end(columns: &mut impl Columns) -> Result<Option<End>> {
 
 pub(crate) fn session_record(columns: &mut impl Columns) -> Result<SessionRecord> {
     const WHAT: &str = "session";
+    let session = session(columns)?;
     Ok(SessionRecord {
-        session: session(columns)?,
         last_used_at: columns.time(WHAT)?,
         refresh_count: columns.number(WHAT)?,
+        refreshes: rhythm::read(&columns.blob(WHAT)?, session.created_at),
+        session,
         device: Device {
             id: columns.text_or_null(WHAT)?,
             user_agent: columns.text_or_null(WHAT)?,
@@ -315,6 +327,23 @@ pub(crate) fn client_report(columns: &mut impl Columns) -> Result<(ReportNumber,
     };
     let verified = session.zip(user);
     Ok((number, ClientReport { received_at, address, user_agent, browser, verified, claims }))
+}
+
+pub(crate) fn observed(columns: &mut impl Columns) -> Result<(ObservationId, Observed)> {
+    const WHAT: &str = "observation";
+    let id = ObservationId::from_bytes(columns.id(WHAT)?);
+    let received_at = columns.time(WHAT)?;
+    let what = Observation {
+        profile: ProfileId::from_bytes(columns.id(WHAT)?),
+        page: columns.text(WHAT)?,
+        seq: columns.number(WHAT)?,
+        at: columns.time(WHAT)?,
+        ahead_ms: columns.number(WHAT)?,
+        seen: serde_json::from_str(&columns.text(WHAT)?)
+            .map_err(|_| columns.corrupt(WHAT, "holds nothing that can be seen"))?,
+    };
+    let (app, browser) = (columns.text(WHAT)?, columns.text(WHAT)?);
+    Ok((id, Observed { received_at, app, browser, release: columns.text_or_null(WHAT)?, what }))
 }
 
 pub(crate) fn signing_key(columns: &mut impl Columns) -> Result<StoredKey> {
@@ -470,6 +499,17 @@ pub(crate) fn imported(columns: &mut impl Columns) -> Result<()> {
     const WHAT: &str = "import";
     columns.text(WHAT)?;
     columns.id(WHAT)?;
+    columns.time(WHAT)?;
+    columns.time_or_null(WHAT)?;
+    columns.number::<u32>(WHAT)?;
+    columns.number::<u32>(WHAT)?;
+    columns.number_or_null::<u32>(WHAT).map(drop)
+}
+
+pub(crate) fn exchange(columns: &mut impl Columns) -> Result<()> {
+    const WHAT: &str = "exchange";
+    columns.bytes::<32>(WHAT)?;
+    crate::exchange::Traded::read(columns)?;
     columns.time(WHAT).map(drop)
 }
 
@@ -513,6 +553,13 @@ pub(crate) fn console_session(columns: &mut impl Columns) -> Result<ConsoleSessi
         created_at: columns.time(WHAT)?,
         expires_at: columns.time(WHAT)?,
     })
+}
+
+pub(crate) const CLOCK_MARK: &str = "SELECT at, claimed_at FROM clock_mark";
+
+pub(crate) fn clock_mark(columns: &mut impl Columns) -> Result<ClockMark> {
+    const WHAT: &str = "clock mark";
+    Ok(ClockMark { at: columns.time(WHAT)?, claimed_at: columns.time_or_null(WHAT)? })
 }
 
 /// A count of an hour.

@@ -237,6 +237,23 @@ fn the_console_opens_for_superusers_and_whoever_has_something_to_do_in_it() {
 }
 
 #[test]
+fn elevated_is_whoever_opens_the_console_passes_by_account_and_plan_or_may_vouch_for_others() {
+    let elevated = |policy: &Policy, ours| Role::ALL.map(|role| policy.is_elevated(role, ours));
+    assert_eq!(elevated(&policy(), false), [false, false, true, true, true]);
+    assert_eq!(elevated(&policy(), true), [true; 5]);
+    let granted = |name| Policy {
+        permissions: BTreeMap::from([(slug(name), BTreeSet::from([Role::Admin]))]),
+        // That a bypass is switched off now is no reason to believe anybody.
+        bypasses: BTreeSet::new(),
+        ..policy()
+    };
+    assert_eq!(elevated(&granted("reports.read"), false), [false, false, true, true, true]);
+    for name in Right::ALL.map(Right::as_str).into_iter().chain([crate::exchange::PERMISSION]) {
+        assert_eq!(elevated(&granted(name), false), [false, true, true, true, true], "{name}");
+    }
+}
+
+#[test]
 fn each_bypass_can_be_switched_off_and_a_key_has_its_accounts_alone() {
     let all = Policy::default();
     let person = |role| all.bypass(Authority::Person(role), false);

@@ -1,6 +1,6 @@
 //! What is copied: every table that holds anything durable, column by column, in values that both databases have.
 
-use tenure_domain::id::{AccountId, ActId, ApiKeyId, EventId, SessionId, UserId};
+use tenure_domain::id::{AccountId, ActId, ApiKeyId, EventId, ObservationId, SessionId, UserId};
 
 use crate::row::{self, Columns};
 use crate::{Result, StoreError};
@@ -43,7 +43,7 @@ pub(crate) struct Table {
 
 /// In an order in which each row finds those that it names. Left out are `change`, which only those who run now
 /// have read, `tally`, whose counts begin anew, and what a database says of itself.
-pub(crate) static TABLES: [Table; 14] = [
+pub(crate) static TABLES: [Table; 16] = [
     PLAN,
     ACCOUNT,
     USER,
@@ -53,11 +53,13 @@ pub(crate) static TABLES: [Table; 14] = [
     SIGNING_KEY,
     CLIENT_REPORT,
     CONSOLE_SESSION,
+    EXCHANGE,
     ACT,
     API_KEY,
     STRIPE_EVENT,
     STRIPE_SUBSCRIPTION,
     EVENT,
+    OBSERVATION,
 ];
 
 /// As [`row::PLAN`].
@@ -117,7 +119,15 @@ const USER: Table = Table {
 /// As `row::imported` reads it.
 const IMPORTED: Table = Table {
     name: "imported",
-    columns: &[("key", Kind::Text), ("user_id", Kind::Id), ("at", Kind::Number)],
+    columns: &[
+        ("key", Kind::Text),
+        ("user_id", Kind::Id),
+        ("at", Kind::Number),
+        ("closed_at", Kind::Number),
+        ("acts", Kind::Number),
+        ("version", Kind::Number),
+        ("told", Kind::Number),
+    ],
     parent: None,
     check: |columns| row::imported(columns),
     key: hex_id,
@@ -145,6 +155,7 @@ pub(crate) const SESSION: Table = Table {
         ("receipt", Kind::Text),
         ("last_used_at", Kind::Number),
         ("refresh_count", Kind::Number),
+        ("refreshed", Kind::Bytes),
     ],
     parent: None,
     check: |columns| {
@@ -273,6 +284,21 @@ const API_KEY: Table = Table {
 };
 
 /// As `row::stripe_event` reads it.
+/// As `row::exchange` reads it.
+const EXCHANGE: Table = Table {
+    name: "exchange",
+    columns: &[
+        ("key", Kind::Bytes),
+        ("session_id", Kind::Id),
+        ("attempt", Kind::Bytes),
+        ("at", Kind::Number),
+        ("expires_at", Kind::Number),
+    ],
+    parent: None,
+    check: |columns| row::exchange(columns),
+    key: hex_id,
+};
+
 const STRIPE_EVENT: Table = Table {
     name: "stripe_event",
     columns: &[("id", Kind::Text), ("at", Kind::Number), ("kind", Kind::Text), ("subscription", Kind::Text)],
@@ -320,6 +346,27 @@ const EVENT: Table = Table {
     parent: None,
     check: |columns| row::event(columns).map(drop),
     key: |id| EventId::from_bytes(id).to_string(),
+};
+
+/// As `row::observed` reads it.
+const OBSERVATION: Table = Table {
+    name: "observation",
+    columns: &[
+        ("id", Kind::Id),
+        ("received_at", Kind::Number),
+        ("profile", Kind::Id),
+        ("page", Kind::Text),
+        ("seq", Kind::Number),
+        ("at", Kind::Number),
+        ("ahead_ms", Kind::Number),
+        ("seen", Kind::Text),
+        ("app", Kind::Text),
+        ("browser", Kind::Text),
+        ("release", Kind::Text),
+    ],
+    parent: None,
+    check: |columns| row::observed(columns).map(drop),
+    key: |id| ObservationId::from_bytes(id).to_string(),
 };
 
 /// The table whose rows the database numbers.

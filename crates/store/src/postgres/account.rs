@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use tenure_domain::account::Slug;
+use tenure_domain::event::Whence;
 use tenure_domain::id::{AccountId, ActId, UserId};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
@@ -53,14 +54,13 @@ static ACTS_OF: LazyLock<String> =
 impl Accounts for PostgresStore {
     async fn account_create(&self, new: NewAccount, decree: Decree, now: Timestamp) -> Result<Account> {
         let id = AccountId::generate(now, self.entropy.draw());
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        insert(&mut conn, id, &new, now).await?;
-        let created = [("created", None, Some(new.name.clone()))];
-        self.record(&mut conn, &Subject::Account(id), &created, &decree, now).await?;
-        let account = find(&mut conn, &FIND, id).await?.ok_or_else(|| vanished("account"))?;
-        conn.commit().await?;
-        Ok(account)
+        self.write(async |conn| {
+            insert(conn, id, &new, now).await?;
+            let created = [("created", None, Some(new.name.clone()))];
+            self.record(conn, &Subject::Account(id), &created, &decree, now).await?;
+            find(conn, &FIND, id).await?.ok_or_else(|| vanished("account"))
+        })
+        .await
     }
 
     async fn account_find(&self, id: AccountId) -> Result<Option<Account>> {
@@ -81,21 +81,11 @@ impl Accounts for PostgresStore {
         decree: Decree,
         now: Timestamp,
     ) -> Result<AccountChanged> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let changed = self.change(&mut conn, id, &change, &decree, now).await?;
-        conn.commit().await?;
-        self.feed.tell().await;
-        Ok(changed)
+        self.change(async |conn| self.change_account(conn, id, &change, &decree, now).await).await
     }
 
     async fn plan_save(&self, plan: Plan, decree: Decree, now: Timestamp) -> Result<PlanSaved> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let saved = self.save(&mut conn, &plan, &decree, now).await?;
-        conn.commit().await?;
-        self.feed.tell().await;
-        Ok(saved)
+        self.change(async |conn| self.save(conn, &plan, &decree, now).await).await
     }
 
     async fn plan_list(&self) -> Result<Vec<Plan>> {
@@ -110,12 +100,7 @@ impl Accounts for PostgresStore {
         decree: Decree,
         now: Timestamp,
     ) -> Result<UserChanged> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let changed = self.change_user(&mut conn, id, &change, &decree, now).await?;
-        conn.commit().await?;
-        self.feed.tell().await;
-        Ok(changed)
+        self.change(async |conn| self.change_user(conn, id, &change, &decree, now).await).await
     }
 
     async fn act_record(
@@ -123,12 +108,13 @@ impl Accounts for PostgresStore {
         subject: Subject,
         what: &'static str,
         decree: Decree,
+        whence: Whence,
         now: Timestamp,
     ) -> Result<()> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        self.record(&mut conn, &subject, &[(what, None, None)], &decree, now).await?;
-        conn.commit().await
+        self.write(async |conn| {
+            self.record_at(conn, &subject, &[(what, None, None)], &decree, &whence, now).await
+        })
+        .await
     }
 
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
@@ -196,7 +182,7 @@ async fn find_plan(conn: &mut Conn, slug: &Slug) -> Result<Option<Plan>> {
 }
 
 impl PostgresStore {
-    pub(super) async fn change(
+    pub(super) async fn change_account(
         &self,
         conn: &mut Conn,
         id: AccountId,
@@ -310,9 +296,22 @@ impl PostgresStore {
         decree: &Decree,
         now: Timestamp,
     ) -> Result<()> {
+        self.record_at(conn, subject, differences, decree, &Whence::default(), now).await
+    }
+
+    async fn record_at(
+        &self,
+        conn: &mut Conn,
+        subject: &Subject,
+        differences: &[Difference],
+        decree: &Decree,
+        whence: &Whence,
+        now: Timestamp,
+    ) -> Result<()> {
         for difference in differences {
             let (what, was, became) = difference;
-            event::write(conn, &*self.entropy, crate::event::act(subject, difference, decree, now)).await?;
+            let occurrence = crate::event::act(subject, difference, decree, whence, now);
+            event::write(conn, &*self.entropy, occurrence).await?;
             let id = ActId::generate(now, self.entropy.draw());
             conn.execute(
                 INSERT_ACT,

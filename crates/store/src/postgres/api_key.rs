@@ -53,11 +53,7 @@ impl ApiKeys for PostgresStore {
         decree: Decree,
         now: Timestamp,
     ) -> Result<ApiKeyCreated> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let created = self.create_key(&mut conn, account_id, new, &decree, now).await?;
-        conn.commit().await?;
-        Ok(created)
+        self.write(async |conn| self.create_key(conn, account_id, new, &decree, now).await).await
     }
 
     async fn api_key_rotate(
@@ -68,27 +64,23 @@ impl ApiKeys for PostgresStore {
         decree: Decree,
         now: Timestamp,
     ) -> Result<ApiKeyRotated> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let rotated = self.rotate_key(&mut conn, id, hash, until, &decree, now).await?;
-        conn.commit().await?;
-        Ok(rotated)
+        self.write(async |conn| self.rotate_key(conn, id, hash, until, &decree, now).await).await
     }
 
     async fn api_key_revoke(&self, id: ApiKeyId, decree: Decree, now: Timestamp) -> Result<Option<ApiKey>> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let mut key = find(&mut conn, &LOCKED, id).await?;
-        if let Some(key) = key.as_mut().filter(|key| key.state.revoked_at.is_none()) {
-            let revoke = "UPDATE api_key SET revoked_at = $2 WHERE id = $1";
-            let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&now.as_ms() as _, Type::INT8)];
-            conn.execute(revoke, &params).await?;
-            let subject = Subject::Account(key.account_id);
-            self.record(&mut conn, &subject, &[key.revoked()], &decree, now).await?;
-            key.state.revoked_at = Some(now);
-        }
-        conn.commit().await?;
-        Ok(key)
+        self.write(async |conn| {
+            let mut key = find(conn, &LOCKED, id).await?;
+            if let Some(key) = key.as_mut().filter(|key| key.state.revoked_at.is_none()) {
+                let revoke = "UPDATE api_key SET revoked_at = $2 WHERE id = $1";
+                let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&now.as_ms() as _, Type::INT8)];
+                conn.execute(revoke, &params).await?;
+                let subject = Subject::Account(key.account_id);
+                self.record(conn, &subject, &[key.revoked()], &decree, now).await?;
+                key.state.revoked_at = Some(now);
+            }
+            Ok(key)
+        })
+        .await
     }
 
     async fn api_key_list(&self, account_id: AccountId, limit: usize, now: Timestamp) -> Result<Vec<ApiKey>> {

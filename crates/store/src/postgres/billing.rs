@@ -43,12 +43,7 @@ impl Billing for PostgresStore {
         decree: Decree,
         now: Timestamp,
     ) -> Result<Applied> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let applied = self.apply(&mut conn, &notice, &rules, &decree, now).await?;
-        conn.commit().await?;
-        self.feed.tell().await;
-        Ok(applied)
+        self.change(async |conn| self.apply(conn, &notice, &rules, &decree, now).await).await
     }
 
     async fn billing_expire(&self, before: Timestamp, limit: usize) -> Result<u64> {
@@ -75,7 +70,7 @@ impl PostgresStore {
             let plan = plan(conn, consequence).await?;
             unknown_price = billing::unknown_price(consequence, plan.as_ref());
             let change = billing::change(consequence, notice, plan);
-            account = changed(self.change(conn, consequence.account, &change, decree, now).await?)?;
+            account = changed(self.change_account(conn, consequence.account, &change, decree, now).await?)?;
         } else if let Some(payer) = books.payer {
             account = account::find(conn, &account::FIND, payer).await?;
         }

@@ -92,17 +92,17 @@ impl ClientReports for PostgresStore {
     }
 
     async fn client_report_expire(&self, before: Timestamp, keep: u64, limit: usize) -> Result<u64> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let mut expired = 0;
-        if alone(&mut conn, "reports").await? {
-            for (sql, bound) in [(EXPIRE_BY_TIME, before.as_ms()), (EXPIRE_BY_NUMBER, integer(keep))] {
-                let room = integer(limit).saturating_sub(integer(expired));
-                expired += conn.execute(sql, &[(&bound, Type::INT8), (&room, Type::INT8)]).await?;
+        self.write(async |conn| {
+            let mut expired = 0;
+            if alone(conn, "reports").await? {
+                for (sql, bound) in [(EXPIRE_BY_TIME, before.as_ms()), (EXPIRE_BY_NUMBER, integer(keep))] {
+                    let room = integer(limit).saturating_sub(integer(expired));
+                    expired += conn.execute(sql, &[(&bound, Type::INT8), (&room, Type::INT8)]).await?;
+                }
             }
-        }
-        conn.commit().await?;
-        Ok(expired)
+            Ok(expired)
+        })
+        .await
     }
 }
 

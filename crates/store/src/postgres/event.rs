@@ -1,11 +1,13 @@
 //! The record of what happened.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use tenure_domain::event::{Event, Link, Occurrence, Seal};
-use tenure_domain::id::{EventId, UserId};
+use tenure_domain::id::{EventId, SessionId, UserId};
 use tenure_domain::time::Timestamp;
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
@@ -25,8 +27,9 @@ const SEAL: &str = "UPDATE event e SET seq = one.seq, tag = one.tag, whence_tag 
 
 const LAST: &str = "SELECT seq, tag FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
 
-static UNSEALED: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {EVENT} FROM event WHERE seq IS NULL ORDER BY id LIMIT $1"));
+static UNSEALED: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {EVENT} FROM event WHERE seq IS NULL AND id >= $1 ORDER BY id LIMIT $2")
+});
 
 static CHAIN: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {EVENT} FROM event WHERE seq >= $1 ORDER BY seq LIMIT $2"));
@@ -44,13 +47,31 @@ impl Events for PostgresStore {
         conn.commit().await
     }
 
-    async fn event_list(&self, filter: EventFilter, limit: usize) -> Result<Vec<Event>> {
-        let values = Values::of(&filter);
-        let (condition, params) = values.condition();
+    async fn event_list(&self, mut filter: EventFilter, limit: usize) -> Result<Vec<Event>> {
         let limit = limit.min(EVENTS_LISTED_MAX);
-        let sql = format!("SELECT {EVENT} FROM event WHERE {condition} ORDER BY id DESC LIMIT {limit}");
-        let rows = self.db.get().await?.rows(&sql, &params).await?;
-        Ok(row::readable(&rows, |columns| crate::row::event(columns)))
+        let mut conn = self.db.get().await?;
+        let mut listed = Readable::of(limit);
+        while listed.is_wanting() {
+            let values = Values::of(&filter);
+            let (condition, params) = values.condition();
+            let sql = format!("SELECT {EVENT} FROM event WHERE {condition} ORDER BY id DESC LIMIT {limit}");
+            let last = listed.add(&conn.rows(&sql, &params).await?);
+            filter.before = last.map(|(id, _)| EventId::from_bytes(id.into_bytes()));
+        }
+        Ok(listed.events)
+    }
+
+    async fn event_unexplained(&self, sessions: Vec<SessionId>) -> Result<BTreeMap<SessionId, bool>> {
+        // Of a claim nobody knows whose it is.
+        let sql = "SELECT session_id, max((user_id IS NOT NULL)::int4)::int8 FROM event \
+             WHERE session_id = ANY($1) AND kind = 'unexplained_end' GROUP BY session_id";
+        let sessions: Vec<_> = sessions.iter().map(|id| uuid(id.as_bytes())).collect();
+        let rows = self.db.get().await?.rows(sql, &[(&sessions, Type::UUID_ARRAY)]).await?;
+        let read = |row| {
+            let mut columns = Fields::of(row);
+            Ok((SessionId::from_bytes(columns.id("event")?), columns.number::<u8>("event")? == 1))
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn event_end(&self) -> Result<Link> {
@@ -58,8 +79,15 @@ impl Events for PostgresStore {
     }
 
     async fn event_unsealed(&self, limit: usize) -> Result<Vec<Event>> {
-        let waiting = self.db.get().await?.rows(&UNSEALED, &[(&integer(limit), Type::INT8)]).await?;
-        Ok(row::readable(&waiting, |columns| crate::row::event(columns)))
+        let mut conn = self.db.get().await?;
+        let mut waiting = Readable::of(limit);
+        let mut from = Uuid::nil();
+        while waiting.is_wanting() {
+            let params: Params<'_> = &[(&from, Type::UUID), (&integer(limit), Type::INT8)];
+            let last = waiting.add(&conn.rows(&UNSEALED, params).await?);
+            from = last.map_or(from, |(id, _)| Uuid::from_u128(id.as_u128().saturating_add(1)));
+        }
+        Ok(waiting.events)
     }
 
     async fn event_seal(&self, after: Link, seals: Vec<(EventId, Seal)>) -> Result<bool> {
@@ -88,9 +116,15 @@ impl Events for PostgresStore {
     }
 
     async fn event_chain(&self, from: u64, limit: usize) -> Result<Vec<Event>> {
-        let params = [(&integer(from) as _, Type::INT8), (&integer(limit) as _, Type::INT8)];
-        let rows = self.db.get().await?.rows(&CHAIN, &params).await?;
-        Ok(row::readable(&rows, |columns| crate::row::event(columns)))
+        let mut conn = self.db.get().await?;
+        let mut chain = Readable::of(limit);
+        let mut from = integer(from);
+        while chain.is_wanting() {
+            let params: Params<'_> = &[(&from, Type::INT8), (&integer(limit), Type::INT8)];
+            let last = chain.add(&conn.rows(&CHAIN, params).await?);
+            from = last.and_then(|(_, number)| number).map_or(from, |number| number.saturating_add(1));
+        }
+        Ok(chain.events)
     }
 
     async fn event_count_unsealed(&self, before: Timestamp) -> Result<u64> {
@@ -108,18 +142,18 @@ impl Events for PostgresStore {
     }
 
     async fn event_prune(&self, upto: u64, pruning: Occurrence) -> Result<u64> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let mut pruned = 0;
-        if alone(&mut conn, "pruning").await? {
-            let delete = "DELETE FROM event WHERE seq <= $1";
-            pruned = conn.execute(delete, &[(&integer(upto), Type::INT8)]).await?;
-            if pruned > 0 {
-                write(&mut conn, &*self.entropy, pruning).await?;
+        self.write(async |conn| {
+            if !alone(conn, "pruning").await? {
+                return Ok(0);
             }
-        }
-        conn.commit().await?;
-        Ok(pruned)
+            let delete = "DELETE FROM event WHERE seq <= $1";
+            let pruned = conn.execute(delete, &[(&integer(upto), Type::INT8)]).await?;
+            if pruned > 0 {
+                write(conn, &*self.entropy, pruning).await?;
+            }
+            Ok(pruned)
+        })
+        .await
     }
 }
 
@@ -160,6 +194,33 @@ async fn last(conn: &mut Conn) -> Result<Link> {
     Ok(row.map(|row| crate::row::link(&mut Fields::of(&row))).transpose()?.unwrap_or_default())
 }
 
+/// Events read in pages until there are as many as are wanted: a page of rows that cannot be read hides nothing
+/// that comes after it.
+struct Readable {
+    events: Vec<Event>,
+    limit: usize,
+    is_over: bool,
+}
+
+impl Readable {
+    fn of(limit: usize) -> Self {
+        Self { events: vec![], limit, is_over: limit == 0 }
+    }
+
+    fn is_wanting(&self) -> bool {
+        !self.is_over && self.events.len() < self.limit
+    }
+
+    /// Adds a page, and tells of its last row, readable or not, the id and the number in the chain.
+    fn add(&mut self, page: &[Row]) -> Option<(Uuid, Option<i64>)> {
+        let readable = row::readable(page, |columns| crate::row::event(columns));
+        self.events.extend(readable.into_iter().take(self.limit - self.events.len()));
+        let last = page.last().and_then(|row| Some((row.try_get("id").ok()?, row.try_get("seq").ok()?)));
+        self.is_over = page.len() < self.limit || last.is_none();
+        last
+    }
+}
+
 /// The values of a filter, in the form in which the database takes them.
 struct Values<'f> {
     filter: &'f EventFilter,
@@ -184,12 +245,14 @@ impl<'f> Values<'f> {
         let [user, session, from, before] = &self.ids;
         let text = |text: &'f Option<String>| text.as_ref().map(|text| text as &(dyn ToSql + Sync));
         let id = |id| Option::as_ref(id).map(|id: &Uuid| id as &(dyn ToSql + Sync));
+        let actors = &self.filter.actors;
+        let actors = (!actors.is_empty()).then_some(actors as &(dyn ToSql + Sync));
         let said = [
             ("kind =", self.kind.as_ref().map(|kind| kind as _), Type::TEXT),
             ("user_id =", id(user), Type::UUID),
             ("session_id =", id(session), Type::UUID),
             ("subject =", text(&self.filter.subject), Type::TEXT),
-            ("actor =", text(&self.filter.actor), Type::TEXT),
+            ("actor = ANY", actors, Type::TEXT_ARRAY),
             ("cause =", text(&self.filter.cause), Type::TEXT),
             ("id >=", id(from), Type::UUID),
             ("id <", id(before), Type::UUID),
@@ -199,9 +262,10 @@ impl<'f> Values<'f> {
         for (condition, value, of) in said {
             if let Some(value) = value {
                 params.push((value, of));
-                conditions.push(format!("{condition} ${}", params.len()));
+                conditions.push(format!("{condition} (${})", params.len()));
             }
         }
+        conditions.extend(self.filter.among());
         (conditions.join(" AND "), params)
     }
 }

@@ -77,6 +77,36 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/postgres/0011_imports.sql"),
     },
+    Step {
+        number: 12,
+        name: "exchange",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0012_exchange.sql"),
+    },
+    Step {
+        number: 13,
+        name: "refreshes",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0013_refreshes.sql"),
+    },
+    Step {
+        number: 14,
+        name: "observer",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0014_observer.sql"),
+    },
+    Step {
+        number: 15,
+        name: "moving",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0015_moving.sql"),
+    },
+    Step {
+        number: 16,
+        name: "clock",
+        needs: 1,
+        sql: include_str!("../../migrations/postgres/0016_clock.sql"),
+    },
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step

@@ -17,12 +17,14 @@ mod console_session;
 pub(crate) mod copy;
 mod end;
 mod event;
+mod exchange;
 mod feed;
 pub(crate) mod foreign;
 mod heard;
 mod import;
 mod key;
 mod moment;
+mod observation;
 mod refresh;
 mod row;
 mod session;
@@ -37,8 +39,9 @@ use async_trait::async_trait;
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
+use crate::observation::Turns;
 use crate::row::Columns as _;
-use crate::{Entropy, Fanout, Result, Store, Vitals};
+use crate::{ClockMark, Entropy, Fanout, Result, Store, Vitals};
 use connect::{Conn, Db};
 use feed::Feed;
 use refresh::Rows;
@@ -102,6 +105,7 @@ pub struct PostgresStore {
     db: Arc<Db>,
     feed: Arc<Feed>,
     rows: Rows,
+    observing: Turns,
     entropy: Arc<dyn Entropy>,
     opened_at: Option<Timestamp>,
 }
@@ -120,7 +124,25 @@ impl PostgresStore {
         let PostgresOptions { entropy, fanout, staleness, opened_at, .. } = options;
         let feed = Arc::new(Feed::new(Arc::clone(&db), fanout, staleness));
         tokio::spawn(Feed::follow(Arc::downgrade(&feed)));
-        Ok(Self { db, feed, rows: Rows::new(), entropy, opened_at })
+        Ok(Self { db, feed, rows: Rows::new(), observing: Turns::new(), entropy, opened_at })
+    }
+}
+
+impl PostgresStore {
+    /// Does all of something or nothing, durably, and lets every view, here and elsewhere, know of it.
+    async fn change<T>(&self, work: impl AsyncFnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let done = self.write(work).await?;
+        self.feed.tell().await;
+        Ok(done)
+    }
+
+    /// Does all of something or nothing, durably. For what changes no view, or only sometimes: then the caller tells.
+    async fn write<T>(&self, work: impl AsyncFnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let mut conn = self.db.get().await?;
+        conn.begin().await?;
+        let done = work(&mut conn).await?;
+        conn.commit().await?;
+        Ok(done)
     }
 }
 
@@ -159,6 +181,19 @@ impl Store for PostgresStore {
         row.map(|row| Fields::of(&row).time("clock")).transpose()
     }
 
+    async fn clock_mark(&self) -> Result<Option<ClockMark>> {
+        let row = self.db.get().await?.row(crate::row::CLOCK_MARK, &[]).await?;
+        row.map(|row| crate::row::clock_mark(&mut Fields::of(&row))).transpose()
+    }
+
+    async fn clock_mark_set(&self, mark: ClockMark) -> Result<()> {
+        let set = "INSERT INTO clock_mark (one, at, claimed_at) VALUES (1, $1, $2) \
+             ON CONFLICT (one) DO UPDATE SET at = excluded.at, claimed_at = excluded.claimed_at";
+        let claimed_at = mark.claimed_at.map(Timestamp::as_ms);
+        let params: connect::Params<'_> = &[(&mark.at.as_ms(), Type::INT8), (&claimed_at, Type::INT8)];
+        self.db.get().await?.execute(set, params).await.map(drop)
+    }
+
     fn vitals(&self) -> Vitals {
         let (connections_in_use, connections_max) = self.db.in_use();
         let age = self.feed.age();
@@ -175,14 +210,16 @@ impl Store for PostgresStore {
     async fn sweep(&self, before: Timestamp, limit: usize) -> Result<u64> {
         // Nodes read the feed several times a second; what is older than this nobody needs.
         let prune = "DELETE FROM change WHERE at < clock_timestamp() - interval '10 minutes'";
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let mut swept = 0;
-        if alone(&mut conn, "sweep").await? {
-            swept = session::sweep(&mut conn, before, limit).await?;
-            conn.execute(prune, &[]).await?;
-        }
-        conn.commit().await?;
+        let swept = self
+            .write(async |conn| {
+                if !alone(conn, "sweep").await? {
+                    return Ok(0);
+                }
+                let swept = session::sweep(conn, before, limit).await?;
+                conn.execute(prune, &[]).await?;
+                Ok(swept)
+            })
+            .await?;
         if swept > 0 {
             self.feed.tell().await;
         }

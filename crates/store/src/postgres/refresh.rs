@@ -9,6 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tenure_domain::id::SessionId;
 use tenure_domain::refresh_token::PresentedToken;
+use tenure_domain::rhythm::{self, BYTES_KEPT};
 use tenure_domain::rotation::{Replay, Rotation};
 use tenure_domain::session::{self, RefreshDecision, Session};
 use tenure_domain::time::Timestamp;
@@ -44,13 +45,17 @@ static LOAD: LazyLock<String> = LazyLock::new(|| {
 /// The compare-and-swap of protocol.md section 4: it names every fact that the decision was made from, the state
 /// of the user and the epoch of the database among them. Gives whether it wrote, and the row as it was.
 ///
+/// What is kept of the refreshes is of none of those facts: it is added to where it is, since a row that this node has kept
+/// may be old.
+///
 /// The commit need not be on disk when it is answered (section 4 heals one that is lost); the setting ends with
 /// this statement's own transaction.
 static ROTATE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH moved AS ( \
            UPDATE session s SET base = $2, head = $3, handed_at = $4, healed = $5, contested_at = $6, \
-             last_used_at = $7, refresh_count = s.refresh_count + 1 \
+             last_used_at = $7, refresh_count = s.refresh_count + 1, \
+             refreshed = substr($16 || s.refreshed, 1, {BYTES_KEPT}) \
            FROM \"user\" u, opening o, set_config('synchronous_commit', 'off', true) relaxed \
            WHERE s.id = $1 AND s.base = $8 AND s.head = $9 AND s.handed_at = $10 AND s.healed = $11 \
              AND s.contested_at IS NOT DISTINCT FROM $12 AND s.expires_at = $13 AND s.salt = $14 \
@@ -235,6 +240,7 @@ impl Presentation<'_> {
     ) -> Result<Step> {
         let number = |generation: tenure_domain::rotation::Generation| i64::from(generation.0);
         let from = was.rotation;
+        let note = rhythm::note(&was, &to, self.now);
         let row = conn
             .row(
                 &ROTATE,
@@ -254,6 +260,7 @@ impl Presentation<'_> {
                     (&was.expires_at.as_ms(), Type::INT8),
                     (&was.salt.as_slice(), Type::BYTEA),
                     (&self.opening.epoch, Type::UUID),
+                    (&note.as_ref().map_or(&[][..], <[u8; _]>::as_slice), Type::BYTEA),
                 ],
             )
             .await?;

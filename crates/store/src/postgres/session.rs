@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::refresh_token::PresentedToken;
-use tenure_domain::session::{RefreshRules, Session};
+use tenure_domain::session::{RefreshRules, Session, may_begin};
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
@@ -14,7 +14,7 @@ use super::changed;
 use super::connect::Conn;
 use super::end::{self, dead_by};
 use super::row::{self, Fields, uuid};
-use super::{PostgresStore, event, user};
+use super::{PostgresStore, event, import, user};
 use crate::row::{Columns as _, RECORD, SESSION, integer};
 use crate::{
     Caller, Changed, EndOrder, Ended, Entropy, NewSession, RefreshRequest, Refreshed, Result, Scope,
@@ -41,12 +41,6 @@ static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = $1"));
 
 static BY_RECEIPT: LazyLock<String> = LazyLock::new(|| record("s.receipt = $1 ORDER BY s.id DESC LIMIT $2"));
 
-static LIST_LIVE: LazyLock<String> = LazyLock::new(|| {
-    record("s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $3 ORDER BY s.id DESC LIMIT $2")
-});
-
-static LIST_ALL: LazyLock<String> = LazyLock::new(|| record("s.user_id = $1 ORDER BY s.id DESC LIMIT $2"));
-
 fn record(condition: &str) -> String {
     format!(
         "SELECT {SESSION}, {RECORD} FROM session s LEFT JOIN session_device d ON d.session_id = s.id \
@@ -63,10 +57,9 @@ impl Sessions for PostgresStore {
         new: NewSession,
         now: Timestamp,
     ) -> Result<SessionCreated> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let created = create(&mut conn, &*self.entropy, user_id, token_version, &new, now).await?;
-        conn.commit().await?;
+        let entropy = &*self.entropy;
+        let created =
+            self.write(async |conn| create(conn, entropy, user_id, token_version, &new, now).await).await?;
         if matches!(&created, SessionCreated::Created { replaced, .. } if !replaced.is_empty()) {
             self.feed.tell().await;
         }
@@ -84,17 +77,18 @@ impl Sessions for PostgresStore {
         order: EndOrder,
         now: Timestamp,
     ) -> Result<Vec<Ended>> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
         let ids: Vec<_> = tokens.iter().map(|token| token.claims.session_id).collect();
-        let mut sessions = end::lock(&mut conn, &ids).await?;
-        // A jar may hold copies of one session's token; any authentic one will do.
-        sessions.retain(|session| {
-            let of_session = tokens.iter().filter(|token| token.claims.session_id == session.id);
-            of_session.into_iter().any(|token| rules.keys.is_authentic(token, &session.salt))
-        });
-        let mut ended = end::settle(&mut conn, &*self.entropy, sessions, &order, now).await?;
-        conn.commit().await?;
+        let mut ended = self
+            .write(async |conn| {
+                let mut sessions = end::lock(conn, &ids).await?;
+                // A jar may hold copies of one session's token; any authentic one will do.
+                sessions.retain(|session| {
+                    let of_session = tokens.iter().filter(|token| token.claims.session_id == session.id);
+                    of_session.into_iter().any(|token| rules.keys.is_authentic(token, &session.salt))
+                });
+                end::settle(conn, &*self.entropy, sessions, &order, now).await
+            })
+            .await?;
         self.tell_of(&ended).await;
         ended.sort_by_key(|ended| ids.iter().position(|id| *id == ended.session_id));
         Ok(ended)
@@ -108,14 +102,18 @@ impl Sessions for PostgresStore {
         order: EndOrder,
         now: Timestamp,
     ) -> Result<Vec<Ended>> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        end::lock_user(&mut conn, user_id).await?;
-        if bump_version {
-            self.bump_version(&mut conn, user_id, &order, now).await?;
-        }
-        let ended = end::scope(&mut conn, &*self.entropy, user_id, scope, &order, now).await?;
-        conn.commit().await?;
+        let ended = self
+            .write(async |conn| {
+                end::lock_user(conn, user_id).await?;
+                if bump_version {
+                    self.bump_version(conn, user_id, &order, now).await?;
+                }
+                if !matches!(scope, Scope::One(_)) {
+                    import::close(conn, user_id, now).await?;
+                }
+                end::scope(conn, &*self.entropy, user_id, scope, &order, now).await
+            })
+            .await?;
         match bump_version {
             true => self.feed.tell().await,
             false => self.tell_of(&ended).await,
@@ -132,23 +130,6 @@ impl Sessions for PostgresStore {
         let (receipt, limit) = (receipt.as_str(), integer(SESSIONS_LISTED_MAX));
         let of_receipt = [(&receipt as _, Type::TEXT), (&limit as _, Type::INT8)];
         let rows = self.db.get().await?.rows(&BY_RECEIPT, &of_receipt).await?;
-        Ok(row::readable(&rows, |columns| crate::row::session_record(columns)))
-    }
-
-    async fn session_list(
-        &self,
-        user_id: UserId,
-        with_ended: bool,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<SessionRecord>> {
-        let (user, limit, dead_by) = (uuid(user_id.as_bytes()), integer(limit), dead_by(now));
-        let mut conn = self.db.get().await?;
-        let of_user = [(&user as _, Type::UUID), (&limit as _, Type::INT8), (&dead_by as _, Type::INT8)];
-        let rows = match with_ended {
-            true => conn.rows(&LIST_ALL, &of_user[..2]).await?,
-            false => conn.rows(&LIST_LIVE, &of_user).await?,
-        };
         Ok(row::readable(&rows, |columns| crate::row::session_record(columns)))
     }
 
@@ -240,11 +221,8 @@ async fn create(
     let Some((person, disabled_at)) = user::locked(conn, user_id).await? else {
         return Ok(SessionCreated::UserGone);
     };
-    if disabled_at.is_some() {
-        return Ok(SessionCreated::UserDisabled);
-    }
-    if person.token_version != token_version {
-        return Ok(SessionCreated::UserChanged);
+    if let Err(refusal) = may_begin(disabled_at.is_some(), person.token_version, token_version) {
+        return Ok(refusal.into());
     }
     let replaced = match &new.device.id {
         Some(device_id) => {

@@ -1,5 +1,6 @@
 //! Users, and the accounts they belong to.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use tokio_postgres::types::Type;
 
 use super::connect::Conn;
 use super::row::{self, Fields, uuid};
-use super::{PostgresStore, account, end, event, session};
+use super::{PostgresStore, account, end, event, import, session};
 use crate::account::{Difference, password_set, state};
 use crate::row::{Columns as _, PERSON as PERSON_COLUMNS, USER, integer};
 use crate::{
@@ -49,6 +50,8 @@ static LIST: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {USER} FROM \"user\" u WHERE u.id > $1 AND {WANTED} ORDER BY u.id LIMIT $2")
 });
 
+const EMAILS: &str = "SELECT id, email FROM \"user\" WHERE id = ANY($1)";
+
 /// As [`UserFilter`] has it. Which letters have small ones must not depend on the database's language.
 const WANTED: &str = "($3 IS NULL OR strpos(u.email_key, $3) > 0 OR strpos(lower(u.name COLLATE \"C\"), $4) > 0) \
      AND ($5 IS NULL OR u.role = $5) AND ($6 IS NULL OR (u.disabled_at IS NOT NULL) = $6) \
@@ -67,7 +70,9 @@ impl Users for PostgresStore {
         let created = self.create(&mut conn, &new, session.as_ref(), now).await?;
         match created {
             UserCreated::Created { .. } => conn.commit().await?,
-            UserCreated::EmailTaken | UserCreated::AccountGone => conn.roll_back().await?,
+            UserCreated::EmailTaken | UserCreated::AccountGone | UserCreated::KeyTaken => {
+                conn.roll_back().await?;
+            }
         }
         Ok(created)
     }
@@ -79,6 +84,14 @@ impl Users for PostgresStore {
     async fn user_find_by_email(&self, email_key: &str) -> Result<Option<User>> {
         let row = self.db.get().await?.row(&FIND_BY_EMAIL, &[(&email_key, Type::TEXT)]).await?;
         row.map(|row| crate::row::user(&mut Fields::of(&row))).transpose()
+    }
+
+    async fn user_emails(&self, ids: Vec<UserId>) -> Result<BTreeMap<UserId, String>> {
+        let ids: Vec<_> = ids.iter().map(|id| uuid(id.as_bytes())).collect();
+        let rows = self.db.get().await?.rows(EMAILS, &[(&ids, Type::UUID_ARRAY)]).await?;
+        let email =
+            |columns: &mut Fields<'_>| Ok((UserId::from_bytes(columns.id("user")?), columns.text("user")?));
+        Ok(row::readable(&rows, email).into_iter().collect())
     }
 
     async fn user_list(&self, filter: UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
@@ -155,36 +168,21 @@ impl Users for PostgresStore {
     async fn user_disable(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
         let mut conn = self.db.get().await?;
         conn.begin().await?;
-        let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&now.as_ms() as _, Type::INT8)];
-        if conn.execute(DISABLE, &params).await? == 0 {
+        let Some(ended) = self.disable(&mut conn, id, &order, now).await? else {
             conn.roll_back().await?;
             return Ok(None);
-        }
-        self.record_user(&mut conn, id, &[state("disabled")], &order.decree(), now).await?;
-        let ended = end::scope(&mut conn, &*self.entropy, id, Scope::All, &order, now).await?;
+        };
         conn.commit().await?;
         self.feed.tell().await;
         Ok(Some(ended))
     }
 
     async fn user_enable(&self, id: UserId, decree: Decree, now: Timestamp) -> Result<bool> {
-        let enable = "UPDATE \"user\" SET disabled_at = NULL WHERE id = $1";
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let found = conn.execute(enable, &[(&uuid(id.as_bytes()), Type::UUID)]).await? == 1;
-        if found {
-            self.record_user(&mut conn, id, &[state("enabled")], &decree, now).await?;
-        }
-        conn.commit().await?;
-        self.feed.tell().await;
-        Ok(found)
+        self.change(async |conn| self.enable(conn, id, &decree, now).await).await
     }
 
     async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
-        let mut conn = self.db.get().await?;
-        conn.begin().await?;
-        let deleted = self.delete(&mut conn, id, &order, now).await?;
-        conn.commit().await?;
+        let deleted = self.write(async |conn| self.delete(conn, id, &order, now).await).await?;
         if deleted.is_some() {
             self.feed.tell().await;
         }
@@ -202,6 +200,11 @@ pub(super) async fn locked(conn: &mut Conn, id: UserId) -> Result<Option<(Person
     person(conn, &LOCKED, id).await
 }
 
+/// A person, and since when they are disabled.
+pub(super) async fn find_person(conn: &mut Conn, id: UserId) -> Result<Option<(Person, Option<Timestamp>)>> {
+    person(conn, &PERSON, id).await
+}
+
 async fn person(conn: &mut Conn, sql: &str, id: UserId) -> Result<Option<(Person, Option<Timestamp>)>> {
     let row = conn.row(sql, &[(&uuid(id.as_bytes()), Type::UUID)]).await?;
     row.map(|row| crate::row::person(&mut Fields::of(&row))).transpose()
@@ -215,6 +218,11 @@ impl PostgresStore {
         session: Option<&NewSession>,
         now: Timestamp,
     ) -> Result<UserCreated> {
+        if let Some(key) = &new.imported_as
+            && import::is_taken(conn, key).await?
+        {
+            return Ok(UserCreated::KeyTaken);
+        }
         let account_id = match &new.home {
             Home::In(id) if !account::keep(conn, *id).await? => return Ok(UserCreated::AccountGone),
             Home::In(id) => Some(*id),
@@ -249,12 +257,46 @@ impl PostgresStore {
         if let Some(decree) = &new.decree {
             self.record_user(conn, user.id, &user.created(), decree, now).await?;
         }
+        if let Some(key) = &new.imported_as {
+            import::insert(conn, key, new, &user, now).await?;
+        }
         event::write(conn, &*self.entropy, crate::event::registered(&user, now)).await?;
         let session = match session {
             Some(session) => Some(session::insert(conn, &*self.entropy, user.id, session, now).await?),
             None => None,
         };
         Ok(UserCreated::Created { user, session })
+    }
+
+    pub(super) async fn disable(
+        &self,
+        conn: &mut Conn,
+        id: UserId,
+        order: &EndOrder,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Ended>>> {
+        let params = [(&uuid(id.as_bytes()) as _, Type::UUID), (&now.as_ms() as _, Type::INT8)];
+        if conn.execute(DISABLE, &params).await? == 0 {
+            return Ok(None);
+        }
+        self.record_user(conn, id, &[state("disabled")], &order.decree(), now).await?;
+        end::scope(conn, &*self.entropy, id, Scope::All, order, now).await.map(Some)
+    }
+
+    /// False if there is nobody of that id.
+    pub(super) async fn enable(
+        &self,
+        conn: &mut Conn,
+        id: UserId,
+        decree: &Decree,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let enable = "UPDATE \"user\" SET disabled_at = NULL WHERE id = $1";
+        let found = conn.execute(enable, &[(&uuid(id.as_bytes()), Type::UUID)]).await? == 1;
+        if found {
+            self.record_user(conn, id, &[state("enabled")], decree, now).await?;
+        }
+        Ok(found)
     }
 
     async fn delete(

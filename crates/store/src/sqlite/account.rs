@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use rusqlite::{Connection, named_params, params};
 use tenure_domain::account::Slug;
+use tenure_domain::event::Whence;
 use tenure_domain::id::{AccountId, ActId, UserId};
 use tenure_domain::time::Timestamp;
 
@@ -106,9 +107,12 @@ impl Accounts for SqliteStore {
         subject: Subject,
         what: &'static str,
         decree: Decree,
+        whence: Whence,
         now: Timestamp,
     ) -> Result<()> {
-        self.writer.write_composed(move |tx| record(tx, &subject, &[(what, None, None)], &decree, now)).await
+        self.writer
+            .write_composed(move |tx| record_at(tx, &subject, &[(what, None, None)], &decree, &whence, now))
+            .await
     }
 
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
@@ -240,9 +244,20 @@ pub(super) fn record(
     decree: &Decree,
     now: Timestamp,
 ) -> Result<()> {
+    record_at(tx, subject, differences, decree, &Whence::default(), now)
+}
+
+fn record_at(
+    tx: &Tx<'_>,
+    subject: &Subject,
+    differences: &[Difference],
+    decree: &Decree,
+    whence: &Whence,
+    now: Timestamp,
+) -> Result<()> {
     for difference in differences {
         let (what, was, became) = difference;
-        event::write(tx, crate::event::act(subject, difference, decree, now))?;
+        event::write(tx, crate::event::act(subject, difference, decree, whence, now))?;
         let id = ActId::generate(now, tx.entropy.draw());
         let (actor, subject) = (decree.actor.to_string(), subject.to_string());
         tx.conn.prepare_cached(INSERT_ACT)?.execute(params![

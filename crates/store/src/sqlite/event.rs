@@ -1,5 +1,6 @@
 //! The record of what happened.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
@@ -23,10 +24,10 @@ const SEAL: &str = "UPDATE event SET seq = ?2, tag = ?3, whence_tag = ?4 WHERE i
 const LAST: &str = "SELECT seq, tag FROM event WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
 
 static UNSEALED: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM event WHERE seq IS NULL ORDER BY id LIMIT ?1", row::EVENT));
+    LazyLock::new(|| format!("SELECT {} FROM event WHERE seq IS NULL ORDER BY id", row::EVENT));
 
 static CHAIN: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM event WHERE seq >= ?1 ORDER BY seq LIMIT ?2", row::EVENT));
+    LazyLock::new(|| format!("SELECT {} FROM event WHERE seq >= ?1 ORDER BY seq", row::EVENT));
 
 #[async_trait]
 impl Events for SqliteStore {
@@ -40,12 +41,27 @@ impl Events for SqliteStore {
         self.readers
             .read(move |conn| {
                 let (condition, params) = condition(&filter);
+                let sql = format!("SELECT {} FROM event WHERE {condition} ORDER BY id DESC", row::EVENT);
                 let limit = limit.min(EVENTS_LISTED_MAX);
-                let sql = format!(
-                    "SELECT {} FROM event WHERE {condition} ORDER BY id DESC LIMIT {limit}",
-                    row::EVENT
-                );
-                row::readable(conn, &sql, params_from_iter(params), |columns| row::event(columns))
+                row::first_readable(conn, &sql, params_from_iter(params), limit, |c| row::event(c))
+            })
+            .await
+    }
+
+    async fn event_unexplained(&self, sessions: Vec<SessionId>) -> Result<BTreeMap<SessionId, bool>> {
+        // Of a claim nobody knows whose it is.
+        let sql =
+            "SELECT max(user_id IS NOT NULL) FROM event WHERE session_id = ?1 AND kind = 'unexplained_end'";
+        self.readers
+            .read(move |conn| {
+                let mut found = BTreeMap::new();
+                for id in sessions {
+                    let is_verified = row::one(conn, sql, [id.as_bytes()], |columns| {
+                        columns.number_or_null::<u8>("event")
+                    })?;
+                    found.extend(is_verified.flatten().map(|is_verified| (id, is_verified == 1)));
+                }
+                Ok(found)
             })
             .await
     }
@@ -55,8 +71,9 @@ impl Events for SqliteStore {
     }
 
     async fn event_unsealed(&self, limit: usize) -> Result<Vec<Event>> {
-        let limit = [row::integer(limit)];
-        self.readers.read(move |conn| row::readable(conn, &UNSEALED, limit, |c| row::event(c))).await
+        self.readers
+            .read(move |conn| row::first_readable(conn, &UNSEALED, (), limit, |columns| row::event(columns)))
+            .await
     }
 
     async fn event_seal(&self, after: Link, seals: Vec<(EventId, Seal)>) -> Result<bool> {
@@ -78,9 +95,9 @@ impl Events for SqliteStore {
     }
 
     async fn event_chain(&self, from: u64, limit: usize) -> Result<Vec<Event>> {
-        let params = [row::integer(from), row::integer(limit)];
+        let from = [row::integer(from)];
         self.readers
-            .read(move |conn| row::readable(conn, &CHAIN, params, |columns| row::event(columns)))
+            .read(move |conn| row::first_readable(conn, &CHAIN, from, limit, |columns| row::event(columns)))
             .await
     }
 
@@ -154,13 +171,17 @@ fn condition(filter: &EventFilter) -> (String, Vec<Value>) {
         ("user_id = ?", filter.user.as_ref().map(|id| blob(id.as_bytes()))),
         ("session_id = ?", filter.session.as_ref().map(|id| blob(id.as_bytes()))),
         ("subject = ?", filter.subject.as_ref().map(text)),
-        ("actor = ?", filter.actor.as_ref().map(text)),
         ("cause = ?", filter.cause.as_ref().map(text)),
         ("id >= ?", from.as_ref().map(|id| blob(id.as_bytes()))),
         ("id < ?", before.as_ref().map(|id| blob(id.as_bytes()))),
     ];
-    let (conditions, values): (Vec<_>, Vec<_>) =
-        said.into_iter().filter_map(|(condition, value)| Some((condition, value?))).unzip();
+    let (mut conditions, mut values): (Vec<_>, Vec<_>) =
+        said.into_iter().filter_map(|(condition, value)| Some((condition.to_owned(), value?))).unzip();
+    if !filter.actors.is_empty() {
+        conditions.push(format!("actor IN ({})", vec!["?"; filter.actors.len()].join(", ")));
+        values.extend(filter.actors.iter().map(text));
+    }
+    conditions.extend(filter.among());
     match conditions.is_empty() {
         true => ("1".to_owned(), values),
         false => (conditions.join(" AND "), values),

@@ -76,6 +76,31 @@ const STEPS: &[Step] = &[
         needs: 1,
         sql: include_str!("../../migrations/sqlite/0011_imports.sql"),
     },
+    Step {
+        number: 12,
+        name: "exchange",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0012_exchange.sql"),
+    },
+    Step {
+        number: 13,
+        name: "refreshes",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0013_refreshes.sql"),
+    },
+    Step {
+        number: 14,
+        name: "observer",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0014_observer.sql"),
+    },
+    Step {
+        number: 15,
+        name: "moving",
+        needs: 1,
+        sql: include_str!("../../migrations/sqlite/0015_moving.sql"),
+    },
+    Step { number: 16, name: "clock", needs: 1, sql: include_str!("../../migrations/sqlite/0016_clock.sql") },
 ];
 
 /// Where a database stands, without changing it. One that does not exist yet has everything before it.

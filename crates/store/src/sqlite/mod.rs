@@ -13,9 +13,11 @@ mod console_session;
 pub(crate) mod copy;
 mod end;
 mod event;
+mod exchange;
 mod feed;
 mod import;
 mod key;
+mod observation;
 mod reader;
 mod refresh;
 mod row;
@@ -37,7 +39,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tenure_domain::time::Timestamp;
 
-use crate::{Entropy, Result, Store, StoreError, Vitals};
+use crate::observation::Turns;
+use crate::{ClockMark, Entropy, Result, Store, StoreError, Vitals};
 use feed::Feed;
 use reader::Readers;
 use stamp::Hold;
@@ -81,6 +84,7 @@ impl SqliteOptions {
 /// The durable truth in a SQLite file.
 pub struct SqliteStore {
     writer: Writer,
+    observing: Turns,
     readers: Readers,
     feed: Feed,
     /// Dropped after every connection.
@@ -114,7 +118,7 @@ impl SqliteStore {
         let feed = Feed::new(reader::connect(&path)?, wal_index.clone().filter(|_| use_stamp))?;
         let readers = Readers::new(path, Arc::clone(&hold));
         let writer = Writer::start(conn, reconnect, wal_index, entropy)?;
-        Ok(Self { writer, readers, feed, _hold: hold })
+        Ok(Self { writer, observing: Turns::new(), readers, feed, _hold: hold })
     }
 }
 
@@ -189,6 +193,21 @@ impl Store for SqliteStore {
 
     async fn clock(&self) -> Result<Option<Timestamp>> {
         Ok(None)
+    }
+
+    async fn clock_mark(&self) -> Result<Option<ClockMark>> {
+        self.readers
+            .read(|conn| {
+                row::one(conn, crate::row::CLOCK_MARK, (), |columns| crate::row::clock_mark(columns))
+            })
+            .await
+    }
+
+    async fn clock_mark_set(&self, mark: ClockMark) -> Result<()> {
+        let set = "INSERT INTO clock_mark (one, at, claimed_at) VALUES (1, ?1, ?2) \
+             ON CONFLICT (one) DO UPDATE SET at = excluded.at, claimed_at = excluded.claimed_at";
+        let params = (mark.at.as_ms(), mark.claimed_at.map(Timestamp::as_ms));
+        self.writer.write(move |tx| Ok(tx.conn.prepare_cached(set)?.execute(params).map(drop)?)).await
     }
 
     fn vitals(&self) -> Vitals {

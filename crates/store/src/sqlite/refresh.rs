@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use rusqlite::{Connection, named_params};
 use tenure_domain::refresh_token::PresentedToken;
+use tenure_domain::rhythm::{self, BYTES_KEPT};
 use tenure_domain::rotation::Rotation;
 use tenure_domain::session::{self, RefreshDecision, RefreshRules, Session};
 use tenure_domain::time::Timestamp;
@@ -19,19 +20,28 @@ const ATTEMPTS_MAX: usize = 3;
 
 static LOAD: LazyLock<String> = LazyLock::new(|| {
     let (session, person) = (row::SESSION, row::PERSON);
-    format!("SELECT {session}, {person} FROM session s LEFT JOIN user u ON u.id = s.user_id WHERE s.id = ?1")
+    format!(
+        "SELECT {session}, {person}, s.refreshed FROM session s LEFT JOIN user u ON u.id = s.user_id WHERE s.id = ?1"
+    )
 });
 
 /// The compare-and-swap of protocol.md section 4: it names every field that the decision was made from.
 const ROTATE: &str = "UPDATE session SET base = :base, head = :head, handed_at = :handed_at, \
      healed = :healed, contested_at = :contested_at, \
-     last_used_at = :now, refresh_count = refresh_count + 1 \
+     last_used_at = :now, refresh_count = refresh_count + 1, refreshed = :refreshed \
      WHERE id = :id AND base = :was_base AND head = :was_head AND handed_at = :was_handed_at \
      AND healed = :was_healed AND contested_at IS :was_contested_at AND ended_at IS NULL";
 
 /// A session's user and whether they are disabled; or, if there is no user to hand a token to, what to answer
 /// instead of serving.
 type Owner = std::result::Result<(Person, bool), Refreshed>;
+
+/// A row, and its refreshes as they are kept.
+struct Loaded {
+    session: Session,
+    owner: Owner,
+    kept: [u8; BYTES_KEPT],
+}
 
 pub(super) fn refresh(tx: &Tx<'_>, request: &RefreshRequest, now: Timestamp) -> Result<Vec<Refreshed>> {
     let mut outcomes = Vec::with_capacity(1);
@@ -54,13 +64,13 @@ fn present(
 ) -> Result<Refreshed> {
     let session_id = token.claims.session_id;
     for _ in 0..ATTEMPTS_MAX {
-        let (session, owner) = match load(tx.conn, token) {
+        let loaded = match load(tx.conn, token) {
             Ok(Some(loaded)) => loaded,
             Ok(None) => return Ok(missing(token)),
             Err(StoreError::Corrupt { cause, .. }) => return Ok(Refreshed::Unreadable { session_id, cause }),
             Err(error) => return Err(error),
         };
-        if let Some(outcome) = decide(tx, (session, owner), token, request, now)? {
+        if let Some(outcome) = decide(tx, loaded, token, request, now)? {
             return Ok(outcome);
         }
     }
@@ -72,7 +82,7 @@ fn missing(token: &PresentedToken) -> Refreshed {
     Refreshed::Missing { expires_at: token.claims.expires_at }
 }
 
-fn load(conn: &Connection, token: &PresentedToken) -> Result<Option<(Session, Owner)>> {
+fn load(conn: &Connection, token: &PresentedToken) -> Result<Option<Loaded>> {
     let session_id = token.claims.session_id;
     row::one(conn, &LOAD, [session_id.as_bytes()], |columns| {
         let session = row::session(columns)?;
@@ -85,14 +95,17 @@ fn load(conn: &Connection, token: &PresentedToken) -> Result<Option<(Session, Ow
                 Err(error) => return Err(error),
             },
         };
-        Ok((session, owner))
+        // What is kept for explanations alone keeps nobody from being served.
+        let columns = columns.go_to(row::SESSION_COLUMNS + row::PERSON_COLUMNS);
+        let kept = columns.bytes_or_null("session").ok().flatten().unwrap_or([0; BYTES_KEPT]);
+        Ok(Loaded { session, owner, kept })
     })
 }
 
 /// None if the row moved under the decision.
 fn decide(
     tx: &Tx<'_>,
-    (session, owner): (Session, Owner),
+    Loaded { session, owner, kept }: Loaded,
     token: &PresentedToken,
     request: &RefreshRequest,
     now: Timestamp,
@@ -113,7 +126,7 @@ fn decide(
         }
         RefreshDecision::Refuse => Ok(Some(Refreshed::Refused { session_id })),
         RefreshDecision::Strike { rotation } => {
-            let written = rotate(tx.conn, &session, rotation, now)?;
+            let written = rotate(tx.conn, (&session, kept), rotation, now)?;
             Ok(written.map(|_| Refreshed::Superseded { session_id }))
         }
         RefreshDecision::Serve { rotation, replay } => {
@@ -121,7 +134,7 @@ fn decide(
                 Ok((person, _)) => person,
                 Err(instead) => return Ok(Some(instead)),
             };
-            let written = rotate(tx.conn, &session, rotation, now)?;
+            let written = rotate(tx.conn, (&session, kept), rotation, now)?;
             let session = Session { rotation, ..session };
             Ok(written.map(|written| Refreshed::Served { session, person, replay, written }))
         }
@@ -129,7 +142,12 @@ fn decide(
 }
 
 /// Whether the row was written: what does not move is not. None if it is no longer as it was read.
-fn rotate(conn: &Connection, session: &Session, to: Rotation, now: Timestamp) -> Result<Option<bool>> {
+fn rotate(
+    conn: &Connection,
+    (session, kept): (&Session, [u8; BYTES_KEPT]),
+    to: Rotation,
+    now: Timestamp,
+) -> Result<Option<bool>> {
     let was = session.rotation;
     if to == was {
         return Ok(Some(false));
@@ -141,6 +159,7 @@ fn rotate(conn: &Connection, session: &Session, to: Rotation, now: Timestamp) ->
         ":healed": to.healed,
         ":contested_at": to.contested_at.map(Timestamp::as_ms),
         ":now": now.as_ms(),
+        ":refreshed": rhythm::noted(kept, rhythm::note(session, &to, now)),
         ":id": session.id.as_bytes(),
         ":was_base": was.base.0,
         ":was_head": was.head.0,

@@ -46,6 +46,25 @@ pub(super) fn readable<T>(
     Ok(values.into_iter().flatten().collect())
 }
 
+/// Runs a query of many rows, and gives the first `limit` of those that can be read, however many before them cannot.
+pub(super) fn first_readable<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    limit: usize,
+    mut decode: impl FnMut(&mut Fields<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut values = Vec::new();
+    while values.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        values.extend(if_readable(decode(&mut Fields::of(row))));
+    }
+    Ok(values)
+}
+
 /// A row's columns, taken from left to right.
 pub(super) struct Fields<'r> {
     row: &'r Row<'r>,

@@ -7,12 +7,12 @@ use rusqlite::{named_params, params};
 use tenure_domain::id::{ReceiptId, SessionId, UserId};
 use tenure_domain::limit::SESSIONS_LISTED_MAX;
 use tenure_domain::refresh_token::PresentedToken;
-use tenure_domain::session::{RefreshRules, Session};
+use tenure_domain::session::{RefreshRules, Session, may_begin};
 use tenure_domain::time::Timestamp;
 
 use super::end::{self, dead_by};
 use super::writer::Tx;
-use super::{SqliteStore, event, refresh, row, user};
+use super::{SqliteStore, event, import, refresh, row, user};
 use crate::row::Columns as _;
 use crate::{
     Caller, Changed, EndOrder, Ended, NewSession, RefreshRequest, Refreshed, Result, Scope, SessionCount,
@@ -41,15 +41,6 @@ static FIND: LazyLock<String> = LazyLock::new(|| record("s.id = :id"));
 
 static BY_RECEIPT: LazyLock<String> =
     LazyLock::new(|| record("s.receipt = :receipt ORDER BY s.id DESC LIMIT :limit"));
-
-static LIST_LIVE: LazyLock<String> = LazyLock::new(|| {
-    record(
-        "s.user_id = :user AND s.ended_at IS NULL AND s.expires_at > :dead_by ORDER BY s.id DESC LIMIT :limit",
-    )
-});
-
-static LIST_ALL: LazyLock<String> =
-    LazyLock::new(|| record("s.user_id = :user ORDER BY s.id DESC LIMIT :limit"));
 
 fn record(condition: &str) -> String {
     format!(
@@ -99,6 +90,9 @@ impl Sessions for SqliteStore {
                 if bump_version {
                     user::bump_version(tx, user_id, &order, now)?;
                 }
+                if !matches!(scope, Scope::One(_)) {
+                    import::close(tx, user_id, now)?;
+                }
                 end::scope(tx, user_id, scope, &order, now)
             })
             .await
@@ -117,27 +111,6 @@ impl Sessions for SqliteStore {
                 let limit = row::integer(SESSIONS_LISTED_MAX);
                 let params = named_params! {":receipt": receipt.as_str(), ":limit": limit};
                 row::readable(conn, &BY_RECEIPT, params, |columns| row::session_record(columns))
-            })
-            .await
-    }
-
-    async fn session_list(
-        &self,
-        user_id: UserId,
-        with_ended: bool,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<SessionRecord>> {
-        self.readers
-            .read(move |conn| {
-                let (user, dead_by, limit) = (user_id.as_bytes(), dead_by(now), row::integer(limit));
-                if with_ended {
-                    let params = named_params! {":user": user, ":limit": limit};
-                    row::readable(conn, &LIST_ALL, params, |columns| row::session_record(columns))
-                } else {
-                    let params = named_params! {":user": user, ":dead_by": dead_by, ":limit": limit};
-                    row::readable(conn, &LIST_LIVE, params, |columns| row::session_record(columns))
-                }
             })
             .await
     }
@@ -204,11 +177,8 @@ fn create(
     let Some((person, disabled_at)) = user::person(tx.conn, user_id)? else {
         return Ok(SessionCreated::UserGone);
     };
-    if disabled_at.is_some() {
-        return Ok(SessionCreated::UserDisabled);
-    }
-    if person.token_version != token_version {
-        return Ok(SessionCreated::UserChanged);
+    if let Err(refusal) = may_begin(disabled_at.is_some(), person.token_version, token_version) {
+        return Ok(refusal.into());
     }
     let replaced = replace(tx, user_id, new, now)?;
     let session = insert(tx, user_id, new, now)?;

@@ -1,5 +1,6 @@
 //! Users, and the accounts they belong to.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use tenure_domain::time::Timestamp;
 use tenure_domain::user::Role;
 
 use super::writer::Tx;
-use super::{SqliteStore, account, end, event, row, session};
+use super::{SqliteStore, account, end, event, import, row, session};
 use crate::account::{Difference, password_set, state};
 use crate::row::Columns as _;
 use crate::{
@@ -70,6 +71,20 @@ impl Users for SqliteStore {
         let key = email_key.to_owned();
         self.readers
             .read(move |conn| row::one(conn, &FIND_BY_EMAIL, [key], |columns| row::user(columns)))
+            .await
+    }
+
+    async fn user_emails(&self, ids: Vec<UserId>) -> Result<BTreeMap<UserId, String>> {
+        let email = "SELECT email FROM user WHERE id = ?1";
+        self.readers
+            .read(move |conn| {
+                let mut emails = BTreeMap::new();
+                for id in ids {
+                    let found = row::readable(conn, email, [id.as_bytes()], |columns| columns.text("user"))?;
+                    emails.extend(found.into_iter().map(|email| (id, email)));
+                }
+                Ok(emails)
+            })
             .await
     }
 
@@ -141,29 +156,11 @@ impl Users for SqliteStore {
     }
 
     async fn user_disable(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
-        self.writer
-            .write_composed(move |tx| {
-                let found = tx.conn.prepare_cached(DISABLE)?.execute(params![id.as_bytes(), now.as_ms()])?;
-                if found == 0 {
-                    return Ok(None);
-                }
-                record(tx, id, &[state("disabled")], &order.decree(), now)?;
-                end::scope(tx, id, Scope::All, &order, now).map(Some)
-            })
-            .await
+        self.writer.write_composed(move |tx| disable(tx, id, &order, now)).await
     }
 
     async fn user_enable(&self, id: UserId, decree: Decree, now: Timestamp) -> Result<bool> {
-        self.writer
-            .write_composed(move |tx| {
-                let enable = "UPDATE user SET disabled_at = NULL WHERE id = ?1";
-                if tx.conn.prepare_cached(enable)?.execute([id.as_bytes()])? == 0 {
-                    return Ok(false);
-                }
-                record(tx, id, &[state("enabled")], &decree, now)?;
-                Ok(true)
-            })
-            .await
+        self.writer.write_composed(move |tx| enable(tx, id, &decree, now)).await
     }
 
     async fn user_delete(&self, id: UserId, order: EndOrder, now: Timestamp) -> Result<Option<Vec<Ended>>> {
@@ -180,6 +177,11 @@ pub(super) fn create(
     let taken = "SELECT 1 FROM user WHERE email_key = ?1";
     if row::one(tx.conn, taken, [&new.email_key], |_| Ok(()))?.is_some() {
         return Ok(UserCreated::EmailTaken);
+    }
+    if let Some(key) = &new.imported_as
+        && import::is_taken(tx.conn, key)?
+    {
+        return Ok(UserCreated::KeyTaken);
     }
     let account_id = match &new.home {
         Home::In(id) if !account::exists(tx.conn, *id)? => return Ok(UserCreated::AccountGone),
@@ -207,9 +209,35 @@ pub(super) fn create(
     if let Some(decree) = &new.decree {
         record(tx, user.id, &user.created(), decree, now)?;
     }
+    if let Some(key) = &new.imported_as {
+        import::insert(tx, key, new, &user, now)?;
+    }
     event::write(tx, crate::event::registered(&user, now))?;
     let session = session.map(|session| session::insert(tx, user.id, session, now)).transpose()?;
     Ok(UserCreated::Created { user, session })
+}
+
+pub(super) fn disable(
+    tx: &Tx<'_>,
+    id: UserId,
+    order: &EndOrder,
+    now: Timestamp,
+) -> Result<Option<Vec<Ended>>> {
+    if tx.conn.prepare_cached(DISABLE)?.execute(params![id.as_bytes(), now.as_ms()])? == 0 {
+        return Ok(None);
+    }
+    record(tx, id, &[state("disabled")], &order.decree(), now)?;
+    end::scope(tx, id, Scope::All, order, now).map(Some)
+}
+
+/// False if there is nobody of that id.
+pub(super) fn enable(tx: &Tx<'_>, id: UserId, decree: &Decree, now: Timestamp) -> Result<bool> {
+    let enable = "UPDATE user SET disabled_at = NULL WHERE id = ?1";
+    if tx.conn.prepare_cached(enable)?.execute([id.as_bytes()])? == 0 {
+        return Ok(false);
+    }
+    record(tx, id, &[state("enabled")], decree, now)?;
+    Ok(true)
 }
 
 fn record(tx: &Tx<'_>, id: UserId, what: &[Difference], decree: &Decree, now: Timestamp) -> Result<()> {

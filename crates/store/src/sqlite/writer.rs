@@ -109,6 +109,12 @@ impl Writer {
         self.submit(true, work).await
     }
 
+    /// Writes that nobody has begun with.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        WAITING_MAX - self.queue.capacity()
+    }
+
     async fn submit<T, W>(&self, is_composed: bool, work: W) -> Result<T>
     where
         T: Send + 'static,

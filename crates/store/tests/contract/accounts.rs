@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tenure_domain::account::{AccountStatus, PlanFeatures, PlanLimits, Slug};
 use tenure_domain::ends::Actor;
+use tenure_domain::event::Whence;
 use tenure_domain::id::{AccountId, UserId};
 use tenure_domain::session::Session;
 use tenure_domain::user::Role;
@@ -233,7 +234,11 @@ async fn what_was_done_without_a_change_is_an_act_too() {
         let subject = Subject::User(ada.id);
         for (seconds, what) in [(0, "console_signed_in"), (1, "console_signed_out")] {
             let at = T0 + SECOND * seconds;
-            world.store.act_record(subject.clone(), what, decree("by hand"), at).await.unwrap();
+            world
+                .store
+                .act_record(subject.clone(), what, decree("by hand"), Whence::default(), at)
+                .await
+                .unwrap();
         }
         let acts = world.store.act_list(Some(subject), 10).await.unwrap();
         assert_eq!(said(&acts), [("console_signed_in", None, None), ("console_signed_out", None, None)]);

@@ -112,7 +112,15 @@ impl Installation {
         };
         self.world.store.console_session_put(console).await.unwrap();
         self.sqlite
-            .sql("INSERT INTO imported (key, user_id, at) VALUES ('django:caf\u{e9}', randomblob(16), 5)");
+            .sql("INSERT INTO imported (key, user_id, at, closed_at, acts, told) VALUES ('django:caf\u{e9}', randomblob(16), 5, 6, 7, 2)");
+        self.sqlite.sql(
+            "INSERT INTO exchange (key, session_id, attempt, at, expires_at) \
+             VALUES (randomblob(32), randomblob(16), randomblob(32), 5, 6), (randomblob(32), NULL, NULL, 5, 6)",
+        );
+        self.sqlite.sql(
+            "INSERT INTO observation (id, received_at, profile, page, seq, at, ahead_ms, seen, app, browser) VALUES \
+             (randomblob(16), 5, randomblob(16), 'caf\u{e9}', 1, 4, -7, '\"sign_in\"', 'https://app.example', 'Firefox')",
+        );
         self.sqlite.sql(&format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {crowd}) \
              INSERT INTO session (id, user_id, salt, remembered, created_at, expires_at, base, head, handed_at, \
@@ -364,8 +372,8 @@ async fn the_way_back_is_open_until_postgres_has_been_used() {
     from.hold(Arc::clone(&to)).await;
     // Nor is a database that somebody has emptied since one that was never used.
     to.sql(
-        "TRUNCATE plan, account, \"user\", imported, session, session_device, signing_key, client_report, console_session, act, api_key, \
-         stripe_event, stripe_subscription, event",
+        "TRUNCATE plan, account, \"user\", imported, session, session_device, signing_key, client_report, console_session, exchange, act, api_key, \
+         stripe_event, stripe_subscription, event, observation",
     );
     assert!(matches!(copy::reopen(&from.order(&to), false).await, Err(MoveError::InUse(_))));
     assert!(matches!(copy::run(&from.order(&to), &mut |_| ()).await, Err(MoveError::Moved(_))));

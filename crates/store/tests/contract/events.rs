@@ -198,14 +198,40 @@ async fn passwords_keys_and_acts_are_on_record() {
         assert_eq!(retired[0].subject.as_deref(), Some("kid-1"));
 
         world.store.user_enable(ada.id, decree(), T0).await.unwrap();
-        world.store.act_record(Subject::User(ada.id), "looked", decree(), T0).await.unwrap();
+        world
+            .store
+            .act_record(Subject::User(ada.id), "looked", decree(), whence("192.0.2.7"), T0)
+            .await
+            .unwrap();
         let acts =
             list(&world, EventFilter { subject: Some(ada.id.to_string()), ..EventFilter::default() }).await;
         let listed = world.store.act_list(Some(Subject::User(ada.id)), 100).await.unwrap();
         assert_eq!(acts.len(), listed.len());
+        let looked = acts.iter().find(|act| act.cause.as_deref() == Some("looked")).unwrap();
+        assert_eq!(looked.whence, whence("192.0.2.7"));
         let enabled = acts.iter().find(|act| act.cause.as_deref() == Some("state")).unwrap();
         assert_eq!(detail(enabled), json!({ "was": null, "became": "enabled", "reason": "asked" }));
         assert_eq!((enabled.user, enabled.actor.as_deref()), (Some(ada.id), Some("admin:root")));
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_nothing_explains_are_told_whoever_else_is_on_record() {
+    for world in World::each() {
+        let [left, claimed, other] = [1, 2, 3].map(|n| SessionId::from_bytes([n; 16]));
+        let told = |session, user| Occurrence {
+            session: Some(session),
+            user,
+            ..Occurrence::new(EventKind::UnexplainedEnd, T0)
+        };
+        let ada = Some(world.user("ada").await.id);
+        let seen = Occurrence { session: Some(other), ..Occurrence::new(EventKind::ClientReport, T0) };
+        let events = vec![told(left, ada), told(left, None), told(claimed, None), seen];
+        world.store.event_add(events).await.unwrap();
+        let asked = vec![left, claimed, other, left];
+        let found = world.store.event_unexplained(asked).await.unwrap();
+        assert_eq!(found, [(left, true), (claimed, false)].into());
+        assert!(world.store.event_unexplained(vec![]).await.unwrap().is_empty());
     }
 }
 
@@ -229,9 +255,10 @@ async fn events_are_found_by_whatever_is_known_of_them() {
         assert_eq!(list(&world, all.clone()).await, [full.clone(), bare.clone()], "newest first");
         for filter in [
             EventFilter { kind: Some(EventKind::RefreshRefused), ..all.clone() },
+            EventFilter { among: &[EventKind::SignedIn, EventKind::RefreshRefused], ..all.clone() },
             EventFilter { session: Some(session), ..all.clone() },
             EventFilter { subject: full.subject.clone(), ..all.clone() },
-            EventFilter { actor: full.actor.clone(), ..all.clone() },
+            EventFilter { actors: vec!["clock".into(), "user".into()], ..all.clone() },
             EventFilter { cause: full.cause.clone(), since: Some(T0), ..all.clone() },
             EventFilter { since: Some(T0 + MINUTE), ..all.clone() },
         ] {
@@ -243,6 +270,10 @@ async fn events_are_found_by_whatever_is_known_of_them() {
         ] {
             assert_eq!(list(&world, filter).await, std::slice::from_ref(&bare));
         }
+        let both = &[EventKind::RefreshRefused, EventKind::ServerStarted];
+        assert_eq!(list(&world, EventFilter { among: both, ..all.clone() }).await.len(), 2);
+        let neither = EventFilter { among: both, kind: Some(EventKind::SignedIn), ..all.clone() };
+        assert_eq!(list(&world, neither).await, []);
         let newest = world.store.event_list(all.clone(), 1).await.unwrap().remove(0);
         let older = EventFilter { before: Some(newest.id), ..all.clone() };
         assert_eq!(list(&world, older).await, std::slice::from_ref(&bare));
@@ -260,6 +291,51 @@ async fn a_batch_is_added_as_a_whole_and_in_no_transaction_of_others() {
         world.store.event_add(many.collect()).await.unwrap();
         assert_eq!(of_kind(&world, EventKind::SignInFailed).await.len(), 300);
         world.store.event_add(vec![]).await.unwrap();
+    }
+}
+
+/// Puts in sealed or unsealed rows of which nothing can be read, before every other event and after the oldest.
+fn plant_unreadable(world: &World, ids: std::ops::Range<u128>, number: impl Fn(u128) -> Option<u128>) {
+    for n in ids {
+        let id = world.backend.id(&n.to_be_bytes());
+        let seq = number(n).map_or("NULL".to_owned(), |number| number.to_string());
+        let values = format!("{id}, 0, 'signed_in', -1, {seq}");
+        world.backend.sql(&format!("INSERT INTO event (id, at, kind, count, seq) VALUES ({values})"));
+    }
+}
+
+/// Whoever writes to the database keeps no event from its seal by putting rows before it that nobody can read, and
+/// hides none behind them.
+#[tokio::test]
+async fn rows_that_cannot_be_read_hide_none_of_those_after_them() {
+    for world in World::each() {
+        let ada = world.user("ada").await;
+        plant_unreadable(&world, 0..7, |_| None);
+        seal(&world).await;
+        assert_eq!(chain(&world).await.len(), 1);
+        assert_eq!(world.store.event_count_unsealed(T0 + SECOND).await.unwrap(), 7);
+        plant_unreadable(&world, 10..17, |n| Some(n - 8));
+        let after = world.store.event_chain(2, 3).await.unwrap();
+        assert!(after.is_empty());
+        world.sign_in(&ada).await;
+        let end = Link { number: 8, tag: [7; 32] };
+        let waiting = world.store.event_unsealed(3).await.unwrap();
+        let tag = "00".repeat(32);
+        let (set, id) = match world.backend.is_postgres() {
+            true => (
+                format!("tag = '\\x{tag}', whence_tag = '\\x{tag}'"),
+                world.backend.id(waiting[0].id.as_bytes()),
+            ),
+            false => {
+                (format!("tag = x'{tag}', whence_tag = x'{tag}'"), world.backend.id(waiting[0].id.as_bytes()))
+            }
+        };
+        world.backend.sql(&format!("UPDATE event SET seq = {}, {set} WHERE id = {id}", end.number + 1));
+        let after = world.store.event_chain(2, 3).await.unwrap();
+        assert_eq!(after.iter().map(|event| event.seal.unwrap().link.number).collect::<Vec<_>>(), [9]);
+        assert!(broken(&world).await > 0);
+        let oldest = EventFilter { until: Some(T0 + DAY), ..EventFilter::default() };
+        assert_eq!(world.store.event_list(oldest, 3).await.unwrap().len(), 2);
     }
 }
 
@@ -439,5 +515,20 @@ async fn a_clock_that_was_ahead_once_keeps_nothing_from_being_deleted() {
         }
         let upto = world.store.event_prunable(T0 + 2 * DAY, T0 + 9 * DAY, 100).await.unwrap();
         assert_eq!(upto.map(|link| link.number), Some(3));
+    }
+}
+
+#[tokio::test]
+async fn by_a_clock_that_is_behind_nothing_is_old() {
+    for world in World::each() {
+        for hour in 0..5 {
+            let what = Occurrence::new(EventKind::ServerStarted, T0 + HOUR * hour);
+            world.store.event_add(vec![what]).await.unwrap();
+        }
+        seal(&world).await;
+        for behind in [HOUR, DAY, 1_000 * DAY] {
+            let now = T0 + 2 * HOUR - behind;
+            assert_eq!(world.store.event_prunable(now - DAY, now, 100).await.unwrap(), None);
+        }
     }
 }

@@ -101,7 +101,7 @@ async fn after_kills_of_postgres_under_load_its_answers_stand_and_rotations_that
                 tokio::time::sleep(SECOND / 100).await;
             }
         };
-        tokio::time::timeout(5 * SECOND, back).await.expect("it does not find back");
+        tokio::time::timeout(30 * SECOND, back).await.expect("it does not find back");
         let facts = std::mem::take(&mut *facts.lock().unwrap());
         ledger.note(&facts);
         let touched = carried.into_iter().chain(facts.iter().map(|fact| fact.id)).collect();

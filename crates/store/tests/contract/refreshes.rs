@@ -49,6 +49,25 @@ async fn a_refresh_that_changes_nothing_writes_nothing() {
 }
 
 #[tokio::test]
+async fn the_last_twenty_refreshes_are_kept_with_the_row() {
+    for world in World::each() {
+        let session = world.sign_in(&world.user("ada").await).await;
+        let kept = async || world.store.session_find(session.id).await.unwrap().unwrap().refreshes;
+        assert_eq!(kept().await, []);
+        let mut jar = world.jar(&session);
+        let mut served = Vec::new();
+        for number in 1..=23 {
+            let at = T0 + number * 12 * MINUTE;
+            world.served(&mut jar, at).await;
+            // What writes nothing is of a tab beside it.
+            world.served(&mut jar, at + SECOND).await;
+            served.push(at);
+            assert_eq!(kept().await, served[served.len().saturating_sub(20)..]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_repaired_a_second_an_hour_and_five_days_later() {
     for world in World::each() {
         let session = world.sign_in(&world.user("ada").await).await;
@@ -108,11 +127,29 @@ async fn a_dead_token_strikes_once_and_then_ends_its_session_and_no_other() {
         let now = T0 + 2 * QUIET;
         assert_eq!(name_of(&world.refresh(&dead, now).await), "superseded");
         assert_eq!(name_of(&world.refresh(&dead, now).await), "superseded");
+        let record = world.store.session_find(session.id).await.unwrap().unwrap();
+        assert_eq!(record.refreshes, [T0 + QUIET, now], "a strike is no refresh");
         let Refreshed::Ended { end, newly: true, .. } = world.refresh(&dead, now + 2 * SECOND).await else {
             panic!("not ended");
         };
         assert_eq!((end.reason, end.actor), (EndReason::TokenReuse, Actor::Policy));
         assert_eq!(name_of(&world.refresh(&world.jar(&other), now + 2 * SECOND).await), "served");
+    }
+}
+
+/// The version before rotates without keeping when.
+#[tokio::test]
+async fn a_row_that_has_kept_no_refresh_is_like_any_other() {
+    for world in World::each() {
+        let (session, dead) = with_a_dead_token(&world).await;
+        // Also one that a move has brought back from PostgreSQL, where nothing has no bytes.
+        let nothing = if world.backend.is_postgres() { "''" } else { "x''" };
+        world.backend.sql(&format!("UPDATE session SET refreshed = {nothing}"));
+        assert_eq!(name_of(&world.refresh(&dead, T0 + 2 * QUIET).await), "superseded");
+        let head = world.store.session_find(session.id).await.unwrap().unwrap();
+        assert_eq!(head.refreshes, []);
+        world.served(&mut world.jar(&head.session), T0 + 3 * QUIET).await;
+        assert_eq!(world.store.session_find(session.id).await.unwrap().unwrap().refreshes, [T0 + 3 * QUIET]);
     }
 }
 

@@ -42,6 +42,21 @@ async fn an_address_is_taken_once_and_the_refused_attempt_leaves_nothing_behind(
 }
 
 #[tokio::test]
+async fn the_addresses_of_many_are_read_at_once_and_whoever_is_gone_is_left_out() {
+    for world in World::each() {
+        let (ada, bob) = (world.user("ada").await, world.user("bob").await);
+        let emails = world.store.user_emails(vec![ada.id, NOBODY, bob.id, ada.id]).await.unwrap();
+        let known = emails.iter().map(|(id, email)| (*id, email.as_str())).collect::<Vec<_>>();
+        let mut expected = vec![(ada.id, ada.email.as_str()), (bob.id, bob.email.as_str())];
+        expected.sort();
+        assert_eq!(known, expected);
+        assert!(world.store.user_emails(vec![]).await.unwrap().is_empty());
+        world.store.user_delete(bob.id, order(EndReason::UserDeleted), T0).await.unwrap();
+        assert!(!world.store.user_emails(vec![bob.id]).await.unwrap().contains_key(&bob.id));
+    }
+}
+
+#[tokio::test]
 async fn users_are_listed_oldest_first_page_by_page() {
     for world in World::each() {
         let mut ids = Vec::new();

@@ -112,7 +112,7 @@ impl World {
     pub async fn user(&self, name: &str) -> User {
         match self.store.user_create(new_user(name), None, T0).await.unwrap() {
             UserCreated::Created { user, .. } => user,
-            UserCreated::EmailTaken | UserCreated::AccountGone => panic!("{name} is taken"),
+            _ => panic!("{name} is taken"),
         }
     }
 
@@ -220,6 +220,7 @@ pub fn new_user(name: &str) -> NewUser {
         since: None,
         is_disabled: false,
         decree: None,
+        imported_as: None,
     }
 }
 

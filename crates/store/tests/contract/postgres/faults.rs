@@ -13,9 +13,10 @@ use crate::world::{QUIET, SECOND, T0, World, device, name_of, order};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_somebody_holds_is_unavailable_and_the_others_are_served() {
     let postgres = Arc::new(Postgres::fresh());
+    let others = World::of(postgres.clone());
     let world = world_with(&postgres, |options| PostgresOptions { statement_timeout: SECOND / 4, ..options });
-    let (ada, eve) = (world.user("ada").await, world.user("eve").await);
-    let (held, free) = (world.sign_in(&ada).await, world.sign_in(&eve).await);
+    let (ada, eve) = (others.user("ada").await, others.user("eve").await);
+    let (held, free) = (others.sign_in(&ada).await, others.sign_in(&eve).await);
     let shell = postgres.shell();
     shell(&format!("BEGIN; UPDATE session SET refresh_count = 7 WHERE id = {}", world.id(&held)));
     let (held_jar, free_jar) = (world.jar(&held), world.jar(&free));
@@ -23,9 +24,13 @@ async fn a_row_that_somebody_holds_is_unavailable_and_the_others_are_served() {
         // More often than there are connections: none is left waiting.
         let (refused, served) = tokio::join!(
             world.store.session_refresh(world.request(&[&held_jar]), T0 + QUIET),
-            world.refresh(&free_jar, T0 + QUIET)
+            // A busy machine may hold a statement up for as long.
+            recovers("the other", async || world
+                .store
+                .session_refresh(world.request(&[&free_jar]), T0 + QUIET)
+                .await)
         );
-        assert!(is_unavailable(refused) && name_of(&served) == "served");
+        assert!(is_unavailable(refused) && name_of(&served[0]) == "served");
         if world.backend.number("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") > 8 {
             panic!("statements go on waiting for a lock after their callers have stopped");
         }

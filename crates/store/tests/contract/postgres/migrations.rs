@@ -122,8 +122,10 @@ async fn serve_until(
     user: tenure_store::User,
     mut stopped: tokio::sync::oneshot::Receiver<()>,
 ) -> u32 {
-    let mut rounds = 0;
-    while stopped.try_recv().is_err() || rounds < 5 {
+    let (mut rounds, mut is_stopped) = (0, false);
+    while !is_stopped || rounds < 5 {
+        // Told once: whoever asks again hears that nobody is there to tell.
+        is_stopped |= stopped.try_recv().is_ok();
         let session = world.sign_in_at(&user, crate::world::device("robot"), T0 + rounds * QUIET).await;
         let mut jar = world.jar(&session);
         world.served(&mut jar, T0 + (rounds + 1) * QUIET).await;

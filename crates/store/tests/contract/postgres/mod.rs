@@ -27,7 +27,13 @@ fn is_unavailable<T>(result: Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Unavailable(_)))
 }
 
-/// Tries again until it succeeds, and panics when that takes five seconds.
+/// Whether this node hears of changes. It is no longer sure of it as soon as a busy machine has held it up.
+fn is_live(world: &World) -> Result<(), StoreError> {
+    let why = || StoreError::Unavailable("the feed is not live".into());
+    world.store.vitals().feed_live.then_some(()).ok_or_else(why)
+}
+
+/// Tries again until it succeeds, and panics when that takes half a minute: a busy machine may take long to notice.
 async fn recovers<T>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
     let mut last = None;
     let trying = async {
@@ -40,6 +46,6 @@ async fn recovers<T>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, Sto
             tokio::time::sleep(SECOND / 50).await;
         }
     };
-    let recovered = tokio::time::timeout(5 * SECOND, trying).await;
+    let recovered = tokio::time::timeout(30 * SECOND, trying).await;
     recovered.unwrap_or_else(|_| panic!("{what} does not recover: {last:?}"))
 }

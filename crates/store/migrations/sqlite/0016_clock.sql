@@ -1,0 +1,8 @@
+-- What time it was, by a clock that was believed: a clock that says another time altogether, when a server starts, is not
+-- gone by until it has stood. One row, or none; deleting it is safe.
+CREATE TABLE clock_mark (
+    one        INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    at         INTEGER NOT NULL,
+    -- Since when, by its own account, a clock has said another time.
+    claimed_at INTEGER
+) STRICT;
