@@ -131,18 +131,29 @@ class Profile implements Surface {
   }
 
   async call(path: string, times: number, show: string | undefined): Promise<readonly string[]> {
-    const one = (page: Page) =>
-      page.evaluate(async (path) => {
-        try {
-          const answer = await window.client.fetch(path);
-          return { status: answer.status, body: await answer.text() };
-        } catch (error) {
-          return { status: 0, body: (error as { code?: string }).code ?? String(error) };
-        }
-      }, path);
-    const calls = Array.from({ length: times }, (_, at) => one(this.#pages[at % this.#pages.length] as Page));
-    const answers = await Promise.all(calls);
-    return answers.map(({ status, body }) => (status === 0 ? body : answerOfHttp(status, body, show)));
+    // Each page sends all of its own before it has an answer to any.
+    const many = (page: Page, count: number) =>
+      page.evaluate(
+        async ([path, count]) => {
+          const one = async () => {
+            try {
+              const answer = await window.client.fetch(path);
+              return { status: answer.status, body: await answer.text() };
+            } catch (error) {
+              return { status: 0, body: (error as { code?: string }).code ?? String(error) };
+            }
+          };
+          return Promise.all(Array.from({ length: count }, one));
+        },
+        [path, count] as const,
+      );
+    const share = times / this.#pages.length;
+    const answers = await Promise.all(
+      this.#pages.map((page, at) =>
+        many(page, at < times % this.#pages.length ? Math.ceil(share) : Math.floor(share)),
+      ),
+    );
+    return answers.flat().map(({ status, body }) => (status === 0 ? body : answerOfHttp(status, body, show)));
   }
 
   async refresh(every: boolean): Promise<readonly string[]> {

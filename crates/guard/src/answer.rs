@@ -22,6 +22,11 @@ impl Refusal {
     /// Nobody knows just now: never 401, whatever it was that failed. The cause is for the log alone.
     pub fn unknown(cause: impl std::fmt::Display) -> Self {
         tracing::warn!(%cause, "the issuer could not be asked, so a request is answered 503");
+        Self::not_known()
+    }
+
+    /// The same where nothing has failed, and anybody could fill the log with it.
+    pub fn not_known() -> Self {
         Self::Own {
             code: Code::StorageUnavailable,
             detail: "Who you are cannot be verified just now; try again in a moment.",

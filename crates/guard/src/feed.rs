@@ -90,9 +90,10 @@ impl Feed {
 
     /// What was told of this token's session and user; none while the feed is not live.
     pub fn judge(&self, claims: &AccessClaims, now: Timestamp) -> Option<Verdict> {
+        let issuers_time = self.issuers_time(now)?;
         let state = self.heard.state();
         let known = state.known.as_ref().filter(|_| state.is_live(self.heard.silence_max, now));
-        known.map(|known| known.judge(claims))
+        known.map(|known| known.judge(claims, issuers_time))
     }
 }
 

@@ -49,10 +49,11 @@ impl Known {
         self.users.retain(|_, (at, _)| now - *at < keep);
     }
 
-    pub fn judge(&self, claims: &AccessClaims) -> Verdict {
+    /// `now` is by the issuer's clock.
+    pub fn judge(&self, claims: &AccessClaims, now: Timestamp) -> Verdict {
         let session = self.sessions.get(&claims.sid).map(|(_, state)| *state);
         let user = self.users.get(&claims.sub).map(|(_, state)| *state);
-        revocation::judge(claims, self.since, session, user)
+        revocation::judge(claims, (self.since, now), session, user)
     }
 }
 
@@ -96,7 +97,8 @@ mod tests {
             (1050, Verdict::Stands(Role::User), Verdict::Stands(Role::User)),
         ] {
             known.forget_old(then + Duration::from_secs(seconds));
-            assert_eq!((known.judge(&one), known.judge(&two)), (first, second), "{seconds}");
+            let judge = |claims| known.judge(claims, Timestamp::from_ms(1_000));
+            assert_eq!((judge(&one), judge(&two)), (first, second), "{seconds}");
         }
         assert!(known.sessions.is_empty() && known.users.is_empty());
     }

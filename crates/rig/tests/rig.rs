@@ -11,6 +11,7 @@ use std::time::Duration;
 use tenure_rig::{Client, Network, PgBouncer, Postgres, Proxy, Redis, postgres_for_tests};
 
 const SHORT: Duration = Duration::from_millis(200);
+const LONG: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_killed_server_has_what_it_committed_when_it_is_started_again_and_forgets_unlogged_rows() {
@@ -131,22 +132,27 @@ fn a_network_passes_stalls_delays_and_cuts() {
     });
     let connect = || {
         let stream = TcpStream::connect(proxy.address()).unwrap();
-        stream.set_read_timeout(Some(SHORT)).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
         stream
     };
+    let waits_for = |stream: &TcpStream, span| stream.set_read_timeout(Some(span)).unwrap();
     let mut stream = connect();
     assert_eq!(say(&mut stream, b"a"), Ok(1));
     proxy.set(Network::Stall);
-    assert_eq!(say(&mut stream, b"bb"), Err(ErrorKind::WouldBlock));
     let mut late = connect();
-    assert_eq!(say(&mut late, b"c"), Err(ErrorKind::WouldBlock));
+    for (stream, word) in [(&mut stream, "bb"), (&mut late, "c")] {
+        waits_for(stream, SHORT);
+        assert_eq!(say(stream, word.as_bytes()), Err(ErrorKind::WouldBlock));
+        waits_for(stream, LONG);
+    }
     proxy.set(Network::Pass);
     assert_eq!(stream.read(&mut [0; 64]).unwrap(), 2, "what was held arrives");
     assert_eq!(late.read(&mut [0; 64]).unwrap(), 1);
-    proxy.set(Network::Delay(SHORT));
+    proxy.set(Network::Delay(LONG));
+    waits_for(&stream, SHORT);
     assert_eq!(say(&mut stream, b"d"), Err(ErrorKind::WouldBlock));
     proxy.set(Network::Cut);
-    stream.set_read_timeout(Some(10 * SHORT)).unwrap();
+    waits_for(&stream, LONG);
     let heard = stream.read(&mut [0; 64]).map_err(|error| error.kind());
     assert_eq!(heard, Err(ErrorKind::ConnectionReset));
     // It may be reset before or after the first word.

@@ -13,8 +13,10 @@ use tenure_store::ephemeral::Redis;
 use tenure_store::{ConsoleSessions, Entropy, Store};
 
 use crate::clock::Clock;
+use crate::clock_belief::ClockBelief;
 use crate::config::Settled;
 use crate::events::Events;
+use crate::exchange::Exchange;
 use crate::hashing::Hasher;
 use crate::http::console::ConsoleCookie;
 use crate::http::cookie::CookieShape;
@@ -68,6 +70,7 @@ pub struct App {
     /// None of them: there is no webhook.
     pub stripe_secrets: SigningSecrets,
     pub stripe_rules: Arc<StatusRules>,
+    pub exchange: Exchange,
     pub hasher: Hasher,
     pub limits: Limits,
     pub origins: Origins,
@@ -81,6 +84,7 @@ pub struct App {
     pub tab_feed: TabFeed,
     pub tally: Tally,
     pub node_clock: NodeClock,
+    pub clock_belief: ClockBelief,
     /// Set by the stop signal: from then on new requests are answered 503 `maintenance`.
     pub draining: AtomicBool,
 }
@@ -132,6 +136,7 @@ impl App {
                 .chain(&previous_secrets)
                 .map(MasterSecret::reset_key)
                 .collect(),
+            exchange: Exchange::new(&settled.config.migration, &secret, &previous_secrets),
             stripe_secrets,
             stripe_rules: Arc::new(settled.config.stripe.statuses.clone()),
             revocations: Revocations::new(settled.config.revocations.listeners_max),
@@ -139,6 +144,7 @@ impl App {
             tab_feed: TabFeed::new(settled.config.events.listeners_max(&settled.config.server)),
             tally: Tally::default(),
             node_clock: NodeClock::default(),
+            clock_belief: ClockBelief::default(),
             draining: AtomicBool::new(false),
             request_ids: AtomicU64::new(first_request),
             issuer: settled.public_url.to_string(),

@@ -7,12 +7,15 @@ pub mod api_key;
 pub mod audit;
 pub mod config;
 pub mod conformance;
+pub mod doctor;
+pub mod exchange;
 pub mod explain;
 pub mod import;
 pub mod keys;
 pub mod logouts;
 pub mod migrate;
 pub mod openapi;
+mod outside;
 mod patience;
 mod place;
 pub mod plan;
@@ -24,6 +27,8 @@ pub mod user;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::wording::text::shown;
 
 /// Sign-in and sessions whose users are never logged out at random.
 #[derive(Parser)]
@@ -68,6 +73,9 @@ enum Verb {
     /// Take over users from another system.
     #[command(subcommand)]
     Import(import::ImportVerb),
+    /// Look at sign-ins of another system that are to be traded.
+    #[command(subcommand)]
+    Exchange(exchange::ExchangeVerb),
     /// Create, show and change users.
     #[command(subcommand)]
     User(user::UserVerb),
@@ -101,6 +109,8 @@ enum Verb {
     Config(config::ConfigVerb),
     /// Measure whether another system signs people out for no reason.
     Conformance(conformance::ConformanceArgs),
+    /// Look at a site, Tenure's or another, for what signs people out, and say what to put right.
+    Doctor(doctor::DoctorArgs),
     /// Print the API's contract.
     Openapi(openapi::OpenapiArgs),
     /// Print the version.
@@ -116,6 +126,10 @@ pub enum Failure {
     Usage(String),
     /// 3: something it needs cannot be reached.
     Unreachable(String),
+    /// 2 of `tenure doctor`: it ran, and what it found harms people.
+    Broken(String),
+    /// 3 of `tenure doctor`: it was asked for wrongly.
+    NotRun(String),
 }
 
 pub type Outcome = Result<(), Failure>;
@@ -141,7 +155,15 @@ impl From<crate::keys::KeyError> for Failure {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     stop_when_nobody_reads();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Of the doctor 2 says that something harms people, and a typing error does not.
+        Err(error) if error.use_stderr() && std::env::args().any(|word| word == "doctor") => {
+            let _ = error.print();
+            return ExitCode::from(3);
+        }
+        Err(error) => error.exit(),
+    };
     let json = cli.global.json;
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -150,6 +172,8 @@ pub fn main() -> ExitCode {
                 Failure::Finding(message) => (1, "finding", message),
                 Failure::Usage(message) => (2, "usage", message),
                 Failure::Unreachable(message) => (3, "unreachable", message),
+                Failure::Broken(message) => (2, "finding", message),
+                Failure::NotRun(message) => (3, "usage", message),
             };
             if json {
                 eprintln!("{}", serde_json::json!({ "error": kind, "message": message }));
@@ -200,6 +224,7 @@ fn run(cli: Cli) -> Outcome {
             Verb::Serve(args) => serve::run(&global, args).await,
             Verb::Admin(verb) => admin::run(&global, verb).await,
             Verb::Import(verb) => import::run(&global, verb).await,
+            Verb::Exchange(verb) => exchange::run(&global, verb).await,
             Verb::User(verb) => user::run(&global, verb).await,
             Verb::Account(verb) => account::run(&global, verb).await,
             Verb::Plan(verb) => plan::run(&global, verb).await,
@@ -212,6 +237,7 @@ fn run(cli: Cli) -> Outcome {
             Verb::Keys(verb) => keys::run(&global, verb).await,
             Verb::Migrate(verb) => migrate::run(&global, verb).await,
             Verb::Conformance(args) => conformance::run(&global, args).await,
+            Verb::Doctor(args) => doctor::run(&global, args).await,
             Verb::Config(_) | Verb::Openapi(_) | Verb::Version => Ok(()),
         }
     })
@@ -224,13 +250,4 @@ fn print(global: &Global, value: &serde_json::Value, human: impl FnOnce()) {
     } else {
         human();
     }
-}
-
-/// What somebody else wrote, for a terminal: it stays on its line, moves no cursor and turns no text around.
-pub(crate) fn shown(text: &str) -> String {
-    let plain = |c: char| match c {
-        '"' | '\'' => c.to_string(),
-        c => c.escape_debug().to_string(),
-    };
-    text.chars().map(plain).collect()
 }

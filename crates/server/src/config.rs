@@ -8,6 +8,8 @@ mod console;
 mod entitlement;
 mod events;
 mod limits;
+mod migration;
+mod observe;
 mod proxy;
 mod revocations;
 mod setting;
@@ -31,6 +33,8 @@ pub use console::ConsoleSection;
 pub use entitlement::{EntitlementSection, Registration};
 pub use events::EventsSection;
 pub use limits::Limits;
+pub use migration::MigrationSection;
+pub use observe::ObserveSection;
 pub use proxy::TrustedProxy;
 pub use revocations::RevocationsSection;
 pub use setting::{Origin, Setting};
@@ -43,7 +47,7 @@ pub use url::{PublicUrl, is_loopback_authority};
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
 /// Settings whose value is secret, by their dotted names.
-const SECRETS: [&str; 2] = ["stripe.webhook_secret", "telemetry.headers"];
+const SECRETS: [&str; 3] = ["migration.simplejwt_key", "stripe.webhook_secret", "telemetry.headers"];
 
 /// What `store.sqlite` is by default.
 const DEFAULT_FILE: &str = "tenure.db";
@@ -75,8 +79,10 @@ pub struct Config {
     pub entitlement: EntitlementSection,
     pub revocations: RevocationsSection,
     pub events: EventsSection,
+    pub observe: ObserveSection,
     pub console: ConsoleSection,
     pub stripe: StripeSection,
+    pub migration: MigrationSection,
     pub password: PasswordSection,
     pub limits: Limits,
     pub log: Log,
@@ -225,7 +231,9 @@ impl Config {
         unsafe_lines.extend(self.registration.fault());
         unsafe_lines.extend(self.revocations.fault());
         unsafe_lines.extend(self.events.fault());
+        unsafe_lines.extend(self.observe.faults());
         unsafe_lines.extend(self.stripe.faults());
+        unsafe_lines.extend(self.migration.faults(development));
         unsafe_lines.extend(self.telemetry.faults(development));
         unsafe_lines.extend(self.store_faults(development));
         let public_url = self.public_url(development, &mut unsafe_lines);

@@ -22,7 +22,7 @@ use axum::routing::{delete, get, post, put};
 
 use crate::App;
 use crate::http::door::Door;
-use crate::routes::{admin, assets, auth, billing, dev, docs, pages, system, well_known};
+use crate::routes::{admin, assets, auth, billing, dev, docs, observations, pages, system, well_known};
 
 /// Every route of the API listener. A route that needs somebody says so in its handler's parameters; the
 /// table test in `tests/it/authz_table.rs` calls each as nobody, as a stranger and cross-site.
@@ -30,6 +30,8 @@ fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/api/v1/auth/register", post(auth::register::post))
         .route("/api/v1/auth/login", post(auth::login::post))
+        .route("/api/v1/auth/exchange", post(auth::exchange::post))
+        .route("/api/v1/auth/exchange/tickets", post(auth::exchange::tickets))
         .route("/api/v1/auth/refresh", post(auth::refresh::post).delete(auth::refresh::delete))
         .route("/api/v1/auth/logout", post(auth::logout::post))
         .route("/api/v1/auth/logout-event", post(auth::logout_event::post))
@@ -84,6 +86,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/admin/events", get(admin::events::list))
         .route("/api/v1/admin/events/export", get(admin::events::export))
         .route("/api/v1/billing/stripe/webhook", post(billing::stripe))
+        .route("/api/v1/observations", post(observations::post))
         .route("/api/v1/system/ping", get(system::ping))
         .route("/api/v1/system/status", get(system::status))
         .route("/api/openapi.json", get(docs::openapi_json))

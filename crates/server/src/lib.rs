@@ -8,10 +8,12 @@
 
 pub mod app;
 pub mod clock;
+pub mod clock_belief;
 pub mod command;
 pub mod config;
 pub mod credentials;
 pub mod events;
+pub mod exchange;
 pub mod explain;
 pub mod hashing;
 pub mod http;
@@ -29,6 +31,7 @@ pub mod serve;
 pub mod tab_feed;
 pub mod tally;
 pub mod telemetry;
+pub mod wording;
 
 pub use app::App;
 pub use clock::Clock;

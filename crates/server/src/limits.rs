@@ -9,16 +9,19 @@
 //! (docs/decisions/0012-limits-that-nodes-share.md).
 
 use std::hash::Hash;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as GovernorClock, Reference};
-use governor::middleware::StateInformationMiddleware;
+use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{InsufficientCapacity, NotUntil, Quota, RateLimiter};
 use tenure_domain::id::SessionId;
+use tenure_domain::limit::OBSERVED_AT_ONCE_MAX;
 use tenure_store::ephemeral::{Counted, Redis, Tally};
 
 use crate::clock::Clock;
@@ -76,6 +79,14 @@ pub struct Limited {
 /// The span that quotas are given for.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
+/// Things that observed applications may tell this node of within [`WINDOW`], all of them together: from many addresses
+/// they could fill the disk between two rounds of chores.
+const OBSERVED_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60_000).unwrap();
+
+/// Things for each report that one address may tell of: a page that is loaded tells of one or two, a refresh is one, and a
+/// sign-out comes with at most eight requests that failed before it.
+const OBSERVED_PER_REPORT: u32 = 5;
+
 /// How a limit stands for whoever was counted, by this node's count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -115,7 +126,7 @@ struct Limit<K: Hash + Eq + Clone> {
 
 impl<K: Hash + Eq + Clone> Limit<K> {
     fn new(name: &'static str, per_minute: u32, clock: &LimitClock) -> Self {
-        let quota = Quota::per_minute(per_minute.try_into().unwrap_or(std::num::NonZeroU32::MIN));
+        let quota = Quota::per_minute(per_minute.try_into().unwrap_or(NonZeroU32::MIN));
         let here = RateLimiter::new(quota, DashMapStateStore::default(), clock.clone());
         Self { name, per_minute, told_from: per_minute, here }
     }
@@ -162,6 +173,10 @@ pub struct Limits {
     sign_in_account: Limit<u64>,
     sign_in_address: Limit<u64>,
     client_report: Limit<u64>,
+    exchange: Limit<u64>,
+    observations: Limit<u64>,
+    observed_by: Keyed<u64>,
+    observed: RateLimiter<NotKeyed, InMemoryState, LimitClock, NoOpMiddleware<Nanos>>,
     refresh: Limit<SessionId>,
     api: Limit<CallerId>,
     admin: Limit<CallerId>,
@@ -172,11 +187,23 @@ impl Limits {
     /// Limits of this node, and of all nodes that have the same `shared`.
     pub fn new(config: &config::Limits, clock: Arc<dyn Clock>, shared: Option<Redis>) -> Self {
         let clock = LimitClock::new(clock);
+        let observed_by = config.observations_per_address_per_minute.saturating_mul(OBSERVED_PER_REPORT);
+        // Otherwise a whole report would never fit.
+        let observed_by =
+            NonZeroU32::new(observed_by.max(OBSERVED_AT_ONCE_MAX as u32)).unwrap_or(NonZeroU32::MAX);
         Self {
             is_on: config.enabled,
             sign_in_account: Limit::new("sign_in_account", config.sign_in_per_account_per_minute, &clock),
             sign_in_address: Limit::new("sign_in_address", config.sign_in_per_address_per_minute, &clock),
             client_report: Limit::new("client_report", config.client_report_per_address_per_minute, &clock),
+            exchange: Limit::new("exchange", config.exchange_per_address_per_minute, &clock),
+            observations: Limit::new("observations", config.observations_per_address_per_minute, &clock),
+            observed_by: RateLimiter::new(
+                Quota::per_minute(observed_by),
+                DashMapStateStore::default(),
+                clock.clone(),
+            ),
+            observed: RateLimiter::direct_with_clock(Quota::per_minute(OBSERVED_PER_MINUTE), clock.clone()),
             refresh: Limit::new("refresh", config.refresh_per_session_per_minute, &clock).told_from_half(),
             api: Limit::new("api", config.api_per_caller_per_minute, &clock).told_from_half(),
             admin: Limit::new("admin", config.admin_per_caller_per_minute, &clock),
@@ -208,6 +235,40 @@ impl Limits {
     /// One report of a sign-out from an address. `address` is a pseudonym.
     pub async fn client_report(&self, address: u64, told: &Standings) -> Result<(), Limited> {
         self.count_everywhere(&[(&self.client_report, address)], told).await
+    }
+
+    /// One trade of another system's sign-in from an address. `address` is a pseudonym.
+    pub async fn exchange(&self, address: u64, told: &Standings) -> Result<(), Limited> {
+        self.count_everywhere(&[(&self.exchange, address)], told).await
+    }
+
+    /// One report of what a page of an observed application has seen. `address` is a pseudonym. On this node alone: it is
+    /// not worth asking Redis for.
+    pub fn observations(&self, address: u64, told: &Standings) -> Result<(), Limited> {
+        self.count_here(&self.observations, &address, told)
+    }
+
+    /// So many things that were observed: of an address, lest it push those of all others out of the store, and of all
+    /// together. `address` is a pseudonym. On this node alone.
+    pub fn observed(&self, address: u64, things: usize) -> Result<(), Limited> {
+        let things = u32::try_from(things).ok().and_then(NonZeroU32::new).filter(|_| self.is_on);
+        let Some(things) = things else { return Ok(()) };
+        self.limited(self.observed_by.check_key_n(&address, things))?;
+        self.limited(self.observed.check_n(things))
+    }
+
+    fn limited<T>(
+        &self,
+        counted: Result<Result<T, NotUntil<Nanos>>, InsufficientCapacity>,
+    ) -> Result<(), Limited> {
+        match counted {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refused)) => Err(Limited {
+                retry_after: refused.earliest_possible().duration_since(self.clock.now()).into(),
+            }),
+            // More at once than ever.
+            Err(_) => Err(Limited { retry_after: WINDOW }),
+        }
     }
 
     /// One call of somebody's. On this node alone: there are too many of them to ask Redis, and it is there against
@@ -253,9 +314,11 @@ impl Limits {
 
     /// Forgets keys whose buckets are full again.
     pub fn tidy(&self) {
-        for limit in [&self.sign_in_account, &self.sign_in_address, &self.client_report] {
+        let told = [&self.client_report, &self.observations];
+        for limit in [&self.sign_in_account, &self.sign_in_address, &self.exchange].into_iter().chain(told) {
             limit.here.retain_recent();
         }
+        self.observed_by.retain_recent();
         self.refresh.here.retain_recent();
         self.api.here.retain_recent();
         self.admin.here.retain_recent();

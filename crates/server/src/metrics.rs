@@ -15,7 +15,8 @@ use tenure_domain::stripe;
 use tenure_store::{SessionCount, Vitals};
 
 pub use labels::{
-    Delivery, Kind, Outcome, Policy, Reason, Remembered, ReplayKind, Route, SignIn, StripeEvent,
+    Delivery, Kind, Outcome, Policy, Reason, Remembered, ReplayKind, Route, SignIn, StripeEvent, Unasked,
+    Verified,
 };
 use page::Page;
 
@@ -60,18 +61,22 @@ pub struct Metrics {
     replays: Family<ReplayKind, Counter>,
     pub ends: Family<Reason, Counter>,
     pub sign_ins: Family<SignIn, Counter>,
+    pub exchanges: Family<Outcome, Counter>,
     pub password: PasswordMetrics,
     pub dead_tokens: Counter,
     pub rewound: Counter,
     pub unverifiable: Counter,
     pub client_logout_events: Family<Kind, Counter>,
     pub client_logout_events_dropped: Family<Reason, Counter>,
+    pub observations: Family<Kind, Counter>,
+    pub observations_dropped: Family<Reason, Counter>,
     pub entitlement_refusals: Family<Reason, Counter>,
     pub entitlement_bypasses: Family<Policy, Counter>,
     pub stripe_events: Family<StripeEvent, Counter>,
     pub events_dropped: Counter,
     pub events_unsealed: Gauge,
-    pub unexplained_session_ends: Counter,
+    pub unexplained_session_ends: Family<Verified, Counter>,
+    pub unasked_sign_outs: Family<Unasked, Counter>,
     pub panics: Counter,
     pub log_lines_dropped: Counter,
     pub deliveries: Family<Delivery, Counter>,
@@ -84,6 +89,7 @@ pub struct Metrics {
     pub signing_key_age: Gauge<f64, AtomicU64>,
     pub clock_offset: Gauge<f64, AtomicU64>,
     clock_leapt: Gauge,
+    pub clock_doubted: Gauge,
     clock_step: Gauge<f64, AtomicU64>,
     store: StoreMetrics,
     redis: RedisMetrics,
@@ -133,18 +139,22 @@ impl Default for Metrics {
             replays: Family::default(),
             ends: Family::default(),
             sign_ins: Family::default(),
+            exchanges: Family::default(),
             password: PasswordMetrics { queue_depth: Gauge::default(), duration: Histogram::new(SECONDS) },
             dead_tokens: Counter::default(),
             rewound: Counter::default(),
             unverifiable: Counter::default(),
             client_logout_events: Family::default(),
             client_logout_events_dropped: Family::default(),
+            observations: Family::default(),
+            observations_dropped: Family::default(),
             entitlement_refusals: Family::default(),
             entitlement_bypasses: Family::default(),
             stripe_events: Family::default(),
             events_dropped: Counter::default(),
             events_unsealed: Gauge::default(),
-            unexplained_session_ends: Counter::default(),
+            unexplained_session_ends: Family::default(),
+            unasked_sign_outs: Family::default(),
             panics: Counter::default(),
             log_lines_dropped: Counter::default(),
             deliveries: Family::default(),
@@ -157,6 +167,7 @@ impl Default for Metrics {
             signing_key_age: Gauge::default(),
             clock_offset: Gauge::default(),
             clock_leapt: Gauge::default(),
+            clock_doubted: Gauge::default(),
             clock_step: Gauge::default(),
             store: StoreMetrics::default(),
             redis: RedisMetrics::default(),
@@ -191,6 +202,11 @@ impl Metrics {
         page.add("session_ends", "Sessions ended, by reason", &self.ends);
         page.add("sign_in_attempts", "Attempts to sign in", &self.sign_ins);
         page.add(
+            "tenure_exchanges",
+            "Sign-ins of another system that somebody wanted to trade for a session, by what came of it",
+            &self.exchanges,
+        );
+        page.add(
             "password_hash_queue_depth",
             "Password hashes waiting or running",
             &self.password.queue_depth,
@@ -213,8 +229,17 @@ impl Metrics {
         );
         page.add(
             "tenure_unexplained_session_ends",
-            "Sign-outs that a client reported and that nothing here accounts for: alarm on it",
+            "Sign-outs that a client reported and that nothing here accounts for, by whether its access token came with it: alarm on it",
             &self.unexplained_session_ends,
+        );
+        // From the start: an alarm on what grows does not hear a series begin.
+        for is_verified in [true, false] {
+            drop(self.unexplained_session_ends.get_or_create(&Verified::of(is_verified)));
+        }
+        page.add(
+            "tenure_unasked_sign_outs",
+            "Sign-outs that the server was asked for and the person may not have been, by what the report bears the marks of",
+            &self.unasked_sign_outs,
         );
         page.add(
             "tenure_events_dropped",
@@ -223,7 +248,7 @@ impl Metrics {
         );
         page.add(
             "tenure_events_unsealed",
-            "Events of more than a minute ago that are not in the chain yet: alarm on it",
+            "Events of more than five minutes ago that are not in the chain yet: alarm on it",
             &self.events_unsealed,
         );
         page.add(
@@ -235,6 +260,16 @@ impl Metrics {
             "tenure_client_logout_events_dropped",
             "Reports of sign-outs that were not kept, by why",
             &self.client_logout_events_dropped,
+        );
+        page.add(
+            "tenure_observations",
+            "What pages of observed applications reported, by kind",
+            &self.observations,
+        );
+        page.add(
+            "tenure_observations_dropped",
+            "Reports of observed applications that were not kept, by why",
+            &self.observations_dropped,
         );
         page.add(
             "tenure_entitlement_refusals",
@@ -307,6 +342,11 @@ impl Metrics {
             "clock_step_seconds",
             "By how much this machine's clock has leapt ahead or back, while it is not gone by; 0 otherwise",
             &self.clock_step,
+        );
+        page.add(
+            "tenure_clock_doubted",
+            "1 while this machine's clock says another time than the database remembers: nothing is deleted for a day",
+            &self.clock_doubted,
         );
         page.add(
             "tenure_redis_up",

@@ -74,6 +74,8 @@ pub struct NodeClock {
 #[derive(Default)]
 struct State {
     offset: Option<Offset>,
+    /// The database has none of its own.
+    is_alone: bool,
     warned: Option<(Verdict, Instant)>,
 }
 
@@ -85,7 +87,10 @@ impl NodeClock {
             return Ok(());
         }
         let (sent, begun) = (clock.now(), Instant::now());
-        let Some(theirs) = store.clock().await? else { return Ok(()) };
+        let Some(theirs) = store.clock().await? else {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).is_alone = true;
+            return Ok(());
+        };
         if let Some(offset) = Offset::measured(sent, begun.elapsed(), theirs) {
             self.note(offset);
         }
@@ -102,6 +107,14 @@ impl NodeClock {
     pub fn misjudges(&self) -> Option<Offset> {
         let grace = u64::try_from(EXPIRY_GRACE.as_millis()).unwrap_or(0);
         self.offset().filter(|offset| offset.0.unsigned_abs() > grace)
+    }
+
+    /// Whether no other clock says that this one misjudges. Not before the other was asked, where there is one.
+    pub fn agrees(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (offset, is_alone) = (state.offset, state.is_alone);
+        drop(state);
+        (offset.is_some() || is_alone) && self.misjudges().is_none()
     }
 
     fn note(&self, offset: Offset) {

@@ -38,6 +38,12 @@ impl Readiness {
                 .degraded
                 .push("clock: it has leapt, and is not gone by until it has stood for an hour".into());
         }
+        if app.clock_belief.is_doubted() {
+            readiness.degraded.push(
+                "clock: it says another time than the database remembers; nothing is deleted until it has stood for a day"
+                    .into(),
+            );
+        }
         if !app.store.vitals().feed_live {
             readiness
                 .degraded

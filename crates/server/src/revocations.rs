@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use tenure_domain::revocation::{self, Beat};
+use tenure_domain::revocation::{self, Beat, CLOCKS_DIFFER_MAX};
 use tenure_domain::time::{EXPIRY_GRACE, Timestamp};
 use tenure_store::{Changed, SessionNow};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -199,7 +199,7 @@ impl Teller {
             tracing::warn!("the revocation feed begins anew: more has changed than can be told");
         }
         self.listeners.clear();
-        self.book = Some(Book::new(now + EXPIRY_GRACE, keep(app)));
+        self.book = Some(Book::new(now + CLOCKS_DIFFER_MAX, keep(app)));
     }
 
     fn say(&mut self, piece: &Piece) {

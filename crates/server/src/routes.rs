@@ -6,6 +6,7 @@ pub mod auth;
 pub mod billing;
 pub mod dev;
 pub mod docs;
+pub mod observations;
 pub mod ops;
 pub mod pages;
 pub mod system;

@@ -2,6 +2,8 @@
 //!
 //! HTTP/1.1 only: a TLS-terminating proxy stands in front, and what is not spoken cannot be abused.
 
+mod patient;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use self::patient::Patient;
 use crate::App;
 use crate::http::arrival::Peer;
 use crate::http::door::Door;
@@ -25,6 +28,9 @@ use crate::http::door::Door;
 /// A connection that has not sent its next request's head in this time is closed. It also bounds how slowly
 /// a head may be dripped in.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// A connection that takes nothing of an answer for this time is closed.
+const WRITE_PATIENCE: Duration = Duration::from_secs(75);
 
 /// A request's head; ours are well under 4 KiB.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -110,7 +116,7 @@ fn connect(
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .keep_alive(keep_alive)
-        .serve_connection(TokioIo::new(stream), answer)
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_PATIENCE)), answer)
 }
 
 /// Waits until the server is told to stop.

@@ -1,9 +1,11 @@
 //! What this node has counted, added to the counts of the hour once a minute, so that the console has something to
-//! draw where nobody keeps the metrics.
+//! draw where nobody keeps the metrics. Ends are counted off the record instead: other processes end sessions, too.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tenure_domain::event::{Event, EventKind};
 use tenure_domain::time::Timestamp;
 use tenure_store::{Counts, StoreError};
 
@@ -14,12 +16,20 @@ pub const KEPT: Duration = Duration::from_secs(32 * 86_400);
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 
-/// The name under which sign-outs are counted that nothing in the store explains.
+/// The names under which sign-outs are counted that nothing in the store explains: those that came with an access
+/// token, and those that anybody may have made up.
 pub const UNEXPLAINED: &str = "unexplained";
+pub const UNEXPLAINED_CLAIMED: &str = "unexplained_claimed";
 
-/// What was counted up to the last time that it was written down.
 #[derive(Default)]
-pub struct Tally(Mutex<Counts>);
+pub struct Tally {
+    /// What was counted up to the last time that it was written down.
+    counted: Mutex<Counts>,
+    /// Ends of sessions since then, by their hours.
+    ends: Mutex<BTreeMap<Timestamp, Counts>>,
+    /// What is being written down is written by nobody else: the last time may come while the minute's has not ended.
+    writing: tokio::sync::Mutex<()>,
+}
 
 /// When the hour of a time began.
 pub fn hour_of(now: Timestamp) -> Timestamp {
@@ -28,10 +38,21 @@ pub fn hour_of(now: Timestamp) -> Timestamp {
 }
 
 impl Tally {
+    /// Counts the ends among events that this node has just sealed. Whichever process ended a session, the command line
+    /// among them, exactly one node seals the event of it.
+    pub fn count_ends(&self, sealed: &[Event]) {
+        let mut ends = self.ends();
+        for Event { what, .. } in sealed.iter().filter(|event| event.what.kind == EventKind::SessionEnded) {
+            let name = format!("end.{}", what.cause.as_deref().unwrap_or("unknown"));
+            *ends.entry(hour_of(what.at)).or_default().entry(name).or_default() += 1;
+        }
+    }
+
     /// Writes down what came since the last time. What cannot be written is written the next time.
     pub async fn feed(&self, app: &App, now: Timestamp) -> Result<(), StoreError> {
+        let _alone = self.writing.lock().await;
         let counted = count(&app.metrics.render());
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let seen = self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let since = |(name, total): (&String, &u64)| {
             let new = total.saturating_sub(seen.get(name).copied().unwrap_or(0));
             (new > 0).then(|| (name.clone(), new))
@@ -40,8 +61,32 @@ impl Tally {
         if !new.is_empty() {
             app.store.tally_add(hour_of(now), new).await?;
         }
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counted;
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = counted;
+        self.feed_ends(app).await
+    }
+
+    async fn feed_ends(&self, app: &App) -> Result<(), StoreError> {
+        let due: Vec<_> = self.ends().iter().map(|(hour, counts)| (*hour, counts.clone())).collect();
+        for (hour, counts) in due {
+            app.store.tally_add(hour, counts.clone()).await?;
+            self.note_written(hour, &counts);
+        }
         Ok(())
+    }
+
+    /// Others may have been counted meanwhile.
+    fn note_written(&self, hour: Timestamp, counts: &Counts) {
+        let mut ends = self.ends();
+        let Some(left) = ends.get_mut(&hour) else { return };
+        for (name, written) in counts {
+            left.entry(name.clone()).and_modify(|count| *count -= written);
+        }
+        left.retain(|_, count| *count > 0);
+        ends.retain(|_, left| !left.is_empty());
+    }
+
+    fn ends(&self) -> MutexGuard<'_, BTreeMap<Timestamp, Counts>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,7 +102,6 @@ fn count(page: &str) -> Counts {
         };
         let name = match metric {
             "session_refresh_total" => label("outcome").map(|outcome| format!("refresh.{outcome}")),
-            "session_ends_total" => label("reason").map(|reason| format!("end.{reason}")),
             // Whoever types their password again at the console has signed in before.
             "sign_in_attempts_total" if label("method") == Some("console_confirm") => None,
             "sign_in_attempts_total" => label("outcome").map(|outcome| match outcome {
@@ -65,7 +109,10 @@ fn count(page: &str) -> Counts {
                 "rate_limited" => "sign_in.throttled".to_owned(),
                 _ => "sign_in.failed".to_owned(),
             }),
-            "tenure_unexplained_session_ends_total" => Some(UNEXPLAINED.to_owned()),
+            "tenure_unexplained_session_ends_total" => match label("verified") {
+                Some("true") => Some(UNEXPLAINED.to_owned()),
+                _ => Some(UNEXPLAINED_CLAIMED.to_owned()),
+            },
             _ => None,
         };
         if let (Some(name), Ok(total)) = (name, total.parse::<u64>()) {
@@ -78,7 +125,7 @@ fn count(page: &str) -> Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Metrics, Outcome, Reason, SignIn};
+    use crate::metrics::{Metrics, Outcome, Reason, SignIn, Verified};
 
     #[test]
     fn what_is_counted_is_read_off_the_page_and_nothing_else() {
@@ -96,16 +143,18 @@ mod tests {
             metrics.sign_ins.get_or_create(&SignIn { method, outcome }).inc_by(times);
         }
         metrics.panics.inc();
-        let page = metrics.render() + "tenure_unexplained_session_ends_total{cause=\"a b\"} 2\n";
+        metrics.unexplained_session_ends.get_or_create(&Verified::of(true)).inc_by(2);
+        metrics.unexplained_session_ends.get_or_create(&Verified::of(false)).inc_by(7);
         let expected = [
-            ("end.signed_out", 1),
             ("refresh.rotated", 3),
             ("sign_in.failed", 6),
             ("sign_in.ok", 5),
             ("sign_in.throttled", 2),
             ("unexplained", 2),
+            ("unexplained_claimed", 7),
         ];
-        let counts = count(&page);
+        let mut counts = count(&metrics.render());
+        counts.retain(|_, count| *count > 0);
         assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)).into());
     }
 

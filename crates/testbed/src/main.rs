@@ -64,6 +64,9 @@ pub struct Args {
     /// How long a generation takes to settle, as in 90s.
     #[arg(long, value_name = "SPAN")]
     settle: Option<String>,
+    /// A configuration file of the server's, below the other settings.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Any other setting of the server, as in `registration.open=false`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,

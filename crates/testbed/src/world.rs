@@ -158,7 +158,7 @@ impl World {
         let new = NewUser { password_hash: Some(hash), role, ..NewUser::named(&email, name) };
         Ok(match app.store.user_create(new, None, self.clock.now()).await? {
             UserCreated::Created { user, .. } => Some(user.id),
-            UserCreated::EmailTaken | UserCreated::AccountGone => None,
+            UserCreated::EmailTaken | UserCreated::AccountGone | UserCreated::KeyTaken => None,
         })
     }
 
@@ -228,7 +228,8 @@ fn settled(args: &Args, address: SocketAddr) -> Result<Settled> {
     // As the environment would have them, so that a value is read as it is there.
     let variable = |key: &str| format!("TENURE_{}", key.to_ascii_uppercase().replace('.', "__"));
     let environment = all.map(|(key, value)| (variable(key), value.to_owned())).collect();
-    let sources = Sources { environment, development: true, ..Sources::default() };
+    let file = args.config.clone();
+    let sources = Sources { file, environment, development: true, ..Sources::default() };
     Ok(Config::load(&sources)?.settle(true)?)
 }
 

@@ -13,6 +13,7 @@ mod conformance;
 mod generate;
 mod process;
 mod python;
+mod recap;
 mod repo;
 mod run;
 mod tally;

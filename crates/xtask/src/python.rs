@@ -18,10 +18,14 @@ pub struct Environment {
 pub const FOREIGN: Environment =
     Environment { requirements: "crates/server/tests/foreign/requirements.txt", folder: "foreign" };
 
-const ADAPTER: Environment =
+/// The adapter with a site around it.
+pub const ADAPTER: Environment =
     Environment { requirements: "python/tenure-drf/requirements.txt", folder: "python" };
 
 const ADAPTER_SOURCES: &str = "python/tenure-drf";
+
+/// From there.
+const EXAMPLES: &str = "../../examples";
 
 /// What was installed, so that it is done again when that has changed.
 const STAMP: &str = "installed.txt";
@@ -69,8 +73,8 @@ fn module(repo: &Repo, name: &str) -> Result<Command> {
 
 /// Its own form, its own rules, and types as strictly as mypy can.
 pub fn lint(repo: &Repo) -> Result {
-    process::run(module(repo, "ruff")?.args(["format", "--quiet", "--check", "."]))?;
-    process::run(module(repo, "ruff")?.args(["check", "--quiet", "."]))?;
+    process::run(module(repo, "ruff")?.args(["format", "--quiet", "--check", ".", EXAMPLES]))?;
+    process::run(module(repo, "ruff")?.args(["check", "--quiet", ".", EXAMPLES]))?;
     process::run(&mut module(repo, "mypy")?)
 }
 

@@ -4,6 +4,7 @@
 
 use std::process::{Command, ExitCode};
 
+use crate::recap::Recap;
 use crate::repo::{Features, Repo};
 use crate::tally::{self, Tally};
 use crate::web::{self, Web};
@@ -106,16 +107,24 @@ fn names() -> Vec<&'static str> {
     SUITES.iter().map(|suite| suite.name).collect()
 }
 
-/// Runs every suite asked for and ends with the line that holds the totals.
+/// Runs every suite asked for and ends with what failed, once more, and the line that holds the totals.
 pub fn test(repo: &Repo, request: &Request) -> Result<ExitCode> {
     let mut total = Tally::default();
+    let mut failures = Vec::new();
     for suite in SUITES.iter().filter(|suite| request.suite.as_deref().is_none_or(|name| name == suite.name))
     {
         println!("== {}: {}", suite.name, suite.what);
-        let (tally, time) = process::timed(|| run_suite(repo, suite, request));
+        let ((tally, recap), time) = process::timed(|| run_suite(repo, suite, request));
         let skipped = if tally.skipped > 0 { format!(", {} not run", tally.skipped) } else { String::new() };
         println!("== {}: {tally}{skipped} in {:.1} s", suite.name, time.as_secs_f64());
         total += tally;
+        if tally.failed > 0 {
+            failures.push((suite.name, recap));
+        }
+    }
+    for (suite, recap) in failures {
+        println!("== what failed in {suite}");
+        recap.lines().for_each(|line| println!("{line}"));
     }
     if total.passed + total.failed == 0 {
         eprintln!("xtask: no test was run; is the filter right?");
@@ -124,12 +133,14 @@ pub fn test(repo: &Repo, request: &Request) -> Result<ExitCode> {
     Ok(if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
+fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> (Tally, Recap) {
     let mut tally = Tally::default();
+    let mut recap = Recap::default();
     let mut counted = false;
     let command = (suite.prepare)(repo).and_then(|()| (suite.command)(repo, request));
     let outcome = command.and_then(|mut command| {
         process::watch(&mut command, |line| {
+            recap.hear(line);
             if let Some(more) = (suite.count)(line) {
                 tally += more;
                 counted = true;
@@ -142,17 +153,21 @@ fn run_suite(repo: &Repo, suite: &Suite, request: &Request) -> Tally {
         Ok(true) if !counted && request.filter.is_none() => {
             "it ended well but its totals were not found".to_owned()
         }
-        Ok(_) => return tally,
+        Ok(_) => return (tally, recap),
     };
-    eprintln!("xtask: the suite `{}` broke: {trouble}", suite.name);
+    let broken = format!("FAILED the suite `{}` broke: {trouble}", suite.name);
+    eprintln!("xtask: {broken}");
+    recap.hear(&broken);
     tally += Tally::FAILURE;
-    tally
+    (tally, recap)
 }
 
-/// The server is tested with the pages it serves, and with every kind of neighbour it may have.
+/// The server is tested with the pages it serves, and with every kind of neighbour it may have; `doctor` looks at pages
+/// in a browser.
 fn rust_needs(repo: &Repo) -> Result {
     repo.need_compiler()?;
     backends::ready(repo)?;
+    web::browsers(repo)?;
     python::FOREIGN.ready(repo)?;
     web::pages(repo)
 }
@@ -176,7 +191,12 @@ fn rust_tests_on_postgres(repo: &Repo, request: &Request) -> Result<Command> {
 fn rust_runner(repo: &Repo, request: &Request, targets: &str, left_out: Option<&str>) -> Result<Command> {
     let nextest = !request.plain && process::succeeds(&mut repo.cargo(&["nextest", "--version"]));
     let mut command = if nextest {
-        repo.cargo(&["nextest", "run", "--workspace", targets, "--no-fail-fast", "--no-tests", "pass"])
+        // One more than there are cores: the longest tests mostly wait, for servers to die and for time to pass.
+        let threads = std::thread::available_parallelism()?.get() + 1;
+        let mut command =
+            repo.cargo(&["nextest", "run", "--workspace", targets, "--no-fail-fast", "--no-tests", "pass"]);
+        command.arg(format!("--test-threads={threads}"));
+        command
     } else {
         repo.cargo(&["test", "--workspace", targets, "--no-fail-fast"])
     };
@@ -196,8 +216,12 @@ fn doc_tests(repo: &Repo, request: &Request) -> Result<Command> {
     Ok(command)
 }
 
+/// Of the simulated lives the first hundred: all two hundred take CI beyond the time that it has.
 fn web_tests(repo: &Repo, request: &Request) -> Result<Command> {
     let mut command = with_servers(repo, Web::ready(repo)?.script("test"))?;
+    if std::env::var_os("SEEDS").is_none() {
+        command.env("SEEDS", "100");
+    }
     if let Some(filter) = &request.filter {
         command.args(["--passWithNoTests", "-t", &literally(filter)]);
     }
@@ -214,13 +238,20 @@ fn python_tests(repo: &Repo, request: &Request) -> Result<Command> {
 }
 
 pub fn e2e_needs(repo: &Repo) -> Result {
+    backends::ready(repo)?;
     web::browsers(repo)?;
+    python::FOREIGN.ready(repo)?;
     web::pages(repo)
 }
 
 /// The list reporter, because its last lines are what is counted.
 fn e2e_tests(repo: &Repo, request: &Request) -> Result<Command> {
     let mut command = with_servers(repo, Web::ready(repo)?.script("e2e"))?;
+    // One of the applications that is walked through is Django's.
+    command.env("PYTHON_BINARY", python::ADAPTER.ready(repo)?);
+    command.env("RIG_BINARY", repo.build("tenure-rig", Features::WithTests)?);
+    // Not `TENURE_...`, which the product that is started there takes for a setting.
+    command.env("E2E_POSTGRES", backends::postgres(repo)?);
     command.arg("--reporter=list");
     if let Some(filter) = &request.filter {
         command.args(["--pass-with-no-tests", "-g", &literally(filter)]);
@@ -294,7 +325,7 @@ mod tests {
         }
         let repo = Repo { root: std::env::temp_dir() };
         let suite = Suite { name: "made up", what: "", prepare, command, count };
-        run_suite(&repo, &suite, &Request::default())
+        run_suite(&repo, &suite, &Request::default()).0
     }
 
     #[cfg(unix)]

@@ -21,11 +21,12 @@ use serde_json::Value;
 use crate::Result;
 use crate::repo::Repo;
 
-const GUARDS: [Guard; 11] = [
+const GUARDS: [Guard; 12] = [
     size::files,
     size::functions,
     crates::arrows,
     crates::roots,
+    crates::rooms,
     words::unfinished,
     words::machine,
     docs::paths,
@@ -151,6 +152,7 @@ pub mod tests {
             ("long/file.rs", long_file.as_str()),
             ("long/function.rs", long_function.as_str()),
             ("crates/domain/src/lib.rs", "// TODO some day\n"),
+            ("crates/server/src/explain.rs", "use crate::command::shown;\n"),
             ("docs/machine.md", machine.as_str()),
             ("docs/path.md", "see `crates/nowhere.rs`"),
             ("package.json", r#"{ "devDependencies": { "left-pad": "^1.0.0" } }"#),
@@ -175,6 +177,7 @@ pub mod tests {
             ("long/function.rs:1", "lines"),
             ("tenure-domain", "tokio"),
             ("crates/domain/src/lib.rs", "forbid(unsafe_code)"),
+            ("crates/server/src/explain.rs:1", "command line"),
             ("crates/domain/src/lib.rs:1", "TODO"),
             ("docs/machine.md:1", "machine"),
             ("docs/path.md:1", "crates/nowhere.rs"),

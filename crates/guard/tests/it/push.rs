@@ -293,6 +293,8 @@ async fn a_key_that_does_not_stand_is_said_and_everybody_is_asked_for() {
     let writer = lines.clone();
     let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
     let _logging = tracing::subscriber::set_default(log);
+    // Where there is one subscriber, what another test's thread asks first is asked of that thread for good.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let mut world = World::new().await;
     let (id, good) = world.issuer.api_key_with_id(&world.ada, "revocations.read").await;
     let bad = world.issuer.api_key(&world.ada, "reports.read").await;

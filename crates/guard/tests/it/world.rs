@@ -249,6 +249,15 @@ impl Issuer {
         let lifetime = Duration::from_secs(900);
         self.app.keys.rotate(decree(), self.clock.now(), Duration::ZERO, lifetime).await.unwrap();
     }
+
+    /// As when the key was stolen that has signed until now.
+    pub async fn rotate_and_retire(&self) {
+        let before = self.app.store.key_list().await.unwrap();
+        self.rotate().await;
+        for key in before {
+            self.app.store.key_retire(&key.kid, decree(), self.clock.now()).await.unwrap();
+        }
+    }
 }
 
 impl Drop for Issuer {

@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 use tenure_store::{Act, Subject};
 
-use super::{Failure, Global, Outcome, print, shown};
+use super::{Failure, Global, Outcome, print};
+use crate::wording::act::text;
 
 /// Acts printed at once.
 pub const PAGE: usize = 100;
@@ -36,14 +37,4 @@ pub fn row(act: &Act) -> Value {
 
 pub fn line(act: &Act) -> String {
     format!("{}  {}", act.at, text(act))
-}
-
-/// The act without its time, on one line whatever was written into it.
-pub fn text(act: &Act) -> String {
-    let or_nothing = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".into());
-    let reason = act.decree.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    // What becomes of somebody as a whole has no before.
-    let was = if act.what == "state" { String::new() } else { format!("{} -> ", or_nothing(&act.was)) };
-    let became = or_nothing(&act.became);
-    shown(&format!("{}  {}: {was}{became}  by {}{reason}", act.subject, act.what, act.decree.actor))
 }

@@ -2,17 +2,22 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tenure_domain::event::{Event, EventKind, Link, Verifier};
+use tenure_domain::event::{Broken, Event, EventKind, Link, Verifier};
+use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::secret::{AuditKey, MasterSecret};
-use tenure_store::{EVENTS_LISTED_MAX, EventFilter};
+use tenure_store::{EVENTS_LISTED_MAX, EventFilter, Store, StoreError};
 
 use super::place::now;
 use super::{Failure, Global, Outcome, print};
+use crate::clock::SystemEntropy;
 use crate::events::export::{Format, text_of};
+use crate::jobs::UNSEALED_MAX;
+use crate::keys::Keys;
 use crate::routes::admin::events::EventRecord;
 
 /// Events read at once.
@@ -30,9 +35,12 @@ pub enum AuditVerb {
 }
 
 #[derive(Args)]
-#[command(after_help = "Exit code 0: it holds; 1: it was edited; 3: it cannot be read.
+#[command(
+    after_help = "Exit code 0: it holds; 1: it was edited, or events have no seal though they are older than five minutes; \
+3: nothing was looked at, because it cannot be read, or the master secret is not the one that this database is under.
 Whoever cuts off the newest events leaves no trace in the database. The server logs where the chain ends (`noted`) every
-minute that it grows: give such a line's NUMBER:TAG as --noted, and what is missing up to there is found.")]
+minute that it grows: give such a line's NUMBER:TAG as --noted, and what is missing up to there is found."
+)]
 pub struct VerifyArgs {
     /// A place of the chain that was written down elsewhere.
     #[arg(long, value_name = "NUMBER:TAG")]
@@ -62,8 +70,9 @@ pub async fn run(global: &Global, verb: AuditVerb) -> Outcome {
 }
 
 async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
-    let keys = keys(global, &args)?;
-    let store = &*global.open_store().await?;
+    let store = global.open_store().await?;
+    let keys = keys(global, &args, &store).await?;
+    let store = &*store;
     let mut verifier = Verifier::new(&keys, args.noted);
     let mut from = 0;
     loop {
@@ -79,12 +88,15 @@ async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
     let prunings = EventFilter { kind: Some(EventKind::EventsPruned), ..EventFilter::default() };
     store.event_list(prunings, PAGE).await?.iter().for_each(|event| verifier.hear_of_pruning(event));
     let end = verifier.finish();
+    look_for_the_erased(store, &mut verifier).await?;
     let unsealed = store.event_count_unsealed(now()).await?;
+    let unsealed_late = store.event_count_unsealed(now() - UNSEALED_MAX).await?;
     let document = json!({
-        "holds": verifier.broken.is_empty(),
+        "holds": verifier.broken.is_empty() && unsealed_late == 0,
         "looked_at": verifier.looked_at,
         "end": end.map(|end| end.to_string()),
         "unsealed": unsealed,
+        "unsealed_late": unsealed_late,
         "erased": verifier.erased,
         "noted_is_pruned": verifier.noted_is_pruned,
         "broken": verifier.broken.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -109,22 +121,79 @@ async fn verify(global: &Global, args: VerifyArgs) -> Outcome {
             println!("the chain ends at {end}");
         }
     });
-    match verifier.broken.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::Finding("the record of what happened has been edited".into())),
+    if !verifier.broken.is_empty() {
+        return Err(Failure::Finding("the record of what happened has been edited".into()));
     }
+    if unsealed_late > 0 {
+        let late = format!(
+            "{unsealed_late} events of more than five minutes ago have no seal, so that nothing shows whether they were edited"
+        );
+        return Err(Failure::Finding(format!(
+            "{late}; a server that runs seals within seconds what it can read"
+        )));
+    }
+    Ok(())
 }
 
-fn keys(global: &Global, args: &VerifyArgs) -> Result<Vec<AuditKey>, Failure> {
+/// Only with a person who is deleted is it erased where they were.
+async fn look_for_the_erased(store: &dyn Store, verifier: &mut Verifier<'_>) -> Outcome {
+    let mut broken = vec![];
+    for ((user, session), (number, id)) in &verifier.erased_of {
+        if !may_be_erased(store, *user, *session).await? {
+            broken.push(Broken::Erased { number: *number, id: *id });
+        }
+    }
+    broken.sort_by_key(|broken| match broken {
+        Broken::Erased { number, .. } => *number,
+        _ => 0,
+    });
+    verifier.broken.extend(broken);
+    Ok(())
+}
+
+async fn may_be_erased(
+    store: &dyn Store,
+    user: Option<UserId>,
+    session: Option<SessionId>,
+) -> Result<bool, StoreError> {
+    let user = match (user, session) {
+        (Some(user), _) => user,
+        (None, None) => return Ok(false),
+        (None, Some(session)) => match user_of(store, session).await? {
+            Some(user) => user,
+            // Its row was swept, and the sign-in has been pruned.
+            None => return Ok(true),
+        },
+    };
+    Ok(store.user_find(user).await?.is_none())
+}
+
+/// Whose a session is or was.
+async fn user_of(store: &dyn Store, session: SessionId) -> Result<Option<UserId>, StoreError> {
+    if let Some(record) = store.session_find(session).await? {
+        return Ok(Some(record.session.user_id));
+    }
+    let filter = EventFilter { session: Some(session), ..EventFilter::default() };
+    let events = store.event_list(filter, EVENTS_LISTED_MAX).await?;
+    Ok(events.into_iter().find_map(|event| event.what.user))
+}
+
+/// With the wrong secret every event would seem to have been edited, so it is tried on the signing keys first.
+async fn keys(global: &Global, args: &VerifyArgs, store: &Arc<dyn Store>) -> Result<Vec<AuditKey>, Failure> {
     let sources = global.sources();
-    let mut keys = vec![global.master_secret(&sources)?.audit_key()];
-    keys.extend(Global::previous_secrets(&sources)?.iter().map(MasterSecret::audit_key));
+    let secret = global.master_secret_to_read(&sources)?;
+    let mut earlier = Global::previous_secrets(&sources)?;
     for path in &args.earlier_secret_file {
         let wrong = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        keys.push(MasterSecret::from_text(&text).map_err(|error| wrong(&error))?.audit_key());
+        earlier.push(MasterSecret::from_text(&text).map_err(|error| wrong(&error))?);
     }
-    Ok(keys)
+    let signing = Keys::new(Arc::clone(store), Arc::new(SystemEntropy), &secret, &earlier);
+    signing.current().await.map_err(|error| {
+        let hint = "nothing was looked at: give the master secret that the server of this database runs with";
+        Failure::Unreachable(format!("{error}\n{hint}"))
+    })?;
+    Ok(std::iter::once(&secret).chain(&earlier).map(MasterSecret::audit_key).collect())
 }
 
 async fn export(global: &Global, args: ExportArgs) -> Outcome {

@@ -72,7 +72,11 @@ fn check(global: &Global) -> Outcome {
         })?;
     }
     let url = settled.public_url.to_string();
-    print(global, &json!({ "ok": true, "public_url": url }), || println!("ok: serves {url}"));
+    let warnings = settled.config.migration.warnings(place::now());
+    print(global, &json!({ "ok": true, "public_url": url, "warnings": warnings }), || {
+        println!("ok: serves {url}");
+        warnings.iter().for_each(|warning| println!("warning: {warning}"));
+    });
     Ok(())
 }
 

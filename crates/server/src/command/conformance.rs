@@ -1,23 +1,10 @@
 //! `tenure conformance`: does another system sign people out for no reason?
 //!
-//! It looks from outside, as browsers do: a [`browser::Visitor`] signs in at the addresses that a profile names, and
+//! It looks from outside, as browsers do: a [`super::outside::browser::Visitor`] signs in at the addresses that a profile names, and
 //! each row of [`scenario::all`] does with it what happens to people, and says what became of the session.
 
-mod browser;
-mod dates;
-mod faults;
-mod hook;
-mod interrupts;
-mod jar;
-mod profile;
 mod report;
 mod scenario;
-mod target;
-mod template;
-mod token;
-mod verdict;
-mod wire;
-mod world;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -25,14 +12,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::interrupts::Interrupts;
-use self::profile::Profile;
 use self::report::{Report, Row};
 use self::scenario::Scenario;
-use self::target::Target;
-use self::verdict::{Kind, Told, Verdict};
-use self::wire::Wire;
-use self::world::{Credentials, World};
+use super::outside::interrupts::Interrupts;
+use super::outside::profile::Profile;
+use super::outside::target::Target;
+use super::outside::verdict::{Kind, Told, Verdict};
+use super::outside::wire::Wire;
+use super::outside::world::{Credentials, World};
+use super::outside::{browser, episode, hook, jar, profile, token, verdict, wire, world};
 use super::{Failure, Global, Outcome, print};
 
 #[derive(Args)]
@@ -109,13 +97,13 @@ pub async fn run(global: &Global, args: ConformanceArgs) -> Outcome {
         rows,
     };
     print(global, &report.json(), || print!("{}", report.text()));
-    if let Some(path) = markdown {
-        std::fs::write(&path, report.markdown()).map_err(|error| {
-            Failure::Unreachable(format!("{} cannot be written: {error}", path.display()))
-        })?;
-    }
+    let written = markdown.map_or(Ok(()), |path| {
+        std::fs::write(&path, report.markdown())
+            .map_err(|error| Failure::Unreachable(format!("{} cannot be written: {error}", path.display())))
+    });
     // Somebody has to see to it now; what was found can be read afterwards.
     mended.map_err(|left| Failure::Unreachable(left.detail().to_owned()))?;
+    written?;
     report.outcome()
 }
 
@@ -161,17 +149,10 @@ fn world(args: ConformanceArgs, target: Target, profile: Profile) -> Result<Worl
     let wire =
         Wire::new(args.timeout, args.requests_max, target.is_encrypted()).map_err(Failure::Unreachable)?;
     Ok(World {
-        profile,
-        target,
-        wire,
-        who,
         other: other.map(|(email, password)| Credentials { email, password }),
         wait: args.wait,
         patience: args.patience,
-        opened: Default::default(),
-        onlooker: Default::default(),
-        skew_ms: Default::default(),
-        owed: Default::default(),
+        ..World::new(profile, target, wire, who)
     })
 }
 

@@ -1,26 +1,27 @@
 //! `tenure import`: people move in with the passwords they have.
 
+mod blacklist;
 mod dump;
+mod importer;
+mod report;
 mod row;
 
-use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 use tenure_domain::user::Role;
 use tenure_store::postgres::PostgresOptions;
-use tenure_store::{Decree, Foreign, ForeignRow, IMPORTED_AT_ONCE_MAX, Import, Imported, Store, StoreError};
+use tenure_store::{Decree, Foreign, ForeignRow, StoreError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use self::row::{Field, Mapping, Newcomer};
+use self::importer::Importer;
+use self::report::Report;
+use self::row::{Field, Mapping};
 use super::place::now;
-use super::ticker::Ticker;
-use super::{Failure, Global, Outcome, print, shown};
+use super::{Failure, Global, Outcome, shown};
 use crate::clock::SystemEntropy;
 
 /// What every table of Django's users has, whatever it is called (`AbstractBaseUser`).
@@ -29,13 +30,10 @@ const COLUMNS_OF_USERS: &[&str] = &["last_login", "password"];
 /// Pages read ahead of those that are being written.
 const PAGES_AHEAD: usize = 4;
 
-/// Refusals that are printed, and those that `--json` gives.
-const REFUSED_PRINTED_MAX: usize = 100;
-const REFUSED_KEPT_MAX: usize = 10_000;
-
 #[derive(Subcommand)]
 pub enum ImportVerb {
-    /// Take over the users of a Django project, with their passwords. Whoever came before is left alone.
+    /// Take over the users of a Django project, with their passwords. Whoever came before is left alone, but for those who
+    /// are not active there any more, or are again.
     Django(DjangoArgs),
 }
 
@@ -75,35 +73,72 @@ pub async fn run(global: &Global, verb: ImportVerb) -> Outcome {
     let begun = Instant::now();
     // First, so that an order that cannot be carried out makes no database.
     let source = Source::of(&args).await?;
+    let config = global.config()?;
     let store = match args.dry_run {
-        true => global.open_store().await?,
-        false => global.open_or_make_store(&global.config()?).await?,
+        // A newcomer's first command, when there is nothing here yet.
+        true if !global.has_store(&config).await? => None,
+        true => Some(global.open_store().await?),
+        false => Some(global.open_or_make_store(&config).await?),
     };
     let mapping = Mapping {
-        system: "django",
-        columns: args.columns.into_iter().collect(),
+        columns: args.columns.iter().cloned().collect(),
         staff: args.staff_role,
         superuser: args.superuser_role,
-        decree: Decree { actor: global.actor(), reason: Some(args.reason) },
+        decree: Decree { actor: global.actor(), reason: Some(args.reason.clone()) },
     };
-    let importer = Importer {
-        store: &*store,
-        mapping,
-        dry_run: args.dry_run,
-        report: Report::default(),
-        waiting: Vec::new(),
-        seen: HashSet::new(),
-    };
-    let (report, failure) = importer.run(global, source).await;
-    say(global, &report, args.dry_run, begun.elapsed());
-    match failure {
-        Some(failure) => Err(failure),
-        None if report.refused_count() > 0 => Err(Failure::Finding(format!(
-            "{} of {} could not be taken over; mend them there and give the same order again",
-            report.refused_count(),
-            report.read
-        ))),
-        None => Ok(()),
+    let (described, has_blacklist) = (source.described(), source.has_blacklist());
+    let importer = Importer::new(store.as_deref(), mapping, args.dry_run);
+    let (mut report, mut failure) = importer.run(global, source).await;
+    if failure.is_none() && has_blacklist {
+        match blacklist::close(&args, store.as_deref()).await {
+            Ok(found) => {
+                report.blacklisted = found.as_ref().map(|found| found.closed);
+                report.unreadable_tokens = found.map_or(0, |found| found.unreadable);
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    if store.is_none() {
+        report.notes.push("there is no database here yet, so nobody could have come before".into());
+    }
+    if failure.is_none() {
+        conclude(&mut report, args.dump.is_some(), &described);
+    }
+    report.say(global, args.dry_run, begun.elapsed());
+    failure.map_or_else(|| report.outcome(), Err)
+}
+
+/// What there is to say once all has been read.
+fn conclude(report: &mut Report, is_dump: bool, described: &str) {
+    if report.read == 0 {
+        report.findings.push(format!("nobody was read from {described}; name the users with --table"));
+    }
+    // A file may be some of the people, and a table is all of them.
+    let gone = report.gone.count;
+    if gone > 0 && !is_dump {
+        let finding = format!("{gone} who came before are not there any more; it is for you to decide");
+        report.findings.push(finding);
+    }
+    if report.unreadable_tokens > 0 {
+        report.findings.push(format!(
+            "{} rows of simplejwt's blacklist cannot be read, and the tokens in them can be traded here",
+            report.unreadable_tokens
+        ));
+    }
+    if report.blacklisted.is_none() {
+        report.notes.push(of_no_blacklist(is_dump).into());
+    }
+}
+
+/// Where the app was not found, it may not be installed there, or have nothing in it; or it has not been written into the
+/// file, which nobody can tell from it.
+fn of_no_blacklist(is_dump: bool) -> &'static str {
+    match is_dump {
+        true => {
+            "nothing of simplejwt's blacklist is in the file: if the app `token_blacklist` is installed there, dump it as \
+             well, or tokens that a sign-out has ended there can be traded here"
+        }
+        false => "there is no table of simplejwt's blacklist, so a sign-out there ends no token",
     }
 }
 
@@ -121,19 +156,24 @@ enum Extent {
 }
 
 enum Place {
-    Database { foreign: Foreign, table: String, order_by: String },
-    Dump { path: PathBuf, model: Option<String>, read: Arc<AtomicU64> },
+    Database {
+        foreign: Foreign,
+        table: String,
+        order_by: String,
+    },
+    /// Without a model of users: none of what is in it.
+    Dump {
+        path: PathBuf,
+        content: dump::Content,
+        model: Option<String>,
+        read: Arc<AtomicU64>,
+    },
 }
 
 impl Source {
     async fn of(args: &DjangoArgs) -> Result<Self, Failure> {
         if let Some(path) = &args.dump {
-            let length = std::fs::metadata(path).map(|found| found.len());
-            let total = length.map_err(|error| unreadable(path, &error))?;
-            let read = Arc::default();
-            let place =
-                Place::Dump { path: path.clone(), model: args.table.clone(), read: Arc::clone(&read) };
-            return Ok(Self { place, extent: Extent::Bytes { total, read } });
+            return Self::of_dump(path, args.table.as_deref());
         }
         let url = args.database_url.as_deref().unwrap_or_default();
         let foreign = foreign(url)?;
@@ -145,6 +185,34 @@ impl Source {
         let order_by = order_by.map_or_else(|| "id".to_owned(), |(_, column)| column.clone());
         let extent = Extent::People(foreign.count(&table).await?);
         Ok(Self { place: Place::Database { foreign, table, order_by }, extent })
+    }
+
+    fn of_dump(path: &Path, wanted: Option<&str>) -> Result<Self, Failure> {
+        let found = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        if !found.is_file() {
+            let hint = "it is read several times, so it has to be a file";
+            return Err(Failure::Usage(format!("--dump: {} is none; {hint}", path.display())));
+        }
+        let content = dump::Content::of(path)?;
+        let (model, read) = (content.users(wanted)?, Arc::default());
+        let extent = Extent::Bytes { total: found.len(), read: Arc::clone(&read) };
+        Ok(Self { place: Place::Dump { path: path.to_owned(), content, model, read }, extent })
+    }
+
+    /// What somebody has named who finds nobody in it.
+    fn described(&self) -> String {
+        match &self.place {
+            Place::Database { table, .. } => format!("the table {}", shown(table)),
+            Place::Dump { content, .. } => format!("the file, which has {}", content.described()),
+        }
+    }
+
+    /// Whether there is a blacklist to be looked for.
+    fn has_blacklist(&self) -> bool {
+        match &self.place {
+            Place::Database { .. } => true,
+            Place::Dump { content, .. } => content.has(blacklist::APP),
+        }
     }
 }
 
@@ -190,131 +258,15 @@ fn the_table(found: Vec<String>) -> Result<String, Failure> {
     }
 }
 
-fn unreadable(path: &std::path::Path, error: &dyn std::fmt::Display) -> Failure {
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::Unreachable(format!("{} cannot be read: {error}", path.display()))
-}
-
-// === What becomes of them ===
-
-#[derive(Default)]
-struct Report {
-    read: u64,
-    created: u64,
-    known: u64,
-    /// Of those created: who may not sign in, who has no password, and whose name is not what it was there.
-    disabled: u64,
-    without_password: u64,
-    renamed: u64,
-    /// Of all that could be read.
-    staff: u64,
-    superusers: u64,
-    collisions: u64,
-    bad: u64,
-    refused: Vec<Refused>,
-}
-
-/// Somebody who was left out, and why.
-struct Refused {
-    key: String,
-    cause: String,
-}
-
-impl Report {
-    fn refused_count(&self) -> u64 {
-        self.collisions + self.bad
-    }
-
-    fn refuse(&mut self, key: String, cause: String) {
-        if self.refused.len() < REFUSED_KEPT_MAX {
-            self.refused.push(Refused { key, cause });
-        }
-    }
-}
-
-struct Importer<'s> {
-    store: &'s dyn Store,
-    mapping: Mapping,
-    dry_run: bool,
-    report: Report,
-    waiting: Vec<Newcomer>,
-    /// Addresses of a dry run, which leaves nobody behind to collide with.
-    seen: HashSet<String>,
-}
-
-impl Importer<'_> {
-    /// What was done, and why it broke off if it did: what was done stands, and the same order goes on from there.
-    async fn run(mut self, global: &Global, source: Source) -> (Report, Option<Failure>) {
-        let mut ticker = Ticker::new(global);
-        let (to, mut pages) = mpsc::channel(PAGES_AHEAD);
-        let reading = tokio::spawn(source.place.read(to));
-        let mut failure = None;
-        while let Some(page) = pages.recv().await {
-            if let Err(error) = self.take(page).await {
-                failure = Some(broken_off(&error));
-                break;
-            }
-            ticker.tell(|| source.extent.progress(self.report.read));
-        }
-        drop(pages);
-        if failure.is_none() {
-            failure = self.flush().await.err().map(|error| broken_off(&error));
-        }
-        ticker.clear();
-        let read = reading.await.unwrap_or_else(|broken| Err(Failure::Unreachable(broken.to_string())));
-        (self.report, failure.or(read.err()))
-    }
-
-    async fn take(&mut self, page: Vec<ForeignRow>) -> Result<(), StoreError> {
-        let now = now();
-        for row in page {
-            self.report.read += 1;
-            match self.mapping.read(&row, now) {
-                Ok(newcomer) => {
-                    self.report.staff += u64::from(newcomer.is_staff);
-                    self.report.superusers += u64::from(newcomer.is_superuser);
-                    self.waiting.push(newcomer);
-                }
-                Err(bad) => {
-                    self.report.bad += 1;
-                    self.report.refuse(bad.key, bad.cause);
-                }
-            }
-            if self.waiting.len() >= IMPORTED_AT_ONCE_MAX {
-                self.flush().await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), StoreError> {
-        let (people, kept): (Vec<Import>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().map(Newcomer::split).unzip();
-        let outcomes = self.store.user_import(people, self.dry_run, now()).await?;
-        for (outcome, who) in outcomes.into_iter().zip(kept) {
-            let is_first = !self.dry_run || outcome != Imported::Created || self.seen.insert(who.email_key);
-            match if is_first { outcome } else { Imported::EmailTaken } {
-                Imported::Created => {
-                    self.report.created += 1;
-                    self.report.disabled += u64::from(who.is_disabled);
-                    self.report.without_password += u64::from(!who.has_password);
-                    self.report.renamed += u64::from(who.is_renamed);
-                }
-                Imported::Known => self.report.known += 1,
-                Imported::EmailTaken => {
-                    self.report.collisions += 1;
-                    self.report.refuse(who.key, format!("somebody else here has the address {}", who.email));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Place {
     async fn read(self, to: mpsc::Sender<Vec<ForeignRow>>) -> Result<(), Failure> {
         match self {
             Place::Database { foreign, table, order_by } => Ok(foreign.read(table, order_by, to).await?),
-            Place::Dump { path, model, read } => {
+            Place::Dump { path, model, read, .. } => {
                 let reading =
                     tokio::task::spawn_blocking(move || dump::read(&path, model.as_deref(), &to, read));
                 reading.await.unwrap_or_else(|broken| Err(Failure::Unreachable(broken.to_string())))
@@ -327,42 +279,4 @@ fn broken_off(error: &StoreError) -> Failure {
     Failure::Unreachable(format!(
         "{error}\nwho is here stays; give the same order again, and the others follow"
     ))
-}
-
-// === What is said of it ===
-
-fn say(global: &Global, report: &Report, is_dry: bool, took: Duration) {
-    print(global, &as_json(report, is_dry, took), || {
-        let lines = [
-            (report.read, "users read"),
-            (report.created, if is_dry { "would be taken over" } else { "taken over" }),
-            (report.disabled, "  of them not active, and disabled here"),
-            (report.without_password, "  of them without a password to sign in with"),
-            (report.renamed, "  of them with a name that is not taken here, and called by their address"),
-            (report.known, "had come before"),
-            (report.collisions, "left out: the address is somebody else's"),
-            (report.bad, "left out: the row cannot be used"),
-            (report.staff, "are staff there (see --staff-role)"),
-            (report.superusers, "are superusers there (see --superuser-role)"),
-        ];
-        lines.iter().filter(|(count, _)| *count > 0).for_each(|(count, what)| println!("{count:>9} {what}"));
-        for Refused { key, cause } in report.refused.iter().take(REFUSED_PRINTED_MAX) {
-            println!("left out {}: {}", shown(key), shown(cause));
-        }
-        if report.refused.len() > REFUSED_PRINTED_MAX {
-            let more = report.refused_count() - REFUSED_PRINTED_MAX as u64;
-            println!("and {more} more; --json lists {REFUSED_KEPT_MAX}");
-        }
-        println!("{:.1} s{}", took.as_secs_f64(), if is_dry { "; nothing was changed" } else { "" });
-    });
-}
-
-fn as_json(report: &Report, is_dry: bool, took: Duration) -> Value {
-    let refused = report.refused.iter().map(|one| json!({ "key": one.key, "cause": one.cause }));
-    json!({
-        "dry_run": is_dry, "read": report.read, "created": report.created, "known": report.known,
-        "disabled": report.disabled, "without_password": report.without_password, "renamed": report.renamed,
-        "collisions": report.collisions, "bad": report.bad, "staff": report.staff,
-        "superusers": report.superusers, "refused": refused.collect::<Vec<_>>(), "seconds": took.as_secs_f64(),
-    })
 }

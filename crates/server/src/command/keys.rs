@@ -38,7 +38,7 @@ pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
             let keys = store.key_list().await?;
             let signer = StoredKey::signer(&keys, now());
             let rows: Vec<_> =
-                keys.iter().map(|key| json!(SigningKeyRecord::of(key, signer, now()))).collect();
+                keys.iter().map(|key| json!(SigningKeyRecord::of(key, &keys, now()))).collect();
             print(global, &json!(rows), || {
                 keys.iter().for_each(|key| println!("{}", line(key, signer, now())));
             });
@@ -55,7 +55,7 @@ pub async fn run(global: &Global, verb: KeysVerb) -> Outcome {
             let key = keys.rotate(decree, now(), ahead, config.session.access_lifetime.0).await?;
             let listed = store.key_list().await?;
             let signer = StoredKey::signer(&listed, now());
-            print(global, &json!(SigningKeyRecord::of(&key, signer, now())), || {
+            print(global, &json!(SigningKeyRecord::of(&key, &listed, now())), || {
                 println!("{}", line(&key, signer, now()))
             });
         }

@@ -71,6 +71,15 @@ impl Global {
         Ok(Arc::new(PostgresStore::new(options)?))
     }
 
+    /// Whether there is a database to open: a file, or tables of ours in PostgreSQL.
+    pub async fn has_store(&self, config: &Config) -> Result<bool, Failure> {
+        if config.postgres.url.is_empty() {
+            return Ok(self.file(config).is_file());
+        }
+        let missing = postgres::migrate::plan(&postgres_options(config)).await?;
+        Ok(missing.first().is_none_or(|first| first.number > 1))
+    }
+
     /// Opens the database, and makes or migrates it as needed. On PostgreSQL nothing is kept on this machine.
     pub async fn open_or_make_store(&self, config: &Config) -> Result<Arc<dyn Store>, Failure> {
         if config.postgres.url.is_empty() {
@@ -89,22 +98,36 @@ impl Global {
     /// The master secret: from the environment, or in development from the data folder, where it is made on
     /// first use.
     pub fn master_secret(&self, sources: &Sources) -> Result<MasterSecret, Failure> {
+        if let Some(secret) = self.secret_at_hand(sources)? {
+            return Ok(secret);
+        }
+        self.make_folder()?;
+        make_secret(&self.data.join(SECRET_FILE))
+    }
+
+    /// The master secret for a command that only reads, which makes none.
+    pub fn master_secret_to_read(&self, sources: &Sources) -> Result<MasterSecret, Failure> {
+        let missing = || format!("there is no master secret at {}", self.data.join(SECRET_FILE).display());
+        self.secret_at_hand(sources)?.ok_or_else(|| Failure::Unreachable(missing()))
+    }
+
+    /// The master secret, unless in development there is none yet. Whoever can write to the folder can put one
+    /// there, so that it counts only where somebody says that it is one for development.
+    fn secret_at_hand(&self, sources: &Sources) -> Result<Option<MasterSecret>, Failure> {
         if let Some(text) = sources.reserved("SECRET")? {
-            return parse_secret("TENURE_SECRET", &text);
+            return parse_secret("TENURE_SECRET", &text).map(Some);
         }
         let path = self.data.join(SECRET_FILE);
         if !self.dev {
-            return Err(Failure::Usage(
-                "TENURE_SECRET (or TENURE_SECRET_FILE) is not set; make one with `tenure config secret`"
-                    .into(),
-            ));
+            let hint = match path.is_file() {
+                true => format!("add --dev to take the one for development at {}", path.display()),
+                false => "make one with `tenure config secret`".to_owned(),
+            };
+            return Err(Failure::Usage(format!("TENURE_SECRET (or TENURE_SECRET_FILE) is not set; {hint}")));
         }
         match fs::read_to_string(&path) {
-            Ok(text) => parse_secret(&path.display().to_string(), &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.make_folder()?;
-                make_secret(&path)
-            }
+            Ok(text) => parse_secret(&path.display().to_string(), &text).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::Unreachable(format!("{} cannot be read: {error}", path.display()))),
         }
     }

@@ -68,13 +68,14 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
         pages: pages::built,
         dev_user: dev_user.clone(),
     });
+    // Before anything is written by it.
+    jobs::look_at_clock(&app).await;
     app.keys.prepare(app.clock.now()).await.map_err(|error| {
         Failure::Unreachable(format!("{error}\nif the master secret was changed, put the old one back"))
     })?;
     if let Some(user) = &dev_user {
         make_dev_user(&app, user).await?;
     }
-    jobs::measure_clock(&app).await;
     app.note_server(EventKind::ServerStarted);
     let api = listen(api)?;
     let ops = ops.map(listen).transpose()?;
@@ -96,6 +97,10 @@ pub async fn run(global: &Global, args: ServeArgs) -> Outcome {
     }
     app.note_server(EventKind::ServerStopped);
     jobs::write_events(&app).await;
+    // What was sealed is counted by nobody else.
+    if let Err(error) = app.tally.feed(&app, app.clock.now()).await {
+        tracing::warn!(%error, "what was counted last is in no hour of the console's");
+    }
     store.close().await;
     tracing::info!("stopped");
     app.log.flush();

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use tenure_domain::ends::EndReason;
 use tenure_domain::id::{SessionId, UserId};
 use tenure_domain::limit::SESSIONS_LISTED_MAX;
-use tenure_domain::time::Timestamp;
 use tenure_store::{EndOrder, Ended, Scope, SessionRecord, Store};
 
 use super::place::{now, user_id};
-use super::{Failure, Global, Outcome, print, shown};
+use super::{Failure, Global, Outcome, print};
+use crate::wording::session::line;
 
 #[derive(Subcommand)]
 pub enum SessionVerb {
@@ -126,8 +126,8 @@ fn ended_rows(ended: &[Ended]) -> Value {
     Value::Array(rows.collect())
 }
 
-pub fn row(record: &SessionRecord) -> Value {
-    let SessionRecord { session, device, last_used_at, refresh_count } = record;
+pub(super) fn row(record: &SessionRecord) -> Value {
+    let SessionRecord { session, device, last_used_at, refresh_count, .. } = record;
     let end = session.ended.as_ref().map(|end| {
         json!({
             "receipt": end.receipt, "reason": end.reason, "actor": end.actor.to_string(), "at": end.at,
@@ -141,21 +141,4 @@ pub fn row(record: &SessionRecord) -> Value {
         "contested_at": session.rotation.contested_at, "device_id": device.id,
         "user_agent": device.user_agent, "address": device.address, "end": end,
     })
-}
-
-pub fn line(record: &SessionRecord, now: Timestamp) -> String {
-    let session = &record.session;
-    let state = match &session.ended {
-        Some(end) => {
-            let note = end.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
-            shown(&format!("ended {} {} by {}{note}, receipt {}", end.at, end.reason, end.actor, end.receipt))
-        }
-        None if session.is_expired(now) => format!("expired {}", session.expires_at),
-        None => format!("alive until {}", session.expires_at),
-    };
-    let kind = if session.remembered { "remembered" } else { "short" };
-    format!(
-        "{}  {kind}  since {}  last used {}  {} refreshes  {state}",
-        session.id, session.created_at, record.last_used_at, record.refresh_count
-    )
 }

@@ -1,5 +1,6 @@
 //! `tenure user`
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, IsTerminal as _};
 
 use clap::{Args, Subcommand};
@@ -52,6 +53,9 @@ pub enum UserVerb {
         /// Continue after this user.
         #[arg(long, value_name = "ID")]
         after: Option<UserId>,
+        /// Everybody who follows, however many they are.
+        #[arg(long)]
+        all: bool,
     },
     /// Give a user another role, or move them to another account. They stay signed in.
     Set(SetArgs),
@@ -118,12 +122,23 @@ pub async fn run(global: &Global, verb: UserVerb) -> Outcome {
         }
         UserVerb::Show { user } => {
             let user = find(store, &user).await?;
-            print(global, &row(&user), || println!("{}", line(&user)));
+            print(global, &row(&user, &imported_as(store, &[&user]).await?), || println!("{}", line(&user)));
             Ok(())
         }
-        UserVerb::List { after } => {
-            let users = store.user_list(UserFilter::default(), after, PAGE).await?;
-            print(global, &json!(users.iter().map(row).collect::<Vec<_>>()), || {
+        UserVerb::List { after, all } => {
+            let mut users = store.user_list(UserFilter::default(), after, PAGE).await?;
+            let mut page = users.len();
+            while all && page == PAGE {
+                let more =
+                    store.user_list(UserFilter::default(), users.last().map(|user| user.id), PAGE).await?;
+                page = more.len();
+                users.extend(more);
+            }
+            let keys = match global.json {
+                true => imported_as(store, &users.iter().collect::<Vec<_>>()).await?,
+                false => HashMap::new(),
+            };
+            print(global, &json!(users.iter().map(|user| row(user, &keys)).collect::<Vec<_>>()), || {
                 users.iter().for_each(|user| println!("{}", line(user)));
             });
             Ok(())
@@ -154,11 +169,14 @@ pub async fn create(global: &Global, store: &dyn Store, new: NewUser) -> Outcome
     let email = new.email.clone();
     match store.user_create(new, None, now()).await? {
         UserCreated::Created { user, .. } => {
-            print(global, &row(&user), || println!("created {}", line(&user)));
+            print(global, &row(&user, &HashMap::new()), || println!("created {}", line(&user)));
             Ok(())
         }
         UserCreated::EmailTaken => Err(Failure::Finding(format!("{email} is taken"))),
         UserCreated::AccountGone => Err(Failure::Finding("the account has just been deleted".into())),
+        UserCreated::KeyTaken => {
+            Err(Failure::Finding("somebody came from elsewhere as what they are".into()))
+        }
     }
 }
 
@@ -173,7 +191,9 @@ async fn set(global: &Global, store: &dyn Store, args: SetArgs) -> Outcome {
     match store.user_change(user.id, change, global.decree(args.reason), now()).await? {
         UserChanged::Changed(_) => {
             let user = find(store, &args.user).await?;
-            print(global, &row(&user), || println!("now {}", line(&user)));
+            print(global, &row(&user, &imported_as(store, &[&user]).await?), || {
+                println!("now {}", line(&user))
+            });
             Ok(())
         }
         UserChanged::UserGone => Err(Failure::Finding("the user has just been deleted".into())),
@@ -266,11 +286,20 @@ fn read_password(global: &Global, email: &Email) -> Result<PasswordHash, Failure
         .map_err(|error| Failure::Usage(error.to_string()))
 }
 
-fn row(user: &User) -> Value {
+/// What those of them are called where they came from who came from elsewhere.
+async fn imported_as(store: &dyn Store, users: &[&User]) -> Result<HashMap<UserId, String>, Failure> {
+    let mut keys = HashMap::new();
+    for page in users.chunks(PAGE) {
+        keys.extend(store.import_keys(page.iter().map(|user| user.id).collect()).await?);
+    }
+    Ok(keys)
+}
+
+fn row(user: &User, imported_as: &HashMap<UserId, String>) -> Value {
     json!({
         "id": user.id, "email": user.email, "name": user.name, "role": user.role, "account_id": user.account_id,
         "token_version": user.token_version, "disabled_at": user.disabled_at, "created_at": user.created_at,
-        "has_password": user.password_hash.is_some(),
+        "has_password": user.password_hash.is_some(), "imported_as": imported_as.get(&user.id),
     })
 }
 

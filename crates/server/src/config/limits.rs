@@ -10,6 +10,8 @@ pub struct Limits {
     pub sign_in_per_address_per_minute: u32,
     pub refresh_per_session_per_minute: u32,
     pub client_report_per_address_per_minute: u32,
+    pub exchange_per_address_per_minute: u32,
+    pub observations_per_address_per_minute: u32,
     pub api_per_caller_per_minute: u32,
     pub admin_per_caller_per_minute: u32,
 }
@@ -22,6 +24,8 @@ impl Limits {
             ("sign_in_per_address_per_minute", self.sign_in_per_address_per_minute),
             ("refresh_per_session_per_minute", self.refresh_per_session_per_minute),
             ("client_report_per_address_per_minute", self.client_report_per_address_per_minute),
+            ("exchange_per_address_per_minute", self.exchange_per_address_per_minute),
+            ("observations_per_address_per_minute", self.observations_per_address_per_minute),
             ("api_per_caller_per_minute", self.api_per_caller_per_minute),
             ("admin_per_caller_per_minute", self.admin_per_caller_per_minute),
         ];

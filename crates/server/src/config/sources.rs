@@ -94,7 +94,11 @@ impl Sources {
             };
             let dotted = dotted(key);
             // Env's own reading of a value: numbers, booleans and lists as TOML writes them, else a string.
-            let parsed = value.parse::<figment::value::Value>().unwrap_or_else(|_| value.clone().into());
+            // Not of secrets, which may look like anything.
+            let parsed = match super::SECRETS.contains(&dotted.as_str()) {
+                true => value.into(),
+                false => value.parse::<figment::value::Value>().unwrap_or_else(|_| value.clone().into()),
+            };
             settings.push((dotted, parsed));
         }
         Ok(settings)

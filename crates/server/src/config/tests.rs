@@ -354,3 +354,55 @@ fn a_collector_is_named_by_our_settings_or_by_opentelemetrys_own_and_its_headers
     settle(&away, false).unwrap();
     assert!(error(&[&away[..], &[headers]].concat(), false).contains("in the clear"));
 }
+
+#[test]
+fn a_key_of_the_other_system_is_taken_as_it_is_shown_to_nobody_and_refused_if_it_can_be_guessed() {
+    let key = "MIGRATION__SIMPLEJWT_KEY";
+    let key = &format!("TENURE_{key}")[..];
+    // Each would be something else to whoever reads values as TOML.
+    for text in [
+        "12345678901234567890123456789012",
+        "[planted-secret-of-the-old-back-end]",
+        "\"planted-secret-of-the-old-back-end",
+        "{planted-secret-of-the-old-back-end}",
+    ] {
+        let settled = settle(&[(key, text)], true).unwrap();
+        assert_eq!(settled.config.migration.simplejwt_key.expose(), text);
+        assert!(!format!("{settled:?}").contains(text), "{text}");
+        let setting = settled.config.settings.iter().find(|it| it.key == "migration.simplejwt_key").unwrap();
+        assert_eq!((&setting.value, setting.is_secret), (&"***".into(), true));
+    }
+    let production = ("TENURE_SERVER__PUBLIC_URL", "https://id.example.com");
+    for weak in ["too short", "django-insecure-x1#0d(planted)planted-planted-planted-planted"] {
+        let message = error(&[(key, weak), production], false);
+        assert!(
+            message.starts_with("migration.simplejwt_key is shorter") && !message.contains(weak),
+            "{message}"
+        );
+        settle(&[(key, weak)], true).unwrap();
+        settle(&[(key, weak), production, ("TENURE_MIGRATION__SIMPLEJWT_WEAK_KEY_ALLOWED", "true")], false)
+            .unwrap();
+    }
+    let pem = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+    assert!(error(&[(key, pem)], true).contains("for a key pair say RS256"));
+    let rs256 = ("TENURE_MIGRATION__SIMPLEJWT_ALGORITHM", "RS256");
+    assert!(error(&[(key, pem), rs256], true).contains("has 2048 to 8192 bits"));
+    let private = "-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----\n";
+    let message = error(&[(key, private), rs256], true);
+    assert!(message.contains("give the public one") && !message.contains("planted"), "{message}");
+    for odd in ["none", "hs256", "ES256", ""] {
+        let message = error(&[("TENURE_MIGRATION__SIMPLEJWT_ALGORITHM", odd)], true);
+        assert!(message.starts_with("migration.simplejwt_algorithm"), "{message}");
+    }
+}
+
+#[test]
+fn a_window_is_open_until_a_time_that_can_be_read() {
+    let until = "TENURE_MIGRATION__EXCHANGE_UNTIL";
+    assert_eq!(settle(&[], true).unwrap().config.migration.exchange_until, None);
+    let settled = settle(&[(until, "2026-12-31T00:00:00Z")], true).unwrap();
+    assert_eq!(settled.config.migration.exchange_until.map(|at| at.as_ms()), Some(1_798_675_200_000));
+    for odd in ["tomorrow", "2026-12-31", "20d", "1798675200"] {
+        assert!(error(&[(until, odd)], true).starts_with("migration.exchange_until"), "{odd}");
+    }
+}

@@ -8,6 +8,7 @@ use tenure_domain::ends::EndReason;
 use tenure_domain::event::{Event, EventKind, Occurrence};
 use tenure_domain::explain::{Cause, Reported, Sighting, Verdict, sighting, verdict};
 use tenure_domain::id::UserId;
+use tenure_domain::rhythm::Rhythm;
 use tenure_domain::session::Session;
 use tenure_domain::suspect::{Suspect, Traces, suspect, suspect_of_wish};
 use tenure_domain::time::Timestamp;
@@ -19,9 +20,25 @@ use tenure_store::{
 /// Reports of one session that are looked at.
 const REPORTS_READ_MAX: usize = 500;
 
-/// Events of each sort that are looked at, and how long after the session's end: what a browser that was told does next.
-const EVENTS_READ_MAX: usize = 200;
+/// Events are looked at for so long after the session's end: what a browser that was told does next.
 const EVENTS_AFTER: Duration = Duration::from_secs(60);
+
+/// Events of one sort that are looked at, and of those that are told, the newest.
+const EVENTS_READ_MAX: usize = 500;
+const EVENTS_TOLD_MAX: usize = 100;
+
+/// What is not done in vain: it needs a password, a session or an administrator.
+const DEEDS: &[EventKind] = &[EventKind::Exchanged, EventKind::Rewound, EventKind::SessionEnded];
+const PASSWORDS: &[EventKind] = &[EventKind::PasswordChanged, EventKind::PasswordReset];
+
+/// The sorts of events that tell something of a session, of its user and of the servers. Each is asked for by itself:
+/// anybody may try to sign in as somebody as often as they like, and is to push nothing else out of sight.
+const OF_SESSION: [&[EventKind]; 3] =
+    [DEEDS, &[EventKind::RefreshRefused, EventKind::DeadToken], &[EventKind::EntitlementBlocked]];
+/// Of other sessions of theirs nothing is told, so that deeds, which are of one each, are not asked for.
+const OF_USER: [&[EventKind]; 3] =
+    [PASSWORDS, &[EventKind::ExchangeRefused], &[EventKind::SignInFailed, EventKind::SignInThrottled]];
+const OF_SERVERS: &[EventKind] = &[EventKind::ServerStarted, EventKind::ServerStopped];
 
 /// Reports of one session that are told: anybody may claim any number of them.
 const REPORTS_TOLD_MAX: usize = 50;
@@ -39,7 +56,10 @@ pub struct Case {
     pub keys: Vec<StoredKey>,
     /// What else is on record of the session, its user and the servers while it lasted, oldest first.
     pub events: Vec<Event>,
+    pub events_untold: Vec<Untold>,
     pub verdict: Verdict,
+    /// When it was refreshed lately, and when it was not.
+    pub rhythm: Rhythm,
     /// When it was asked.
     pub now: Timestamp,
 }
@@ -52,14 +72,25 @@ pub struct Report {
     pub sighting: Sighting,
 }
 
+/// Events of a sort that were too many.
+pub struct Untold {
+    /// The oldest that is told.
+    pub before: Timestamp,
+    pub count: usize,
+    /// There may be more.
+    pub is_least: bool,
+    pub sort: &'static [EventKind],
+}
+
 /// A user, if they are there yet, and what was done to them and their account, oldest first.
 type Person = (Option<User>, Vec<Act>);
 
 impl Case {
-    /// One of each session.
+    /// One of each session. `access_lifetime` is how long access tokens last, and so how often a page refreshes.
     pub async fn gather(
         store: &dyn Store,
         records: Vec<SessionRecord>,
+        access_lifetime: Duration,
         now: Timestamp,
     ) -> Result<Vec<Case>, StoreError> {
         let keys = store.key_list().await?;
@@ -77,7 +108,8 @@ impl Case {
             let person = people.get(&record.session.user_id).cloned().unwrap_or_default();
             let events = events_of(store, &record, now).await?;
             let mut case = Case::of(record, reports, person, keys.clone(), now);
-            case.events = events;
+            (case.events, case.events_untold) = events;
+            case.rhythm = rhythm(&case.record, access_lifetime, now);
             cases.push(case);
         }
         Ok(cases)
@@ -104,8 +136,20 @@ impl Case {
             Report { number, report, seen_at, sighting }
         });
         let reports = told.collect();
-        let mut case =
-            Case { user, reports, reports_untold, acts: vec![], keys, events: vec![], verdict, now, record };
+        let (acts_told, events, rhythm) = (vec![], vec![], Rhythm::default());
+        let mut case = Case {
+            user,
+            reports,
+            reports_untold,
+            acts: acts_told,
+            keys,
+            events,
+            events_untold: vec![],
+            verdict,
+            rhythm,
+            now,
+            record,
+        };
         case.acts = acts.into_iter().filter(|act| case.lasted_at(act.at)).collect();
         case
     }
@@ -138,14 +182,7 @@ impl Case {
     /// The mistake of the front end that the report bears the marks of: where nothing had ended, and where the server was
     /// told that the person signed out, for which nobody need have been there.
     pub fn suspect(&self) -> Option<Suspect<'_>> {
-        let Report { report, .. } = self.report()?;
-        let claims = &report.claims;
-        let traces = Traces {
-            kind: claims.kind,
-            idle: claims.idle,
-            is_of_sdk: claims.client.is_some(),
-            evidence: claims.evidence.as_ref(),
-        };
+        let traces = traces(&self.report()?.report);
         let ended = self.record.session.ended.as_ref().map(|end| end.reason);
         match self.verdict.cause {
             Cause::Unexplained(_) => suspect(&traces),
@@ -161,33 +198,52 @@ impl Case {
     }
 }
 
-/// What is on record of a session, of its user, and of the servers while it lasted; oldest first, each once.
+fn rhythm(record: &SessionRecord, access_lifetime: Duration, now: Timestamp) -> Rhythm {
+    // Until one is forgotten, or was made by a version that kept none, the first comes after the sign-in.
+    let are_all = record.refreshes.len() as u64 >= record.refresh_count;
+    let since = are_all.then_some(record.session.created_at);
+    Rhythm::of(&record.refreshes, since, until(record, now), access_lifetime)
+}
+
+/// Every kind of event that is looked at.
+#[cfg(test)]
+pub fn asked_for() -> impl Iterator<Item = EventKind> {
+    OF_SESSION.into_iter().chain(OF_USER).chain([OF_SERVERS]).flatten().copied()
+}
+
+/// What is on record of a session, of its user, and of the servers while it lasted; oldest first, each once, and beside it
+/// what was too much.
 async fn events_of(
     store: &dyn Store,
     record: &SessionRecord,
     now: Timestamp,
-) -> Result<Vec<Event>, StoreError> {
+) -> Result<(Vec<Event>, Vec<Untold>), StoreError> {
     let session = &record.session;
+    let of_session = EventFilter { session: Some(session.id), ..EventFilter::default() };
     let lasted = EventFilter {
         since: Some(session.created_at),
         until: Some(until(record, now) + EVENTS_AFTER),
         ..EventFilter::default()
     };
-    let of_kind = |kind| EventFilter { kind: Some(kind), ..lasted.clone() };
-    let asked = [
-        EventFilter { session: Some(session.id), ..EventFilter::default() },
-        EventFilter { user: Some(session.user_id), ..lasted.clone() },
-        of_kind(EventKind::ServerStarted),
-        of_kind(EventKind::ServerStopped),
-    ];
-    let mut events = BTreeMap::new();
+    let of_user = EventFilter { user: Some(session.user_id), ..lasted.clone() };
+    let asked = OF_SESSION.map(|among| EventFilter { among, ..of_session.clone() }).into_iter();
+    let asked = asked.chain(OF_USER.map(|among| EventFilter { among, ..of_user.clone() }));
+    let asked = asked.chain([EventFilter { among: OF_SERVERS, ..lasted }]);
+    let (mut events, mut untold) = (BTreeMap::new(), vec![]);
     for filter in asked {
-        let found = store.event_list(filter, EVENTS_READ_MAX).await?;
+        let sort = filter.among;
+        let mut found = store.event_list(filter, EVENTS_READ_MAX).await?;
+        let is_least = found.len() == EVENTS_READ_MAX;
         // What the user did in other sessions is of those.
-        let found = found.into_iter().filter(|event| event.what.session.is_none_or(|id| id == session.id));
-        events.extend(found.map(|event| ((event.what.at, event.id), event)));
+        found.retain(|event| event.what.session.is_none_or(|id| id == session.id));
+        let count = found.len().saturating_sub(EVENTS_TOLD_MAX);
+        found.truncate(EVENTS_TOLD_MAX);
+        if let Some(oldest) = found.last().filter(|_| count > 0) {
+            untold.push(Untold { before: oldest.what.at, count, is_least, sort });
+        }
+        events.extend(found.into_iter().map(|event| ((event.what.at, event.id), event)));
     }
-    Ok(events.into_values().collect())
+    Ok((events.into_values().collect(), untold))
 }
 
 impl Report {
@@ -224,6 +280,16 @@ pub fn reported<'a>(report: &'a ClientReport, session: &Session) -> Reported<'a>
         at: seen_at(report, session),
         received_at: report.received_at,
         is_verified: is_verified(report),
+    }
+}
+
+pub fn traces(report: &ClientReport) -> Traces<'_> {
+    let claims = &report.claims;
+    Traces {
+        kind: claims.kind,
+        idle: claims.idle,
+        is_of_sdk: claims.client.is_some(),
+        evidence: claims.evidence.as_ref(),
     }
 }
 

@@ -2,52 +2,30 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tenure_domain::ends::End;
 use tenure_domain::explain::{Cause, Scenario, Sighting, account_of};
+use tenure_domain::measure::{answered, millis, span};
 use tenure_domain::suspect::{Evidence, Suspect};
 
 use super::case::{Case, Report};
-use super::said::{Said, Section, span_text};
-use super::timeline::{For, Moment, timeline};
-use crate::command::{logouts, session, shown};
-use crate::routes::auth::device;
+use super::rhythm;
+use super::said::{Explained, For, Said, Section};
+use super::timeline::timeline;
+use crate::wording::text::shown;
+use crate::wording::{device, session};
 
-pub fn print(case: &Case) {
-    for (name, section) in sections(case) {
-        println!("{}", name.to_uppercase());
-        section.print();
-    }
-    println!("TIMELINE");
-    for moment in timeline(case, For::Support) {
-        println!("  {}  {:<8} {}", moment.at, moment.what, moment.words);
-    }
-    println!();
-}
-
-pub fn document(case: &Case) -> Value {
-    let moments = timeline(case, For::Support);
-    let mut document = json!({
-        "session": session::row(&case.record),
-        "verdict": case.verdict.cause.as_str(),
-        "scenario": scenario(case).map(Scenario::letter),
-        "report": case.report().map(|report| logouts::row(report.number, &report.report)),
-        "timeline": moments.iter().map(Moment::document).collect::<Vec<_>>(),
-    });
-    for (name, section) in sections(case) {
-        document[name] = section.document();
-    }
-    document
-}
-
-pub fn sections(case: &Case) -> [(&'static str, Section); 5] {
-    [
+/// All that is to be said of a case, as somebody may read it. The person whose session it is learns what and when, and not
+/// who administers it.
+pub fn explained(case: &Case, who: For) -> Explained {
+    let sections = [
         ("what", what(case)),
         ("why", why(case)),
         ("when", when(case)),
         ("where", where_(case)),
         ("how", how(case)),
-    ]
+    ];
+    let sections = sections.map(|(name, section)| (name, section.for_reader(who)));
+    Explained { sections, moments: timeline(case, who) }
 }
 
 pub fn scenario(case: &Case) -> Option<Scenario> {
@@ -68,35 +46,15 @@ fn what(case: &Case) -> Section {
     let session = &case.record.session;
     section.say("verdict", Said::words(sentence(case, For::Support)));
     section.say("session", Said::words(session::line(&case.record, case.now)));
-    section.say("user", Said::words(session.user_id.to_string()));
+    section.say_to_all("user", Said::words(session.user_id.to_string()));
     match &case.user {
         Some(user) => {
-            section.say("email", Said::Foreign(user.email.clone()));
-            section.say("user_disabled", user.disabled_at.map(Said::At));
+            section.say_to_all("email", Said::Foreign(user.email.clone()));
+            section.say_to_all("user_disabled", user.disabled_at.map(Said::At));
         }
-        None => section.say("user_deleted", Said::Is(true)),
+        None => section.say_to_all("user_deleted", Said::Is(true)),
     }
     section
-}
-
-/// The sections as somebody may read them. The person whose session it is learns what and when, and not who administers it.
-pub fn receipt(case: &Case, who: For) -> Vec<(&'static str, Section)> {
-    let hidden: &[&str] = match who {
-        For::Support => &[],
-        For::Owner => &[
-            "verdict",
-            "session",
-            "actor",
-            "note",
-            "ended_on",
-            "ended_from",
-            "look_for",
-            "type_said",
-            "suspect",
-            "it_came",
-        ],
-    };
-    sections(case).into_iter().map(|(name, section)| (name, section.without(hidden))).collect()
 }
 
 /// The verdict in plain words.
@@ -122,12 +80,16 @@ pub fn sentence(case: &Case, who: For) -> String {
                 format!(" The person may not have asked for it: it came {}.", shown(&suspect.words()))
             });
             let doubt = doubt.unwrap_or_default();
-            format!("Ended for a cause that was written down. {}{heard}{doubt}", shown(&account))
+            let claims = claims(case, who);
+            format!("Ended for a cause that was written down. {}{heard}{doubt}{claims}", shown(&account))
         }
-        Cause::TimeOver if case.record.session.remembered => {
-            "The promised time was over: a remembered sign-in had lasted to its last moment.".into()
+        Cause::TimeOver => {
+            let what = match case.record.session.remembered {
+                true => "a remembered sign-in had lasted to its last moment",
+                false => "\"remember me\" had not been asked for",
+            };
+            format!("The promised time was over: {what}.{}", claims(case, who))
         }
-        Cause::TimeOver => "The promised time was over: \"remember me\" had not been asked for.".into(),
         Cause::SignOutUndelivered => {
             format!(
                 "The person signed out in the browser, and the server has not been told: {stands}.{later}"
@@ -147,6 +109,15 @@ pub fn sentence(case: &Case, who: For) -> String {
     }
 }
 
+/// That reports say otherwise which prove nothing. Whose session it is finds them in the timeline.
+fn claims(case: &Case, who: For) -> &'static str {
+    let is_claim = |report: &Report| !report.is_verified() && report.sighting != Sighting::TheEnd;
+    match who == For::Support && case.reports.iter().any(is_claim) {
+        true => " Reports without proof say otherwise: see the timeline.",
+        false => "",
+    }
+}
+
 /// A report in a few words: type, page, release and idle time.
 pub fn telling(report: &Report) -> String {
     let claims = &report.report.claims;
@@ -159,7 +130,8 @@ pub fn telling(report: &Report) -> String {
     add(", reason ", claims.reason.clone());
     add(" on page ", claims.location.clone());
     add(" of release ", claims.release.clone());
-    add(" after idling for ", claims.idle.map(span_text));
+    let idle = claims.idle.filter(|idle| !idle.is_zero());
+    add(" after idling for ", idle.map(|idle| span(millis(idle))));
     add(" ", (!report.is_verified()).then(|| "(claimed, not verified)".into()));
     told
 }
@@ -167,22 +139,22 @@ pub fn telling(report: &Report) -> String {
 fn why(case: &Case) -> Section {
     let mut section = Section::default();
     if let Some(end) = end(case) {
-        section.say("reason", Said::words(end.reason.as_str()));
+        section.say_to_all("reason", Said::words(end.reason.as_str()));
         section.say("actor", Said::Foreign(end.actor.to_string()));
         section.say("note", Said::foreign(&end.note));
-        section.say("receipt", Said::Foreign(end.receipt.to_string()));
+        section.say_to_all("receipt", Said::Foreign(end.receipt.to_string()));
     } else if case.verdict.cause == Cause::TimeOver {
-        section.say("reason", Said::words(case.record.session.expiry_reason().as_str()));
+        section.say_to_all("reason", Said::words(case.record.session.expiry_reason().as_str()));
         section.say("actor", Said::words("clock"));
     }
     if let Some(Report { report, sighting, .. }) = case.report() {
-        section.say("reported_as", Said::words(report.claims.kind.as_str()));
-        section.say("reported_reason", Said::foreign(&report.claims.reason));
-        section.say("reported_receipt", Said::foreign(&report.claims.receipt));
-        section.say("which_is", Said::words(words_for(*sighting)));
+        section.say_to_all("reported_as", Said::words(report.claims.kind.as_str()));
+        section.say_to_all("reported_reason", Said::foreign(&report.claims.reason));
+        section.say_to_all("reported_receipt", Said::foreign(&report.claims.receipt));
+        section.say_to_all("which_is", Said::words(words_for(*sighting)));
     }
     if let Some(scenario) = scenario(case) {
-        section.say("scenario", Said::words(format!("{}: {}", scenario.letter(), scenario.mistake())));
+        section.say_to_all("scenario", Said::words(format!("{}: {}", scenario.letter(), scenario.mistake())));
     }
     let suspect = case.suspect();
     section.say("suspect", suspect.map(|suspect| Said::words(suspect.as_str())));
@@ -221,86 +193,88 @@ pub fn words_for(sighting: Sighting) -> &'static str {
 fn when(case: &Case) -> Section {
     let mut section = Section::default();
     let session = &case.record.session;
-    section.say("signed_in", Said::At(session.created_at));
-    section.say("last_refresh", Said::At(case.record.last_used_at));
-    section.say("promised_until", Said::At(session.expires_at));
-    section.say("ended", end(case).map(|end| Said::At(end.at)));
+    section.say_to_all("signed_in", Said::At(session.created_at));
+    section.say_to_all("last_refresh", Said::At(case.record.last_used_at));
+    section.say_to_all("refreshed", rhythm::words(&case.rhythm).map(Said::words));
+    section.say_to_all("promised_until", Said::At(session.expires_at));
+    section.say_to_all("ended", end(case).map(|end| Said::At(end.at)));
     if let Some(Report { report, seen_at, .. }) = case.report() {
-        section.say("seen_by_browser", Said::At(*seen_at));
-        section.say("report_received", Said::At(report.received_at));
-        section.say("idle", report.claims.idle.map(Said::Span));
+        section.say_to_all("seen_by_browser", Said::At(*seen_at));
+        section.say_to_all("report_received", Said::At(report.received_at));
+        section.say_to_all("idle", report.claims.idle.map(Said::Span));
     }
     let moment = case.moment();
-    section.say("after_sign_in", Said::Span(moment.since(session.created_at)));
-    section.say("time_left_then", Said::Span(session.expires_at.since(moment)));
+    section.say_to_all("after_sign_in", Said::Span(moment.since(session.created_at)));
+    section.say_to_all("time_left_then", Said::Span(session.expires_at.since(moment)));
     section
 }
 
 fn where_(case: &Case) -> Section {
     let mut section = Section::default();
     let at_sign_in = &case.record.device;
-    section.say("device", Said::Foreign(device::label(at_sign_in.user_agent.as_deref())));
-    section.say("device_id", Said::foreign(&at_sign_in.id));
-    section.say("address", Said::foreign(&at_sign_in.address));
+    section.say_to_all("device", Said::Foreign(device::label(at_sign_in.user_agent.as_deref())));
+    section.say_to_all("device_id", Said::foreign(&at_sign_in.id));
+    section.say_to_all("address", Said::foreign(&at_sign_in.address));
     if let Some(ended) = case.end_event() {
         let label = ended.whence.user_agent.as_deref().map(|agent| device::label(Some(agent)));
         section.say("ended_on", label.map(Said::Foreign));
         section.say("ended_from", Said::foreign(&ended.whence.address));
     }
     if let Some(Report { report, .. }) = case.report() {
-        section.say("page", Said::foreign(&report.claims.location));
-        section.say("browser", Said::Foreign(report.browser.clone()));
-        section.say("reported_from", Said::Foreign(report.address.clone()));
-        section.say("release", Said::foreign(&report.claims.release));
-        section.say("client", Said::foreign(&report.claims.client));
+        section.say_to_all("page", Said::foreign(&report.claims.location));
+        section.say_to_all("browser", Said::Foreign(report.browser.clone()));
+        section.say_to_all("reported_from", Said::Foreign(report.address.clone()));
+        section.say_to_all("release", Said::foreign(&report.claims.release));
+        section.say_to_all("client", Said::foreign(&report.claims.client));
     }
     section
 }
 
 /// What the browser knew, each fact as it is.
 fn say_evidence(section: &mut Section, evidence: &Evidence) {
-    let span = |ms: u64| Said::Span(Duration::from_millis(ms));
+    let exactly = |ms: u64| Said::Span(Duration::from_millis(ms));
     if let Some(answer) = &evidence.answer {
-        let code = answer.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-        let of = answer.path.as_ref().map(|path| format!(" of {path}")).unwrap_or_default();
-        section.say("last_failure", Said::Foreign(format!("{}{code}{of}", answer.status)));
-        section.say("failed_before", Said::words(format!("{} ms", answer.ago_ms)));
-        section.say("was_this_server", answer.is_ours.map(Said::Is));
+        let failure = answered(answer.status, answer.code.as_deref(), answer.path.as_deref());
+        section.say_to_all("last_failure", Said::Foreign(failure));
+        section.say_to_all("failed_before", Said::words(format!("{} ms", answer.ago_ms)));
+        section.say_to_all("was_this_server", answer.is_ours.map(Said::Is));
     }
     if let Some(error) = &evidence.error {
-        section.say("last_error", Said::Foreign(error.message.clone()));
-        section.say("error_before", Said::words(format!("{} ms", error.ago_ms)));
+        section.say_to_all("last_error", Said::Foreign(error.message.clone()));
+        section.say_to_all("error_before", Said::words(format!("{} ms", error.ago_ms)));
     }
     let left = evidence.access_left_ms;
-    section.say("access_left", left.and_then(|ms| ms.try_into().ok()).map(span));
-    section.say("access_over_for", left.filter(|ms| *ms < 0).map(|ms| span(ms.unsigned_abs())));
+    section.say_to_all("access_left", left.and_then(|ms| ms.try_into().ok()).map(exactly));
+    section.say_to_all("access_over_for", left.filter(|ms| *ms < 0).map(|ms| exactly(ms.unsigned_abs())));
     let ahead = evidence.clock_ahead_ms.filter(|ms| ms.unsigned_abs() >= 1_000);
     let side = if ahead > Some(0) { "clock_ahead" } else { "clock_behind" };
-    section.say(side, ahead.map(|ms| span(ms.unsigned_abs())));
-    section.say("page_loaded", evidence.page_age_ms.map(|ms| Said::words(format!("{ms} ms before"))));
-    section.say("tokens_of_tabs", evidence.tokens_from_tabs.map(Said::Number));
+    section.say_to_all(side, ahead.map(|ms| exactly(ms.unsigned_abs())));
+    section.say_to_all("page_loaded", evidence.page_age_ms.map(|ms| Said::words(format!("{ms} ms before"))));
+    section.say_to_all("tokens_of_tabs", evidence.tokens_from_tabs.map(Said::Number));
 }
 
 fn how(case: &Case) -> Section {
     let mut section = Section::default();
     let rotation = &case.record.session.rotation;
-    section.say("remembered", Said::Is(case.record.session.remembered));
-    section.say("refreshes", Said::Number(case.record.refresh_count));
+    section.say_to_all("remembered", Said::Is(case.record.session.remembered));
+    section.say_to_all("refreshes", Said::Number(case.record.refresh_count));
     let (base, head) = (rotation.base.0, rotation.head.0);
-    section.say("generations", Said::words(format!("{base} to {head} are accepted")));
-    section.say("old_copy_seen", rotation.contested_at.map(Said::At));
+    section.say_to_all("generations", Said::words(format!("{base} to {head} are accepted")));
+    section.say_to_all("old_copy_seen", rotation.contested_at.map(Said::At));
     if let Some(report) = case.report() {
         let claims = &report.report.claims;
-        section.say("report_verified", Said::Is(report.is_verified()));
-        section.say("had_access_token", claims.has_token.map(Said::Is));
-        section.say("had_session", claims.has_refresh_token.map(Said::Is));
-        section.say("was_signed_in", claims.is_authenticated.map(Said::Is));
+        section.say_to_all("report_verified", Said::Is(report.is_verified()));
+        section.say_to_all("had_access_token", claims.has_token.map(Said::Is));
+        section.say_to_all("had_session", claims.has_refresh_token.map(Said::Is));
+        section.say_to_all("was_signed_in", claims.is_authenticated.map(Said::Is));
         claims.evidence.iter().for_each(|evidence| say_evidence(&mut section, evidence));
         section.say("type_said", Said::foreign(&claims.kind_said));
-        section.say("message", Said::foreign(&claims.message));
+        section.say_to_all("message", Said::foreign(&claims.message));
     }
-    section.say("reports", Said::Number((case.reports.len() + case.reports_untold) as u64));
-    section
-        .say("reports_untold", (case.reports_untold > 0).then_some(Said::Number(case.reports_untold as u64)));
+    section.say_to_all("reports", Said::Number((case.reports.len() + case.reports_untold) as u64));
+    section.say_to_all(
+        "reports_untold",
+        (case.reports_untold > 0).then_some(Said::Number(case.reports_untold as u64)),
+    );
     section
 }

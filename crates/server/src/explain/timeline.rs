@@ -1,44 +1,21 @@
 //! Everything that bears on a session, in the order of time.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tenure_domain::event::{EventKind, Occurrence};
 use tenure_domain::time::Timestamp;
 
 use super::case::Case;
+use super::rhythm::{words_for_gap, words_for_run};
+use super::said::{For, Moment};
 use super::sections::{end, telling, words_for};
-use crate::command::{act, shown};
-use crate::routes::auth::device;
-
-/// Who is told.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum For {
-    /// Whoever runs the product: all of it.
-    Support,
-    /// The person whose session it is: nothing of who administers it, and why in their words.
-    Owner,
-}
-
-pub struct Moment {
-    pub at: Timestamp,
-    pub what: &'static str,
-    pub words: String,
-}
-
-impl Moment {
-    pub fn document(&self) -> Value {
-        json!({ "at": self.at, "what": self.what, "words": self.words })
-    }
-
-    /// Who says so: a browser, or the server itself.
-    pub fn by(&self) -> &'static str {
-        if self.what == "report" { "client" } else { "server" }
-    }
-}
+use crate::wording::text::shown;
+use crate::wording::{act, device};
 
 pub fn timeline(case: &Case, who: For) -> Vec<Moment> {
     let mut moments = of_session(case);
     moments.extend(of_acts(case, who));
     moments.extend(of_keys(case));
+    moments.extend(of_untold(case));
     moments.extend(of_events(case));
     moments.extend(case.reports.iter().map(|report| {
         let words = format!("{}: {}", telling(report), words_for(report.sighting));
@@ -56,14 +33,27 @@ fn of_session(case: &Case) -> Vec<Moment> {
     let label = device::label(case.record.device.user_agent.as_deref());
     let words = format!("on {}, {kind}", shown(&label));
     let mut moments = vec![Moment { at: session.created_at, what: "sign-in", words }];
-    if case.record.refresh_count > 0 {
-        let words = format!("the last that was written down, of {}", case.record.refresh_count);
-        moments.push(Moment { at: case.record.last_used_at, what: "refresh", words });
-    }
+    moments.extend(of_refreshes(case));
     if let Some(at) = session.rotation.contested_at {
         let words = "an old copy of the session's cookie was presented".into();
         moments.push(Moment { at, what: "contest", words });
     }
+    moments
+}
+
+/// The runs that are kept and the gaps between them, and the last refresh.
+fn of_refreshes(case: &Case) -> Vec<Moment> {
+    let Case { record, rhythm, .. } = case;
+    let runs = rhythm.runs.iter().filter(|run| run.count > 1);
+    let runs = runs.map(|run| Moment { at: run.first, what: "refresh", words: words_for_run(run) });
+    let gaps = rhythm.gaps.iter();
+    let gaps = gaps.map(|gap| Moment { at: gap.from, what: "gap", words: words_for_gap(gap) });
+    let mut moments: Vec<_> = runs.collect();
+    if record.refresh_count > 0 {
+        let words = format!("the last that was written down, of {}", record.refresh_count);
+        moments.push(Moment { at: record.last_used_at, what: "refresh", words });
+    }
+    moments.extend(gaps);
     moments
 }
 
@@ -104,15 +94,37 @@ fn of_events(case: &Case) -> impl Iterator<Item = Moment> {
     })
 }
 
+/// Where a sort of events was too much to be told whole.
+fn of_untold(case: &Case) -> impl Iterator<Item = Moment> {
+    case.events_untold.iter().map(|untold| {
+        let sort: Vec<_> = untold.sort.iter().map(|kind| kind.as_str()).collect();
+        let more = if untold.is_least { " or more" } else { "" };
+        let words = format!("{}{more} before this are left out ({})", untold.count, sort.join(", "));
+        Moment { at: untold.before, what: "left-out", words }
+    })
+}
+
 fn told(event: &Occurrence) -> Option<(&'static str, String)> {
     let cause = shown(event.cause.as_deref().unwrap_or("no cause said"));
     let subject = shown(event.subject.as_deref().unwrap_or_default());
     let from = event.whence.user_agent.as_deref().map(|agent| device::label(Some(agent)));
     let from = from.map(|label| format!(", on {}", shown(&label))).unwrap_or_default();
+    let since = signed_in_elsewhere(event).map(|at| format!("; they had signed in there by {at}"));
+    let since = since.unwrap_or_default();
     Some(match event.kind {
         EventKind::RefreshRefused => ("refused", format!("a refresh was answered {cause}{from}")),
         EventKind::DeadToken => ("contest", format!("an old copy of the cookie was answered {cause}{from}")),
         EventKind::Rewound => ("rewound", "the browser was ahead of the store, and was served".into()),
+        EventKind::Exchanged if cause == "traded" => (
+            "exchange",
+            format!("taken over from a sign-in elsewhere ({subject}), without a password{since}"),
+        ),
+        EventKind::Exchanged => {
+            ("exchange", format!("handed out again to whoever took it over, who had not used it yet{from}"))
+        }
+        EventKind::ExchangeRefused => {
+            ("attempt", format!("a sign-in elsewhere ({subject}) was not taken over: {cause}{from}"))
+        }
         EventKind::PasswordChanged => ("password", format!("the person changed the password{from}")),
         EventKind::PasswordReset if event.actor.as_deref() == Some("user") => {
             ("password", format!("a password was chosen with a reset link{from}"))
@@ -139,6 +151,12 @@ fn told(event: &Occurrence) -> Option<(&'static str, String)> {
     })
 }
 
+/// When somebody had signed in elsewhere whose sign-in was taken over.
+fn signed_in_elsewhere(event: &Occurrence) -> Option<Timestamp> {
+    let detail: Value = serde_json::from_str(event.detail.as_deref()?).ok()?;
+    detail["authenticated_at"].as_i64().map(Timestamp::from_ms)
+}
+
 fn of_end(case: &Case, who: For) -> Option<Moment> {
     let session = &case.record.session;
     match end(case) {
@@ -155,5 +173,22 @@ fn of_end(case: &Case, who: For) -> Option<Moment> {
             Some(Moment { at: session.expires_at, what: "end", words })
         }
         None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::case::asked_for;
+
+    #[test]
+    fn every_event_that_has_words_is_asked_for() {
+        const AT: Timestamp = Timestamp::from_ms(1_795_000_000_000);
+        for kind in EventKind::ALL {
+            let is_told = told(&Occurrence::new(kind, AT)).is_some();
+            // How the end was put on record is said among the facts.
+            let is_needed = is_told || kind == EventKind::SessionEnded;
+            assert_eq!(asked_for().any(|asked| asked == kind), is_needed, "{kind}");
+        }
     }
 }

@@ -94,6 +94,18 @@ fn tell(app: &App, arrival: &Arrival, caller: &Caller, bypass: Bypass, passed: C
     tracing::info!(policy, passed = passed.as_str(), caller = %caller.id(), "a bypass let a request pass");
 }
 
+/// Demands one permission of the program's own, and nothing of the account.
+pub fn demand_permission(
+    app: &App,
+    arrival: &Arrival,
+    caller: &Caller,
+    permission: &'static str,
+) -> Result<(), Problem> {
+    let slug = Slug::parse(permission)
+        .map_err(|error| Problem::new(Code::InternalError, "A permission has no name.").with_cause(error))?;
+    demand(app, arrival, caller, &[slug])
+}
+
 /// Demands permissions and nothing of the account.
 pub fn demand<'a>(
     app: &App,

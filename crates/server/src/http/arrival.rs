@@ -182,7 +182,7 @@ fn client_address(headers: &HeaderMap, peer: Option<Peer>, trusted: &[TrustedPro
 }
 
 /// Whoever has one IPv6 address has the other 2^64 of its network too, and would have a limit for each.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),

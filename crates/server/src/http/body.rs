@@ -8,8 +8,8 @@ use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use tenure_domain::limit::BODY_BYTES_MAX;
 use tenure_domain::problem::Code;
 
@@ -77,6 +77,13 @@ pub async fn beacon<T: DeserializeOwned>(
 ) -> Result<T, Problem> {
     require(request.headers(), &["application/json", "text/plain"])?;
     parse(&read_at_most(request, app, bytes_max).await?)
+}
+
+/// Reads a member of another type as one that is not there: the rest of a report is still worth having.
+pub fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(deserializer)?).ok())
 }
 
 /// Reads a body of at most `bytes_max` as it is, because somebody has signed it so.

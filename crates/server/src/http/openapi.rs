@@ -4,14 +4,16 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tenure_domain::account::AccountStatus;
+use tenure_domain::client_report::ReportKind;
 use tenure_domain::ends::EndReason;
+use tenure_domain::event::EventKind;
 use tenure_domain::problem::{Class, Code};
 use tenure_domain::user::Role;
 use utoipa::OpenApi;
 use utoipa::openapi::Ref;
 
 use crate::http::problem::{Body, FieldError};
-use crate::routes::{admin, auth, billing, docs, system, well_known};
+use crate::routes::{admin, auth, billing, docs, observations, system, well_known};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,6 +21,8 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
     paths(
         auth::register::post,
         auth::login::post,
+        auth::exchange::post,
+        auth::exchange::tickets,
         auth::refresh::post,
         auth::refresh::delete,
         auth::logout::post,
@@ -77,6 +81,7 @@ use crate::routes::{admin, auth, billing, docs, system, well_known};
         admin::events::list,
         admin::events::export,
         billing::stripe,
+        observations::post,
         system::ping,
         system::status,
         well_known::jwks,
@@ -97,6 +102,14 @@ pub fn user_role() -> Ref {
 
 pub fn end_reason() -> Ref {
     Ref::from_schema_name("EndReason")
+}
+
+pub fn event_kind() -> Ref {
+    Ref::from_schema_name("EventKind")
+}
+
+pub fn report_kind() -> Ref {
+    Ref::from_schema_name("ReportKind")
 }
 
 /// The document, as committed in `api/openapi.json`.
@@ -126,6 +139,14 @@ pub fn document() -> Value {
     schemas["EndReason"] = json!({
         "type": "string", "description": "The closed set of reasons for which a session ends.",
         "enum": EndReason::ALL.map(EndReason::as_str),
+    });
+    schemas["EventKind"] = json!({
+        "type": "string", "description": "The kinds of events that this version writes down.",
+        "enum": EventKind::ALL.map(EventKind::as_str),
+    });
+    schemas["ReportKind"] = json!({
+        "type": "string", "description": "What browsers report a sign-out as.",
+        "enum": ReportKind::ALL.map(ReportKind::as_str),
     });
     schemas["AccountStatus"] =
         json!({ "type": "string", "enum": AccountStatus::ALL.map(AccountStatus::as_str) });
@@ -183,6 +204,15 @@ fn add_errors(operation: &mut Value, method: &str, path: &str) {
     }
     if ["/login", "/register", "/password/change", "/password/reset"].iter().any(|end| path.ends_with(end)) {
         statuses.push("429");
+    }
+    if path.contains("/auth/exchange") {
+        statuses.extend(["400", "403", "404", "429"]);
+    }
+    if path.ends_with("/auth/exchange") {
+        statuses.push("409");
+    }
+    if path.ends_with("/auth/exchange/tickets") {
+        statuses.push("401");
     }
     if path.ends_with("/auth/api-keys") {
         statuses.extend(["402", "403"]);

@@ -14,6 +14,8 @@ const TARGET_BYTES_MAX: usize = 2048;
 #[derive(Clone)]
 pub struct Origins {
     allowed: Vec<String>,
+    /// Of applications that are observed and may do nothing else.
+    observed: Vec<String>,
     /// In development every page on this machine may call, whatever its port.
     any_loopback: bool,
 }
@@ -23,7 +25,8 @@ impl Origins {
         let extra = settled.config.origins.allowed.iter().filter_map(|text| PublicUrl::parse(text));
         let allowed =
             std::iter::once(settled.public_url.origin()).chain(extra.map(|url| url.origin())).collect();
-        Self { allowed, any_loopback: settled.development }
+        let observed = settled.config.observe.origins.clone();
+        Self { allowed, observed, any_loopback: settled.development }
     }
 
     /// Compared whole and exactly: no suffixes, no patterns, never `null`.
@@ -74,6 +77,17 @@ impl Origins {
         match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
             None | Some(b"same-origin" | b"same-site") => Ok(()),
             Some(_) => Err(refused()),
+        }
+    }
+
+    /// The observed application whose page sent a request; none if no page of one did.
+    pub fn observed(&self, headers: &HeaderMap) -> Option<&str> {
+        let mut said = headers.get_all(header::ORIGIN).iter();
+        match (said.next(), said.next()) {
+            (Some(origin), None) => {
+                self.observed.iter().map(String::as_str).find(|observed| origin == observed)
+            }
+            _ => None,
         }
     }
 
@@ -132,6 +146,7 @@ mod tests {
     fn origins(any_loopback: bool) -> Origins {
         Origins {
             allowed: vec!["https://example.com".into(), "https://app.example.com:8443".into()],
+            observed: vec!["https://watched.example".into()],
             any_loopback,
         }
     }
@@ -155,6 +170,29 @@ mod tests {
             "http://localhost:5173",
         ] {
             assert!(!allows(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_observed_application_is_known_by_its_whole_origin_and_allowed_nothing() {
+        let observed = |said: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for origin in said {
+                headers.append(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+            }
+            (origins(true).observed(&headers).is_some(), origins(true).check(&headers).is_ok())
+        };
+        assert_eq!(observed(&["https://watched.example"]), (true, false));
+        for other in [
+            &[][..],
+            &["null"],
+            &["http://watched.example"],
+            &["https://watched.example:444"],
+            &["https://a.watched.example"],
+            &["https://watched.example", "https://watched.example"],
+            &["https://example.com"],
+        ] {
+            assert!(!observed(other).0, "{other:?}");
         }
     }
 

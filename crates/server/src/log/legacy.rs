@@ -1,8 +1,8 @@
 //! The lines that Tenure's predecessors wrote of sign-outs, for whoever has recipes and habits for them. What stands for
 //! what is told in docs/guide/logs.md.
 //!
-//! Whatever a browser said stands in them escaped and without square brackets, so that nobody can write a line of their own
-//! into the log, or a word that is looked for.
+//! Whatever a browser said stands in them escaped, without square brackets and with `_` between the words of a phrase that
+//! is looked for, so that nobody can write a line of their own into the log, or one that a recipe finds.
 
 use std::fmt::{Display, Write as _};
 
@@ -110,9 +110,20 @@ impl Display for Of<'_> {
     }
 }
 
-/// What somebody else wrote.
+/// What recipes look for besides words in brackets, in small letters.
+const LOOKED_FOR: [&str; 3] = ["session contamination", "account/plan validation failed", "logout event"];
+
+/// What somebody else wrote: on one line, and without anything that is looked for.
 pub fn harmless(text: &str) -> String {
-    text.escape_debug().to_string().replace('[', "(").replace(']', ")")
+    let mut text = text.escape_debug().to_string().replace('[', "(").replace(']', ")");
+    for phrase in LOOKED_FOR {
+        // Small letters of ASCII are as long as large ones, so a place in one is a place in the other.
+        while let Some(at) = text.to_ascii_lowercase().find(phrase) {
+            let blanks = text[at..at + phrase.len()].replace(' ', "_");
+            text.replace_range(at..at + phrase.len(), &blanks);
+        }
+    }
+    text
 }
 
 fn or_dash(value: Option<impl Display>) -> String {
@@ -159,4 +170,22 @@ pub fn of_report(report: &ClientReport, arrival: &Arrival, path: &str) -> String
         auto_logout(&mut block, &format!("Reported by the browser: {}", claims.kind), &of);
     }
     block
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_can_write_what_recipes_look_for() {
+        for (text, shown) in [
+            ("[AUTO-LOGOUT] x", "(AUTO-LOGOUT) x"),
+            ("a\nSession contamination: b", "a\\nSession_contamination: b"),
+            ("Account/plan validation failed", "Account/plan_validation_failed"),
+            ("LOGOUT EVENT - Logout Event", "LOGOUT_EVENT - Logout_Event"),
+            ("a session \u{e9} of a logout, an event", "a session \u{e9} of a logout, an event"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
 }

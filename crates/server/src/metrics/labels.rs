@@ -34,6 +34,18 @@ pub struct Remembered {
     pub remembered: &'static str,
 }
 
+/// Whether a client's word came with an access token of the session that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Verified {
+    pub verified: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Unasked {
+    pub suspect: &'static str,
+    pub verified: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SignIn {
     pub method: &'static str,
@@ -63,6 +75,12 @@ pub struct Delivery {
     pub outcome: &'static str,
 }
 
+impl Verified {
+    pub fn of(is_verified: bool) -> Self {
+        Self { verified: if is_verified { "true" } else { "false" } }
+    }
+}
+
 /// Labels whose names are known before there is a value.
 pub trait Labels {
     const NAMES: &'static [&'static str];
@@ -82,6 +100,8 @@ labels! {
     Kind: "type";
     ReplayKind: "kind";
     Remembered: "remembered";
+    Verified: "verified";
+    Unasked: "suspect", "verified";
     SignIn: "method", "outcome";
     Route: "method", "status";
     Policy: "policy";
@@ -127,6 +147,8 @@ mod tests {
         check(Kind { r#type: "a" });
         check(ReplayKind { kind: "a" });
         check(Remembered { remembered: "a" });
+        check(Verified { verified: "a" });
+        check(Unasked { suspect: "a", verified: "b" });
         check(SignIn { method: "a", outcome: "b" });
         check(Route { method: "a", status: 1 });
         check(Policy { policy: "a" });

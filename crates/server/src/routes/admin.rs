@@ -9,6 +9,7 @@ pub mod api_keys;
 pub mod client_reports;
 pub mod events;
 pub mod overview;
+mod people;
 pub mod plans;
 pub mod session;
 pub mod sessions;
@@ -25,7 +26,6 @@ use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::request::Parts;
 use serde::{Deserialize, Deserializer};
-use tenure_domain::account::Slug;
 pub use tenure_domain::console::Right;
 use tenure_domain::ends::Actor;
 use tenure_domain::entitlement::Authority;
@@ -36,7 +36,7 @@ use tenure_store::{Decree, KeyHolder, Subject, User};
 
 use crate::App;
 use crate::http::actor::{Admin, Caller, Identified};
-use crate::http::admission::demand;
+use crate::http::admission::demand_permission;
 use crate::http::arrival::{Arrival, At};
 use crate::http::problem::{FieldError, Problem};
 
@@ -113,10 +113,7 @@ impl<R: Needed> FromRequestParts<Arc<App>> for Confirmed<R> {
 
 impl<R: Needed> Administrator<R> {
     fn admitted(app: &App, arrival: &Arrival, caller: Caller) -> Result<Self, Problem> {
-        let permission = Slug::parse(R::RIGHT.as_str()).map_err(|error| {
-            Problem::new(Code::InternalError, "A permission has no name.").with_cause(error)
-        })?;
-        demand(app, arrival, &caller, &[permission])?;
+        demand_permission(app, arrival, &caller, R::RIGHT.as_str())?;
         Ok(Self { caller, right: PhantomData })
     }
 
@@ -147,7 +144,7 @@ impl<R> Administrator<R> {
         Decree { actor: self.actor(), reason: Some(reason) }
     }
 
-    /// Whoever passes by account and plan is the superusers' affair: members of the operator's own accounts as well.
+    /// Whoever passes by account and plan is the superusers' affair: the operator's own accounts and their members as well.
     async fn govern_account(&self, app: &App, account: Option<AccountId>) -> Result<(), Problem> {
         let Some(id) = account else { return Ok(()) };
         let is_system = app.store.account_find(id).await?.is_some_and(|account| account.is_system);

@@ -2,9 +2,9 @@
 
 pub mod api_keys;
 pub mod check;
-pub mod device;
 pub mod entitlements;
 pub mod events;
+pub mod exchange;
 pub mod login;
 pub mod logout;
 pub mod logout_event;
@@ -17,10 +17,14 @@ pub mod revocations;
 pub mod sessions;
 pub mod timeline;
 
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderValue, StatusCode, header};
+use futures_util::{Stream, StreamExt as _};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tenure_domain::access_token::{self, AccessClaims};
 use tenure_domain::id::{AccountId, SessionId, UserId};
@@ -38,6 +42,16 @@ use crate::http::arrival::Arrival;
 use crate::http::body::Json;
 use crate::http::openapi::user_role;
 use crate::http::problem::Problem;
+
+/// An answer of server-sent events, each of which leaves as it comes.
+fn as_it_comes(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        // Proxies that would rather collect it first.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (headers, Body::from_stream(pieces.map(Ok::<_, Infallible>))).into_response()
+}
 
 /// What a sign-in and every refresh are answered with. The refresh token is not in it: it travels in the
 /// cookie alone.
@@ -261,7 +275,7 @@ pub(super) fn no_content() -> Response {
     empty(StatusCode::NO_CONTENT)
 }
 
-fn empty(status: StatusCode) -> Response {
+pub fn empty(status: StatusCode) -> Response {
     let mut response = status.into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);
     response

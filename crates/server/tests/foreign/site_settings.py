@@ -1,7 +1,8 @@
 """Django 5.2 with REST framework and simplejwt, as their documentation sets them up.
 
 FLAVOUR chooses what differs: `rotation` exchanges refresh tokens and blacklists the replaced ones, `defaults` leaves
-simplejwt as it is, and `cookies` is dj-rest-auth with both tokens in cookies, and rotation.
+simplejwt as it is, and `cookies` is dj-rest-auth with both tokens in cookies, and rotation. ACCESS_SECONDS and
+REFRESH_SECONDS, if given, are how long tokens of those that rotate live.
 """
 
 import os
@@ -51,7 +52,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 SIMPLE_JWT = {
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=int(os.environ.get("ACCESS_SECONDS", 300))),
+    "REFRESH_TOKEN_LIFETIME": timedelta(seconds=int(os.environ.get("REFRESH_SECONDS", 7 * 86_400))),
     "ROTATE_REFRESH_TOKENS": ROTATES,
     "BLACKLIST_AFTER_ROTATION": ROTATES,
 } if ROTATES else {}

@@ -45,7 +45,7 @@ macro_rules! gauge {
     };
 }
 
-const CASES: [Case; 24] = [
+const CASES: [Case; 26] = [
     Case {
         alert: "TenureDown",
         fires: &[("up{job=\"tenure\",instance=\"a\"}", "0x125")],
@@ -90,7 +90,25 @@ const CASES: [Case; 24] = [
     },
     gauge!("TenureRedisDown", "tenure_redis_up", 0, 1),
     gauge!("TenureEventsUnsealed", "tenure_events_unsealed", 3, 0),
-    counted_once!("TenureUnexplainedSignOut", "tenure_unexplained_session_ends_total"),
+    // Anybody may claim one, so a claim wakes nobody.
+    Case {
+        alert: "TenureUnexplainedSignOut",
+        fires: &[("tenure_unexplained_session_ends_total{instance=\"a\",verified=\"true\"}", ONCE)],
+        is_quiet: &[
+            ("tenure_unexplained_session_ends_total{instance=\"a\",verified=\"true\"}", NEVER),
+            ("tenure_unexplained_session_ends_total{instance=\"a\",verified=\"false\"}", ONCE),
+        ],
+        labels: &[("instance", "a"), ("verified", "true")],
+    },
+    Case {
+        alert: "TenureUnexplainedSignOutsClaimed",
+        fires: &[("tenure_unexplained_session_ends_total{instance=\"a\",verified=\"false\"}", "0+1x125")],
+        is_quiet: &[
+            ("tenure_unexplained_session_ends_total{instance=\"a\",verified=\"false\"}", ONCE),
+            ("tenure_unexplained_session_ends_total{instance=\"a\",verified=\"true\"}", "0+1x125"),
+        ],
+        labels: &[("instance", "a"), ("verified", "false")],
+    },
     Case {
         alert: "TenureRefreshesFail",
         fires: &[
@@ -110,6 +128,7 @@ const CASES: [Case; 24] = [
     counted_once!("TenureSessionsUnverifiable", "tenure_session_unverifiable_total"),
     gauge!("TenureClockOffset", "tenure_clock_offset_seconds", "-3", "1"),
     gauge!("TenureClockLeapt", "tenure_clock_leapt", 1, 0),
+    gauge!("TenureClockDoubted", "tenure_clock_doubted", 1, 0),
     Case {
         alert: "TenureDiskFilling",
         fires: &[

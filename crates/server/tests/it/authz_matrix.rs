@@ -12,7 +12,7 @@ use tenure_domain::id::AccountId;
 use tenure_domain::user::Role;
 use tenure_store::{EndOrder, UserChange};
 
-use crate::authz_table::{DEVELOPMENT, Needs, Row, TABLE};
+use crate::authz_table::{DEVELOPMENT, Needs, Row, TABLE, open};
 use crate::world::{Answer, Browser, Call, Client, DAY, PASSWORD, TestApp, User, decree};
 
 /// Who calls. Those that follow "superuser" and are no key show what a superuser would show.
@@ -88,7 +88,8 @@ impl Who {
                 "admin.users",
                 "admin.keys",
                 "api_keys.manage",
-                "revocations.read"
+                "revocations.read",
+                "sessions.exchange"
             ])),
             _ => None,
         }
@@ -260,7 +261,7 @@ fn check(row: &Row, who: Who, victim: &Victim, answer: &Answer, changed: bool) {
 
 #[tokio::test]
 async fn everybody_is_answered_what_the_reviewed_page_says_and_nobody_reaches_what_is_not_theirs() {
-    let mut scene = Scene { app: TestApp::new().await, people: 0 };
+    let mut scene = Scene { app: open().await, people: 0 };
     let mut page =
         String::from("What each route answers to whom; the thing that a path names is a victim's.\n");
     let mut rows: Vec<_> = TABLE.iter().chain(&DEVELOPMENT).collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::routes::auth::exchange;
 use crate::routes::docs::operations;
 use crate::world::{Answer, Browser, Call, Client, DAY, TestApp};
 
@@ -33,9 +34,11 @@ const fn row(method: &'static str, path: &'static str, needs: Needs) -> Row {
     Row { method, path, needs }
 }
 
-pub const TABLE: [Row; 64] = [
+pub const TABLE: [Row; 67] = [
     row("POST", "/api/v1/auth/register", Needs::Nothing),
     row("POST", "/api/v1/auth/login", Needs::Nothing),
+    row("POST", "/api/v1/auth/exchange", Needs::Nothing),
+    row("POST", "/api/v1/auth/exchange/tickets", Needs::TokenOrKey),
     row("POST", "/api/v1/auth/refresh", Needs::Nothing),
     row("DELETE", "/api/v1/auth/refresh", Needs::Nothing),
     row("POST", "/api/v1/auth/logout", Needs::AuthenticToken),
@@ -94,6 +97,7 @@ pub const TABLE: [Row; 64] = [
     row("GET", "/api/v1/admin/events", Needs::TokenOrKey),
     row("GET", "/api/v1/admin/events/export", Needs::TokenOrKey),
     row("POST", "/api/v1/billing/stripe/webhook", Needs::Nothing),
+    row("POST", "/api/v1/observations", Needs::Nothing),
     row("GET", "/api/v1/system/ping", Needs::Nothing),
     row("GET", "/api/v1/system/status", Needs::Nothing),
     row("GET", "/.well-known/jwks.json", Needs::Nothing),
@@ -154,7 +158,14 @@ impl Row {
             "/api/v1/auth/login" | "/api/v1/admin/session" if self.method == "POST" => {
                 json!({ "email": "ada@example.com", "password": crate::world::PASSWORD })
             }
+            "/api/v1/auth/exchange" => {
+                json!({ "kind": "simplejwt", "token": "a.b.c", "attempt": "0123456789abcdef" })
+            }
+            "/api/v1/auth/exchange/tickets" => json!({ "user_id": "17", "legacy_session": "made up" }),
             "/api/v1/auth/logout-event" => json!({ "type": "USER_ACTION", "message": "Signed out" }),
+            "/api/v1/observations" => {
+                json!({ "profile": format!("obs_{}", "1".repeat(32)), "page": "a1", "sentAt": 1, "seen": [] })
+            }
             "/api/v1/auth/password/change" => {
                 json!({ "current_password": crate::world::PASSWORD, "new_password": "a long new password" })
             }
@@ -223,11 +234,16 @@ async fn refused(app: &TestApp, needed: &[Needs], token: Option<&str>, code: &st
     assert!(asked > 0);
 }
 
+/// A server that also trades sign-ins of another system: while it does not, it looks at nobody's credentials there.
+pub async fn open() -> TestApp {
+    exchange::setup().start().await
+}
+
 const PROTECTED: [Needs; 3] = [Needs::Token, Needs::TokenOrKey, Needs::AuthenticToken];
 
 #[tokio::test]
 async fn nobody_is_let_in_where_somebody_is_needed() {
-    let app = TestApp::new().await;
+    let app = open().await;
     let mut ada = app.signed_in(&app.user("ada").await).await;
     refused(&app, &PROTECTED, None, "access_token_missing").await;
     refused(&app, &[Needs::Console], None, "access_token_missing").await;
@@ -237,7 +253,7 @@ async fn nobody_is_let_in_where_somebody_is_needed() {
 
 #[tokio::test]
 async fn garbage_and_foreign_tokens_are_refused() {
-    let app = TestApp::new().await;
+    let app = open().await;
     let mut ada = app.signed_in(&app.user("ada").await).await;
     let foreign = crate::world::Setup::default().secret(9).start().await;
     let stranger = foreign.signed_in(&foreign.user("ada").await).await;
@@ -249,7 +265,7 @@ async fn garbage_and_foreign_tokens_are_refused() {
 
 #[tokio::test]
 async fn a_refresh_token_is_no_access_token() {
-    let app = TestApp::new().await;
+    let app = open().await;
     let mut ada = app.signed_in(&app.user("ada").await).await;
     refused(&app, &PROTECTED, Some(&ada.token()), "wrong_token_type").await;
     check_untouched(&app, &mut ada).await;
@@ -257,7 +273,7 @@ async fn a_refresh_token_is_no_access_token() {
 
 #[tokio::test]
 async fn an_access_token_in_the_cookies_is_no_session() {
-    let app = TestApp::new().await;
+    let app = open().await;
     let mut ada = app.signed_in(&app.user("ada").await).await;
     let name = ada.cookies().only().name.clone();
     let answer = app.client.refresh_with(&format!("{name}={}", ada.access)).await;
@@ -267,7 +283,7 @@ async fn an_access_token_in_the_cookies_is_no_session() {
 
 #[tokio::test]
 async fn an_expired_token_is_good_for_signing_out_alone() {
-    let app = TestApp::new().await;
+    let app = open().await;
     let user = app.user("ada").await;
     let (mut ada, late) = (app.signed_in(&user).await, app.signed_in(&user).await);
     app.clock.advance(DAY);
@@ -281,7 +297,7 @@ async fn an_expired_token_is_good_for_signing_out_alone() {
 
 #[tokio::test]
 async fn a_revoked_token_is_good_for_signing_out_alone() {
-    let app = TestApp::new().await;
+    let app = open().await;
     let user = app.user("ada").await;
     let (mut ada, mut gone) = (app.signed_in(&user).await, app.signed_in(&user).await);
     gone.sign_out().await.expect(204);
@@ -294,7 +310,7 @@ async fn a_revoked_token_is_good_for_signing_out_alone() {
 
 #[tokio::test]
 async fn nothing_is_changed_from_a_foreign_page_even_with_every_credential() {
-    let app = TestApp::new().await;
+    let app = open().await;
     let mut ada = app.signed_in(&app.user("ada").await).await;
     let before = ada.cookies();
     let ours = app.origin().to_owned();
@@ -326,7 +342,7 @@ async fn nothing_is_changed_from_a_foreign_page_even_with_every_credential() {
 
 #[tokio::test]
 async fn a_page_of_the_same_site_and_no_browser_at_all_are_let_in() {
-    let app = TestApp::new().await;
+    let app = open().await;
     let ada = app.signed_in(&app.user("ada").await).await;
     let cookie = ada.cookie_header("/api/v1/auth/refresh");
     let refresh = || app.client.call("POST", "/api/v1/auth/refresh").header("cookie", &cookie);

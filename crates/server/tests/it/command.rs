@@ -5,6 +5,8 @@ mod admin;
 mod audit;
 mod config;
 mod conformance;
+mod doctor;
+mod exchange;
 mod explain;
 mod import;
 mod keys;

@@ -23,3 +23,4 @@ mod telemetry;
 mod throttle;
 mod time;
 mod world;
+mod wrong_clock;

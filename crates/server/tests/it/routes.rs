@@ -2,11 +2,12 @@
 
 mod admin;
 mod assets;
-mod auth;
+pub mod auth;
 mod billing;
 mod common;
 mod dev;
 pub mod docs;
+mod observations;
 mod ops;
 mod pages;
 mod system;

@@ -6,6 +6,7 @@ use tenure_domain::user::Role;
 use tenure_store::UserChange;
 
 use crate::protocol::dead::with_dead_copy;
+use crate::routes::auth::exchange;
 use crate::world::collector::Collector;
 use crate::world::{DAY, Fault, PASSWORD, QUIET, SECOND, Setup, TestApp, User, decree, eventually};
 
@@ -74,16 +75,19 @@ async fn nothing_is_seen(setup: Setup) {
         .set("TELEMETRY__INTERVAL", "1s")
         .set("SESSION__MISSING_SESSION", "unavailable")
         .set("LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "40")
+        .set("MIGRATION__EXCHANGE_UNTIL", "2099-01-01T00:00:00Z")
+        .set("MIGRATION__SIMPLEJWT_KEY", exchange::SECRET)
         .start()
         .await;
     let mut planted = Planted::default();
-    for password in [REGISTERED, CHANGED, GUESSED, PIPED, COLLECTORS] {
+    for password in [REGISTERED, CHANGED, GUESSED, PIPED, COLLECTORS, exchange::SECRET] {
         planted.hide(password);
     }
     let secret = std::fs::read_to_string(app.folder().join("secret")).unwrap();
     planted.hide(&secret);
     administer(&app, &mut planted).await;
     report(&app, &mut planted).await;
+    move_in(&app, &mut planted).await;
     go_through_everything(&app, &mut planted).await;
     planted.see("the metrics", app.app.metrics_page());
     eventually("metrics are sent", async || !collector.metrics().is_empty()).await;
@@ -147,6 +151,49 @@ async fn report(app: &TestApp, planted: &mut Planted) {
         });
         let call = app.client.post("/api/v1/auth/logout-event", &body).bearer(&browser.access);
         call.send().await.expect(202);
+    }
+}
+
+/// Sign-ins of another system, traded, shown twice, forged and vouched for.
+async fn move_in(app: &TestApp, planted: &mut Planted) {
+    exchange::imported(app, "17").await;
+    let root = app.user("mover").await;
+    let change = UserChange { role: Some(Role::Superuser), account: None };
+    app.store().user_change(root.id, change, decree(), app.clock.get()).await.unwrap();
+    let root = app.signed_in(&root).await;
+    let wish = json!({ "name": "django", "scopes": ["sessions.exchange"] });
+    let key = root.call("POST", "/api/v1/auth/api-keys").bearer(&root.access).json(&wish);
+    let key = key.send().await.expect(201).json()["secret"].as_str().unwrap().to_owned();
+    let vouch = json!({ "user_id": "17", "legacy_session": "planted-session-of-the-other-system" });
+    let ticket = app.client.post("/api/v1/auth/exchange/tickets", &vouch).header("x-api-key", &key);
+    let ticket = ticket.send().await.expect(200).json()["ticket"].as_str().unwrap().to_owned();
+    let (legacy, attempt) =
+        (exchange::token(app, "planted-name-of-a-token", "17"), "planted-attempt-to-trade");
+    let mut browser = app.browser();
+    let answer = exchange::trade(&browser, &legacy, attempt).send().await.expect(200);
+    browser.receive(&answer);
+    for secret in [&key, &ticket, &legacy, &browser.token(), &browser.access] {
+        planted.hide(secret);
+    }
+    planted.hide("planted-session-of-the-other-system");
+    planted.hide(attempt);
+    let thief = app.browser();
+    let forged = format!("{legacy}x");
+    let vouched = json!({ "kind": "ticket", "ticket": ticket, "attempt": attempt });
+    let twisted = json!({ "kind": "ticket", "ticket": legacy, "attempt": legacy });
+    for call in [
+        exchange::trade(&thief, &legacy, "planted-attempt-of-a-thief"),
+        exchange::trade(&thief, &forged, attempt),
+        exchange::trade(&thief, &ticket, attempt),
+        app.client.post("/api/v1/auth/exchange", &vouched),
+        app.client.post("/api/v1/auth/exchange", &vouched),
+        app.client.post("/api/v1/auth/exchange", &twisted),
+        app.client.post("/api/v1/auth/exchange/tickets", &vouch).bearer(&legacy),
+    ] {
+        let answer = call.send().await;
+        if answer.status >= 400 {
+            planted.see("what whoever moves in is told", format!("{:?} {}", answer.headers, answer.text()));
+        }
     }
 }
 
@@ -247,6 +294,9 @@ fn command_line(app: &TestApp, planted: &mut Planted) {
         vec!["explain", "carol@example.com", "--all"],
         vec!["explain", "victim@example.com", "--json"],
         vec!["explain", bob],
+        vec!["explain", "user17@example.com"],
+        vec!["audit", "export", "--kind", "exchanged"],
+        vec!["audit", "export", "--kind", "exchange_refused"],
         vec!["logouts", "tail", "--json"],
         vec!["logouts", "stats"],
         vec!["api-key", "list", "root@example.com", "--json"],
@@ -260,12 +310,23 @@ fn command_line(app: &TestApp, planted: &mut Planted) {
 /// The stored forms: neither tokens nor passwords lie in the database.
 #[tokio::test]
 async fn the_database_holds_neither_passwords_nor_tokens() {
-    let app = TestApp::new().await;
+    let app = exchange::setup().start().await;
     let user = app.user_with("ada", REGISTERED).await;
+    exchange::imported(&app, "17").await;
+    let (legacy, attempt) =
+        (exchange::token(&app, "planted-name-of-a-token", "17"), "planted-attempt-to-trade");
+    exchange::trade(&app.browser(), &legacy, attempt).send().await.expect(200);
     let mut browser = app.browser();
     browser.login(&user.email, REGISTERED, true).await.expect(200);
     app.clock.advance(QUIET);
-    let mut secrets = vec![REGISTERED.to_owned(), browser.token(), browser.access.clone()];
+    let mut secrets = vec![
+        REGISTERED.to_owned(),
+        legacy,
+        attempt.to_owned(),
+        "planted-name-of-a-token".to_owned(),
+        browser.token(),
+        browser.access.clone(),
+    ];
     browser.refresh().await.expect(200);
     secrets.extend([browser.token(), browser.access.clone()]);
     app.store().close().await;

@@ -148,7 +148,7 @@ async fn a_collector_that_is_down_hangs_or_fails_holds_up_nobody() {
         for _ in 0..50 {
             browser.refresh().await.expect(200);
         }
-        assert!(begun.elapsed() < 5 * SECOND, "{trouble:?}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < 20 * SECOND, "{trouble:?}: {:?}", begun.elapsed());
         let lost = "tenure_telemetry_total{signal=\"traces\",outcome=\"not_delivered\"}";
         if trouble == Some(HANGS) {
             eventually("it is asked", async || collector.asked() > 0).await;
@@ -157,7 +157,7 @@ async fn a_collector_that_is_down_hangs_or_fails_holds_up_nobody() {
         }
         let begun = Instant::now();
         app.shut_down().await;
-        assert!(begun.elapsed() < 5 * SECOND, "{trouble:?} holds up the end: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < 20 * SECOND, "{trouble:?} holds up the end: {:?}", begun.elapsed());
     }
 }
 

@@ -15,7 +15,14 @@ const HEAD: &str = "\
 ";
 
 /// The sets that programs go through at run time, and the names of their values.
-const SETS: [(&str, &str); 2] = [("EndReason", "END_REASONS"), ("ErrorCode", "ERROR_CODES")];
+const SETS: [(&str, &str); 6] = [
+    ("AccountStatus", "ACCOUNT_STATUSES"),
+    ("EndReason", "END_REASONS"),
+    ("ErrorCode", "ERROR_CODES"),
+    ("EventKind", "EVENT_KINDS"),
+    ("ReportKind", "REPORT_KINDS"),
+    ("UserRole", "USER_ROLES"),
+];
 
 /// Keywords that say nothing about the shape.
 const PROSE: [&str; 7] = ["description", "example", "format", "minimum", "maximum", "x-class", "x-signs-out"];

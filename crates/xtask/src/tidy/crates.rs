@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Finding, House};
+use super::{Finding, House, rust};
 
 /// Which crates of ours a crate of ours may use. A crate without a row may not exist.
 const ARROWS: [(&str, &[&str]); 9] = [
@@ -146,6 +146,46 @@ pub fn roots(house: &House) -> Vec<Finding> {
     findings
 }
 
+/// Within the server: the command line is above everything else, and it alone prints.
+pub fn rooms(house: &House) -> Vec<Finding> {
+    const SERVER: &str = "crates/server/src/";
+    const COMMAND_LINE: [&str; 3] = ["command/", "command.rs", "main.rs"];
+    let mut findings = Vec::new();
+    for file in &house.files {
+        let Some(room) = file.path.strip_prefix(SERVER).filter(|room| room.ends_with(".rs")) else {
+            continue;
+        };
+        if COMMAND_LINE.iter().any(|above| room.starts_with(above)) {
+            continue;
+        }
+        let code = rust::mask(&file.text).code;
+        let mut found =
+            |line: usize, what| findings.push(Finding::new(format!("{}:{line}", file.path), what));
+        let line_of = |at: usize| code[..at].matches('\n').count() + 1;
+        for (at, _) in code.match_indices("crate::").filter(|(at, _)| names_command(&code[at + 7..])) {
+            found(line_of(at), "uses the command line, which is above it");
+        }
+        let prints = ["println!", "print!"].into_iter().flat_map(|word| code.match_indices(word));
+        for (at, _) in prints.filter(|(at, _)| !code[..*at].ends_with(|c: char| c.is_alphanumeric())) {
+            found(line_of(at), "prints, which the command line alone does");
+        }
+    }
+    findings
+}
+
+/// Whether what follows `crate::` names the command line: by itself, or among others in braces.
+fn names_command(rest: &str) -> bool {
+    let is_command = |name: &str| {
+        let name = name.trim_start().strip_prefix("command");
+        name.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let group = rest.strip_prefix('{').and_then(|group| group.split(';').next());
+    match group {
+        Some(group) => group.split(['{', ',']).any(is_command),
+        None => is_command(rest),
+    }
+}
+
 pub fn ours(cargo: &Value) -> impl Iterator<Item = &Value> {
     let members = list(&cargo["workspace_members"]);
     list(&cargo["packages"]).iter().filter(move |package| members.contains(&package["id"]))
@@ -232,6 +272,34 @@ mod tests {
 
         cargo["resolve"]["nodes"][1]["deps"] = json!([]);
         assert_eq!(arrows(&house_of(&[], cargo)), []);
+    }
+
+    #[test]
+    fn what_is_below_the_command_line_neither_uses_it_nor_prints() {
+        let uses = "//! As in `crate::command`.\nuse crate::command::shown;\n";
+        let among = "use crate::{\n    App, command::{self, shown},\n};\n";
+        let others = "use crate::{App, commands, explain};\nuse super::command;\nuse crate::commander;\n";
+        let prints =
+            "fn f() {\n    println!(\"println!\");\n    eprintln!();\n    eprint!();\n    print!();\n}\n";
+        let files = [
+            ("crates/server/src/explain/said.rs", uses),
+            ("crates/server/src/explain/case.rs", among),
+            ("crates/server/src/explain/sections.rs", others),
+            ("crates/server/src/explain.rs", prints),
+            ("crates/server/src/command/explain.rs", uses),
+            ("crates/server/src/command.rs", prints),
+            ("crates/server/tests/it/main.rs", prints),
+        ];
+        let house = house_of(&files, json!({}));
+        assert_eq!(
+            places(&rooms(&house)),
+            [
+                "crates/server/src/explain/said.rs:2",
+                "crates/server/src/explain/case.rs:1",
+                "crates/server/src/explain.rs:2",
+                "crates/server/src/explain.rs:5",
+            ]
+        );
     }
 
     #[test]

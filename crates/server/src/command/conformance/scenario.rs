@@ -13,7 +13,8 @@ mod wire;
 
 use futures_util::future::LocalBoxFuture;
 
-use super::profile::{Call, Place, Profile};
+use super::super::outside::mentions;
+use super::super::outside::profile::{Place, Profile};
 use super::verdict::{Told, Verdict};
 use super::world::World;
 
@@ -107,18 +108,12 @@ impl Need {
             }
             Need::Remembered => missing(
                 "promises.remembered_lifetime, and no {remember} in login",
-                profile.promises.remembered_lifetime().is_some() || remembers(&profile.login),
+                profile.promises.remembered_lifetime().is_some() || mentions(&profile.login, "{remember}"),
             ),
-            Need::Remember => missing("{remember} in login", remembers(&profile.login)),
+            Need::Remember => missing("{remember} in login", mentions(&profile.login, "{remember}")),
             Need::Origin => missing("origin", profile.origin.is_some()),
         }
     }
-}
-
-fn remembers(login: &Call) -> bool {
-    let json = login.json.as_ref().map(super::template::strings).unwrap_or_default();
-    let form = login.form.iter().flat_map(|form| form.values()).map(String::as_str);
-    json.into_iter().chain(form).any(|text| text.contains("{remember}"))
 }
 
 /// All of them, in the order in which they run: what looks comes before what harms, and floods come last, after which

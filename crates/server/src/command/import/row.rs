@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use tenure_domain::email::Email;
+use tenure_domain::exchange::{IMPORTED_ID_MAX, imported_key};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::time::Timestamp;
 use tenure_domain::user::{DisplayName, Role};
 use tenure_store::{Decree, ForeignRow, Import, NewUser};
-
-/// Longest key of another system; a UUID has 36 characters.
-const KEY_MAX: usize = 100;
 
 /// What is looked for in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +52,6 @@ pub fn column(text: &str) -> Result<(Field, String), String> {
 
 /// How people there become people here.
 pub struct Mapping {
-    pub system: &'static str,
     /// Where they are not the usual ones.
     pub columns: HashMap<Field, String>,
     pub staff: Role,
@@ -67,7 +64,10 @@ pub struct Newcomer {
     import: Import,
     pub is_staff: bool,
     pub is_superuser: bool,
+    /// Nothing there says whether they are active.
+    pub is_unflagged: bool,
     is_renamed: bool,
+    is_undated: bool,
 }
 
 /// What is kept of somebody who is on the way into the store.
@@ -78,6 +78,7 @@ pub struct Kept {
     pub is_disabled: bool,
     pub has_password: bool,
     pub is_renamed: bool,
+    pub is_undated: bool,
 }
 
 /// A row that is nobody.
@@ -88,6 +89,10 @@ pub struct Bad {
 }
 
 impl Newcomer {
+    pub fn key(&self) -> &str {
+        &self.import.key
+    }
+
     pub fn split(self) -> (Import, Kept) {
         let new = &self.import.new;
         let kept = Kept {
@@ -97,6 +102,7 @@ impl Newcomer {
             is_disabled: new.is_disabled,
             has_password: new.password_hash.is_some(),
             is_renamed: self.is_renamed,
+            is_undated: self.is_undated,
         };
         (self.import, kept)
     }
@@ -104,9 +110,9 @@ impl Newcomer {
 
 impl Mapping {
     pub fn read(&self, row: &ForeignRow, now: Timestamp) -> Result<Newcomer, Bad> {
-        let id = self.text(row, Field::Id).filter(|id| !id.is_empty() && id.len() <= KEY_MAX);
+        let id = self.text(row, Field::Id).filter(|id| !id.is_empty() && id.len() <= IMPORTED_ID_MAX);
         let named = id.as_deref().unwrap_or("?").to_owned();
-        let key = format!("{}:{named}", self.system);
+        let key = imported_key(&named);
         let bad = |cause: String| Bad { key: key.clone(), cause };
         if id.is_none() {
             let hint = "it has no primary key; dumpdata writes it without --natural-primary, else name it with --column id=";
@@ -131,15 +137,13 @@ impl Mapping {
         let stored = self.text(row, Field::Password).unwrap_or_default();
         let password_hash = PasswordHash::from_django(&stored).map_err(|error| bad(error.to_string()))?;
         let flag = |field, without: bool| self.flag(row, field, without).map_err(&bad);
-        let is_active = flag(Field::IsActive, true)?;
+        // Unknown is not active there either.
+        let is_unflagged = self.column(row, Field::IsActive).is_none();
+        let is_active = flag(Field::IsActive, is_unflagged)?;
         let (is_staff, is_superuser) = (flag(Field::IsStaff, false)?, flag(Field::IsSuperuser, false)?);
-        let since = match self.text(row, Field::DateJoined) {
-            None => None,
-            Some(text) => match text.parse::<Timestamp>() {
-                Ok(time) => Some(time.clamp(Timestamp::from_ms(0), now)),
-                Err(error) => return Err(bad(format!("`{}` is no date: {error}", cut(&text)))),
-            },
-        };
+        let since = self.text(row, Field::DateJoined).and_then(|text| moment(&text));
+        let is_undated = since.is_none() && self.value(row, Field::DateJoined).is_some();
+        let since = since.map(|time| time.clamp(Timestamp::from_ms(0), now));
         let wished = self.name(row, username);
         let name = wished.as_deref().and_then(|text| DisplayName::parse(text).ok());
         let is_renamed = wished.is_some() && name.is_none();
@@ -158,7 +162,14 @@ impl Mapping {
             decree: Some(self.decree.clone()),
             ..NewUser::named(&address, name)
         };
-        Ok(Newcomer { import: Import { key, new }, is_staff, is_superuser, is_renamed })
+        Ok(Newcomer {
+            import: Import { key, new },
+            is_staff,
+            is_superuser,
+            is_unflagged,
+            is_renamed,
+            is_undated,
+        })
     }
 
     /// As they are called there: in full, by two names, or by what they sign in with.
@@ -207,6 +218,11 @@ impl Mapping {
             },
         }
     }
+}
+
+/// A time, or a day from its beginning.
+fn moment(text: &str) -> Option<Timestamp> {
+    text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()
 }
 
 /// As much as one line of a report has room for.

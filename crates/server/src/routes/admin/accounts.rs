@@ -162,12 +162,14 @@ pub async fn change(
     Path(id): Path<String>,
     Json(patch): Json<AccountPatch>,
 ) -> Result<Response, Problem> {
+    let id = named(&id)?;
     let (change, reason) = read(patch)?;
+    administrator.govern_account(&app, Some(id)).await?;
     if change.is_system.is_some() {
         administrator.be_superuser()?;
     }
     let decree = administrator.decree(reason);
-    match app.store.account_change(named(&id)?, change, decree, arrival.now).await? {
+    match app.store.account_change(id, change, decree, arrival.now).await? {
         AccountChanged::Changed(account) => Ok(Json(AccountRecord::from(account)).into_response()),
         AccountChanged::AccountGone => Err(Problem::not_found()),
         AccountChanged::PlanGone => Err(no_such_plan()),

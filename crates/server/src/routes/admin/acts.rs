@@ -10,6 +10,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{Act, Subject};
 use utoipa::{IntoParams, ToSchema};
 
+use super::people::{self, People};
 use super::{Administrator, fault, page, right};
 use crate::App;
 use crate::http::body::Json;
@@ -19,6 +20,9 @@ use crate::http::problem::Problem;
 pub struct ActRecords {
     /// Newest first.
     acts: Vec<ActRecord>,
+    /// The addresses of the users named in them, by id. Whoever is deleted is not among them.
+    #[schema(value_type = BTreeMap<String, String>)]
+    people: People,
 }
 
 /// One thing that somebody with rights has changed.
@@ -60,7 +64,10 @@ pub async fn list(
     let subject = asked.subject.as_deref().map(str::parse::<Subject>).transpose();
     let subject = subject.map_err(|error| fault("subject", "not_a_subject", error.to_string()))?;
     let acts = app.store.act_list(subject, page(asked.limit)).await?;
-    Ok(Json(ActRecords { acts: acts.into_iter().map(ActRecord::from).collect() }).into_response())
+    let acts: Vec<_> = acts.into_iter().map(ActRecord::from).collect();
+    let named = acts.iter().flat_map(|act| [&act.actor, &act.subject]);
+    let people = people::people(&app, named.filter_map(|text| people::in_text(text))).await?;
+    Ok(Json(ActRecords { acts, people }).into_response())
 }
 
 impl From<Act> for ActRecord {

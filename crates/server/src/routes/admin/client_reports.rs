@@ -12,9 +12,11 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{ClientReport, ClientReportStats, ReportFilter, ReportNumber, ReportTally};
 use utoipa::{IntoParams, ToSchema};
 
+use super::people::{self, People};
 use super::{Administrator, fault, page, right};
 use crate::App;
 use crate::http::body::Json;
+use crate::http::openapi::report_kind;
 use crate::http::problem::Problem;
 
 #[derive(Serialize, ToSchema)]
@@ -23,6 +25,9 @@ pub struct ReportRecords {
     reports: Vec<ReportRecord>,
     /// What `after` is for the next page; null where nothing was left.
     next: Option<u64>,
+    /// The addresses of the users named in them, by id. Whoever is deleted is not among them.
+    #[schema(value_type = BTreeMap<String, String>)]
+    people: People,
 }
 
 /// What a browser said of a sign-out, and what we know of it. Of what it said nothing is proof.
@@ -39,6 +44,7 @@ pub struct ReportRecord {
     verified_session: Option<SessionId>,
     #[schema(value_type = Option<String>)]
     verified_user: Option<UserId>,
+    #[schema(schema_with = report_kind)]
     r#type: &'static str,
     type_said: Option<String>,
     #[schema(value_type = Option<i64>)]
@@ -89,6 +95,7 @@ pub struct Listed {
     /// Continue after this number.
     after: Option<u64>,
     /// USER_ACTION, TOKEN_EXPIRED, REFRESH_FAILED, AUTH_ERROR or UNKNOWN.
+    #[param(schema_with = report_kind)]
     kind: Option<String>,
     /// Only what concerns this session, as we know or as the browser claims.
     session: Option<String>,
@@ -120,8 +127,10 @@ pub async fn list(
     let after = ReportNumber(listed.after.unwrap_or(0));
     let reports = app.store.client_report_list(filter, after, page(listed.limit)).await?;
     let next = reports.last().map(|(number, _)| number.0);
+    let named = reports.iter().filter_map(|(_, report)| report.verified.map(|(_, user)| user));
+    let people = people::people(&app, named).await?;
     let reports = reports.into_iter().map(|(number, report)| ReportRecord::of(number, &report)).collect();
-    Ok(Json(ReportRecords { reports, next }).into_response())
+    Ok(Json(ReportRecords { reports, next, people }).into_response())
 }
 
 /// How many sign-outs browsers reported, by what they said.

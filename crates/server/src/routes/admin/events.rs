@@ -14,13 +14,15 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{Decree, EVENTS_LISTED_MAX, EventFilter};
 use utoipa::{IntoParams, ToSchema};
 
+use super::people::{self, People, Whom};
 use super::{Administrator, Faults, page, right};
 use crate::App;
 use crate::events::export::{Format, text_of};
 use crate::http::arrival::At;
 use crate::http::body::Json;
+use crate::http::openapi::event_kind;
 use crate::http::problem::Problem;
-use crate::routes::auth::device::label;
+use crate::wording::device::label;
 
 #[derive(Serialize, ToSchema)]
 pub struct EventRecords {
@@ -29,6 +31,9 @@ pub struct EventRecords {
     /// What to ask for as `before`, to go on; null at the end.
     #[schema(value_type = Option<String>)]
     before: Option<EventId>,
+    /// The addresses of the users named in them, by id. Whoever is deleted is not among them.
+    #[schema(value_type = BTreeMap<String, String>)]
+    people: People,
 }
 
 /// Something that happened. Most kinds say only some of it.
@@ -39,7 +44,7 @@ pub struct EventRecord {
     /// Unix milliseconds.
     #[schema(value_type = i64)]
     pub at: Timestamp,
-    /// Such as `signed_in`, `session_ended` or `refresh_refused`.
+    /// Such as `signed_in`, `session_ended` or `refresh_refused`; of another version's events its own.
     pub kind: String,
     #[schema(value_type = Option<String>)]
     pub user: Option<UserId>,
@@ -91,14 +96,16 @@ impl From<Event> for EventRecord {
 #[into_params(parameter_in = Query)]
 pub struct Asked {
     /// Only of this kind, such as `session_ended`.
+    #[param(schema_with = event_kind)]
     kind: Option<String>,
-    /// Only of this user, `usr_...`.
+    /// Only of this user: `usr_...`, or their e-mail address.
     user: Option<String>,
     /// Only of this session, `ses_...`.
     session: Option<String>,
     /// Only about this: a receipt, a key, an account.
     subject: Option<String>,
-    /// Only by this actor: `user`, `policy`, `clock`, or `admin:` and who it was.
+    /// Only by this actor: `user`, `policy`, `clock`, or who it was: `usr_...`, an e-mail address, or a name of the command
+    /// line's; each with or without `admin:`.
     actor: Option<String>,
     /// Only with this cause.
     cause: Option<String>,
@@ -115,20 +122,29 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn filter(self) -> Result<EventFilter, Problem> {
+    async fn filter(self, app: &App) -> Result<EventFilter, Problem> {
         let mut faults = Faults::default();
+        let user = self.user.and_then(|text| faults.parse::<Whom>("user", "not_an_id", &text));
         let filter = EventFilter {
             kind: self.kind.and_then(|kind| faults.parse("kind", "not_a_kind", &kind)),
-            user: self.user.and_then(|id| faults.parse("user", "not_an_id", &id)),
+            user: None,
             session: self.session.and_then(|id| faults.parse("session", "not_an_id", &id)),
             subject: self.subject,
-            actor: self.actor,
+            actors: vec![],
             cause: self.cause,
             since: self.since.map(Timestamp::from_ms),
             until: self.until.map(Timestamp::from_ms),
             before: self.before.and_then(|id| faults.parse("before", "not_an_id", &id)),
+            ..EventFilter::default()
         };
-        faults.unless_any(Some(filter))
+        let mut filter = faults.unless_any(Some(filter))?;
+        if let Some(whom) = user {
+            filter.user = Some(whom.id(app).await?);
+        }
+        if let Some(text) = self.actor {
+            filter.actors = people::actors(app, &text).await?;
+        }
+        Ok(filter)
     }
 }
 
@@ -142,10 +158,15 @@ pub async fn list(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let limit = page(asked.limit);
-    let events = app.store.event_list(asked.filter()?, limit).await?;
+    let events = app.store.event_list(asked.filter(&app).await?, limit).await?;
     let before = events.last().filter(|_| events.len() == limit).map(|event| event.id);
+    let named = events.iter().flat_map(|event| {
+        let texts = [event.what.actor.as_deref(), event.what.subject.as_deref()].into_iter().flatten();
+        texts.filter_map(people::in_text).chain(event.what.user)
+    });
+    let people = people::people(&app, named).await?;
     let events = events.into_iter().map(EventRecord::from).collect();
-    Ok(Json(EventRecords { events, before }).into_response())
+    Ok(Json(EventRecords { events, before, people }).into_response())
 }
 
 /// The same as a file, without a limit.
@@ -163,10 +184,12 @@ pub async fn export(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let format = asked.format.unwrap_or_default();
-    let rest = Some(asked.filter()?);
+    let rest = Some(asked.filter(&app).await?);
     let decree = Decree { actor: administrator.actor(), reason: None };
     // Before any of it leaves: rather an act too many than a file that nobody knows of.
-    app.store.act_record(administrator.subject(), "events_exported", decree, arrival.now).await?;
+    app.store
+        .act_record(administrator.subject(), "events_exported", decree, arrival.whence(), arrival.now)
+        .await?;
     let exporting = Exporting { app, shown: headers, format, rest, is_first: true };
     let (content_type, name) = match format {
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"events.ndjson\""),

@@ -15,7 +15,7 @@ use crate::App;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
-use crate::tally::{HOUR, KEPT, UNEXPLAINED, hour_of};
+use crate::tally::{HOUR, KEPT, UNEXPLAINED, UNEXPLAINED_CLAIMED, hour_of};
 
 /// Hours that are told of if nothing else is asked for.
 const HOURS: u32 = 24;
@@ -36,8 +36,10 @@ pub struct Overview {
     sessions_active: u64,
     /// How many of them are remembered ones.
     sessions_remembered: u64,
-    /// Sign-outs of these hours that nothing explains. There should be none.
+    /// Sign-outs of these hours that nothing explains, reported with an access token of the session. There should be none.
     unexplained_ends: u64,
+    /// Such sign-outs that were reported without one: anybody can make them up who knows the session's id.
+    unexplained_claimed: u64,
     /// Oldest first, those in which nothing happened among them. What happened in the last minute may not be in them.
     hours: Vec<OverviewHour>,
 }
@@ -52,7 +54,10 @@ pub struct OverviewHour {
     sign_ins: OverviewSignIns,
     /// Ends of sessions by their reason.
     ends: BTreeMap<String, u64>,
+    /// Sign-outs that nothing explains, reported with an access token of the session.
     unexplained: u64,
+    /// Those that were reported without one.
+    unexplained_claimed: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -85,6 +90,7 @@ pub async fn get(
         sessions_active: active.total(),
         sessions_remembered: active.remembered,
         unexplained_ends: hours.iter().map(|hour| hour.unexplained).sum(),
+        unexplained_claimed: hours.iter().map(|hour| hour.unexplained_claimed).sum(),
         hours,
     })
     .into_response())
@@ -108,6 +114,7 @@ impl OverviewHour {
             },
             ends: group("end."),
             unexplained: one(UNEXPLAINED),
+            unexplained_claimed: one(UNEXPLAINED_CLAIMED),
         }
     }
 }

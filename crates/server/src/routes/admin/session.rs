@@ -101,7 +101,7 @@ async fn sign_in(
 
 async fn record(app: &App, arrival: &Arrival, user: UserId, what: &'static str) -> Result<(), Problem> {
     let decree = Decree { actor: Actor::Admin(user.to_string()), reason: None };
-    Ok(app.store.act_record(Subject::User(user), what, decree, arrival.now).await?)
+    Ok(app.store.act_record(Subject::User(user), what, decree, arrival.whence(), arrival.now).await?)
 }
 
 /// Who is signed in to the console, and until when.

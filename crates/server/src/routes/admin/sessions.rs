@@ -11,6 +11,7 @@ use tenure_domain::time::Timestamp;
 use tenure_store::{EndOrder, Scope, SessionFilter, SessionRecord, SessionState};
 use utoipa::{IntoParams, ToSchema};
 
+use super::people::{People, Whom, in_text, people};
 use super::users::{Reason, read_reason};
 use super::{Administrator, Confirmed, after, fault, named, page, right};
 use crate::App;
@@ -19,7 +20,7 @@ use crate::http::body::Json;
 use crate::http::openapi::end_reason;
 use crate::http::problem::Problem;
 use crate::routes::auth::count_ends;
-use crate::routes::auth::device::label;
+use crate::wording::device::label;
 
 #[derive(Serialize, ToSchema)]
 pub struct AdminSessions {
@@ -36,6 +37,8 @@ pub struct AdminSession {
     id: SessionId,
     #[schema(value_type = String)]
     user: UserId,
+    /// Their e-mail address; null where they are deleted.
+    email: Option<String>,
     remembered: bool,
     #[schema(value_type = i64)]
     created_at: Timestamp,
@@ -52,6 +55,16 @@ pub struct AdminSession {
     browser: Option<String>,
     /// Null while it has not ended. One that has expired may not have been noticed yet.
     end: Option<AdminSessionEnd>,
+    /// Whether a browser reported a sign-out from it that nothing explained when it came; null: none is on record.
+    unexplained: Option<UnexplainedBy>,
+}
+
+/// By whose word: `verified` if an authentic access token of the session came with it, `claimed` if anybody may have said it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnexplainedBy {
+    Claimed,
+    Verified,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -60,6 +73,8 @@ pub struct AdminSessionEnd {
     reason: EndReason,
     /// `user`, `policy`, `clock`, or `admin:` and who it was.
     actor: String,
+    /// The e-mail address of an administrator who is named by their id; null where they are deleted.
+    actor_email: Option<String>,
     #[schema(value_type = i64)]
     at: Timestamp,
     note: Option<String>,
@@ -70,7 +85,7 @@ pub struct AdminSessionEnd {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Listed {
-    /// Only those of this user.
+    /// Only those of this user: `usr_...`, or their e-mail address.
     user: Option<String>,
     /// live, ended or all; all if left out. One that has expired has ended.
     state: Option<String>,
@@ -96,13 +111,16 @@ pub async fn list(
         Some("ended") => SessionState::Ended,
         Some(_) => return Err(fault("state", "not_a_state", "expected live, ended or all")),
     };
-    let user = listed.user.as_deref().map(str::parse::<UserId>).transpose();
-    let user = user.map_err(|error| fault("user", "not_an_id", error.to_string()))?;
+    let user = match listed.user.as_deref().map(str::parse::<Whom>).transpose() {
+        Ok(None) => None,
+        Ok(Some(whom)) => Some(whom.id(&app).await?),
+        Err(error) => return Err(fault("user", "not_an_id", error)),
+    };
     let after = after(listed.after.as_deref())?;
     let filter = SessionFilter { user, state };
     let records = app.store.session_search(filter, after, page(listed.limit), arrival.now).await?;
     let next = records.last().map(|record| record.session.id);
-    let sessions = records.into_iter().map(AdminSession::from).collect();
+    let sessions = AdminSession::of(&app, records).await?;
     Ok(Json(AdminSessions { sessions, next }).into_response())
 }
 
@@ -116,7 +134,7 @@ pub async fn show(
     _: Administrator<right::Read>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(Json(AdminSession::from(find(&app, named(&id)?).await?)).into_response())
+    one(&app, named(&id)?).await
 }
 
 /// End a session. One that had ended keeps its first end.
@@ -145,19 +163,44 @@ pub async fn end(
     };
     let ended = app.store.session_end(user_id, Scope::One(id), false, order, arrival.now).await?;
     count_ends(&app, &arrival, &ended);
-    Ok(Json(AdminSession::from(find(&app, id).await?)).into_response())
+    one(&app, id).await
+}
+
+async fn one(app: &App, id: SessionId) -> Result<Response, Problem> {
+    let told = AdminSession::of(app, vec![find(app, id).await?]).await?;
+    Ok(Json(told.into_iter().next().ok_or_else(Problem::not_found)?).into_response())
 }
 
 async fn find(app: &App, id: SessionId) -> Result<SessionRecord, Problem> {
     app.store.session_find(id).await?.ok_or_else(Problem::not_found)
 }
 
-impl From<SessionRecord> for AdminSession {
-    fn from(record: SessionRecord) -> Self {
-        let SessionRecord { session, device, last_used_at, refresh_count } = record;
+impl AdminSession {
+    async fn of(app: &App, records: Vec<SessionRecord>) -> Result<Vec<Self>, Problem> {
+        let named = records.iter().flat_map(|record| {
+            let ender = record.session.ended.as_ref().and_then(|end| in_text(&end.actor.to_string()));
+            ender.into_iter().chain([record.session.user_id])
+        });
+        let people = people(app, named).await?;
+        let ids = records.iter().map(|record| record.session.id).collect();
+        let unexplained = app.store.event_unexplained(ids).await?;
+        let told = records.into_iter().map(|record| {
+            let unexplained = unexplained.get(&record.session.id).map(|is_verified| match is_verified {
+                true => UnexplainedBy::Verified,
+                false => UnexplainedBy::Claimed,
+            });
+            Self::told(record, &people, unexplained)
+        });
+        Ok(told.collect())
+    }
+
+    fn told(record: SessionRecord, people: &People, unexplained: Option<UnexplainedBy>) -> Self {
+        let SessionRecord { session, device, last_used_at, refresh_count, .. } = record;
         Self {
             id: session.id,
             user: session.user_id,
+            email: people.get(&session.user_id).cloned(),
+            unexplained,
             remembered: session.remembered,
             created_at: session.created_at,
             expires_at: session.expires_at,
@@ -165,14 +208,16 @@ impl From<SessionRecord> for AdminSession {
             refresh_count,
             address: device.address,
             browser: device.user_agent.map(|agent| label(Some(&agent))),
-            end: session.ended.map(AdminSessionEnd::from),
+            end: session.ended.map(|end| AdminSessionEnd::told(end, people)),
         }
     }
 }
 
-impl From<End> for AdminSessionEnd {
-    fn from(end: End) -> Self {
+impl AdminSessionEnd {
+    fn told(end: End, people: &People) -> Self {
         let End { at, reason, actor, note, receipt } = end;
-        Self { reason, actor: actor.to_string(), at, note, receipt }
+        let actor = actor.to_string();
+        let actor_email = in_text(&actor).and_then(|id| people.get(&id).cloned());
+        Self { reason, actor, actor_email, at, note, receipt }
     }
 }

@@ -36,6 +36,8 @@ pub struct SigningKeyRecord {
     retires_at: Option<Timestamp>,
     /// signs, published (known, and not yet in use), verifies (signs no more) or retired.
     state: &'static str,
+    /// Whether it can be retired: the others would go on signing without it, and it is not retired yet.
+    may_retire: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -58,8 +60,7 @@ pub async fn list(
     At(arrival): At,
 ) -> Result<Response, Problem> {
     let keys = app.store.key_list().await?;
-    let signer = StoredKey::signer(&keys, arrival.now);
-    let keys = keys.iter().map(|key| SigningKeyRecord::of(key, signer, arrival.now)).collect();
+    let keys = keys.iter().map(|key| SigningKeyRecord::of(key, &keys, arrival.now)).collect();
     Ok(Json(SigningKeys { keys }).into_response())
 }
 
@@ -105,18 +106,19 @@ pub async fn retire(
 async fn show(app: &App, kid: &str, now: Timestamp) -> Result<Response, Problem> {
     let keys = app.store.key_list().await?;
     let key = keys.iter().find(|key| key.kid == kid).ok_or_else(Problem::not_found)?;
-    Ok(Json(SigningKeyRecord::of(key, StoredKey::signer(&keys, now), now)).into_response())
+    Ok(Json(SigningKeyRecord::of(key, &keys, now)).into_response())
 }
 
 impl SigningKeyRecord {
-    /// As it is where `signer` signs.
-    pub fn of(key: &StoredKey, signer: Option<&str>, now: Timestamp) -> Self {
+    /// As it is among `all` keys.
+    pub fn of(key: &StoredKey, all: &[StoredKey], now: Timestamp) -> Self {
         Self {
+            may_retire: StoredKey::would_retire(all, &key.kid, now) == KeyRetired::Retired,
             kid: key.kid.clone(),
             created_at: key.created_at,
             activates_at: key.activates_at,
             retires_at: key.retires_at,
-            state: key.state(signer, now).as_str(),
+            state: key.state(StoredKey::signer(all, now), now).as_str(),
         }
     }
 }

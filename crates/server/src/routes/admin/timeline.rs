@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::{Administrator, named, right};
 use crate::App;
-use crate::explain::timeline::For;
+use crate::explain::said::For;
 use crate::http::arrival::At;
 use crate::http::problem::Problem;
 use crate::routes::auth::timeline::{Timeline, told};

@@ -13,6 +13,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use tenure_domain::email::Email;
+use tenure_domain::exchange::read_imported_key;
 use tenure_domain::id::{AccountId, UserId};
 use tenure_domain::password::{Password, PasswordHash};
 use tenure_domain::problem::Code;
@@ -92,6 +93,9 @@ pub struct UserWish {
     /// 8 to 256 characters. Left out, they cannot sign in until they have one.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretText>,
+    /// What they are in another system, such as `django:17`: an import takes them for that person, and what they have there
+    /// can be traded.
+    imported_as: Option<String>,
     /// Why, for whoever asks later: 1 to 500 characters.
     reason: String,
 }
@@ -199,6 +203,7 @@ pub async fn create(
             Err(Problem::new(Code::EmailTaken, "Somebody is registered under that address."))
         }
         UserCreated::AccountGone => Err(no_such_account()),
+        UserCreated::KeyTaken => Err(fault("imported_as", "taken", "somebody came from there as that")),
     }
 }
 
@@ -213,9 +218,12 @@ fn read_wish(wish: UserWish) -> Result<(NewUser, Option<Password>, String), Prob
     let home = wish.account_id.map(|text| faults.parse::<AccountId>("account_id", "not_an_id", &text));
     let key = email.as_ref().map(Email::key).unwrap_or_default();
     let password = wish.password.map(|chosen| read_password(&mut faults, &chosen, key));
+    let imported_as =
+        wish.imported_as.map(|text| faults.take("imported_as", "not_a_key", read_imported_key(&text)));
     let reason = faults.reason(&wish.reason);
     let read = email.zip(name).zip(role).zip(reason).map(|(((email, name), role), reason)| {
-        let mut new = NewUser { role, ..NewUser::named(&email, name.as_str()) };
+        let mut new =
+            NewUser { role, imported_as: imported_as.flatten(), ..NewUser::named(&email, name.as_str()) };
         if let Some(id) = home.flatten() {
             new.home = Home::In(id);
         }

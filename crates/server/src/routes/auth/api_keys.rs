@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use super::no_content;
 use crate::App;
 use crate::http::actor::{Caller, SignedIn};
-use crate::http::admission::{account_of, demand};
+use crate::http::admission::{account_of, demand, demand_permission};
 use crate::http::arrival::{Arrival, At};
 use crate::http::body::{Json, OptionalJson};
 use crate::http::problem::{FieldError, Problem};
@@ -99,7 +99,7 @@ impl Keeper {
     fn of(app: &App, arrival: &Arrival, caller: SignedIn) -> Result<Self, Problem> {
         let actor = Actor::Admin(caller.person.id.to_string());
         let caller = Caller::from(&caller);
-        demand(app, arrival, &caller, &[permission()?])?;
+        demand_permission(app, arrival, &caller, PERMISSION)?;
         let account_id = account_of(caller.membership())?.id;
         Ok(Self { account_id, decree: Decree { actor, reason: None }, caller })
     }
@@ -111,11 +111,6 @@ impl Keeper {
         let ours = holder.map(|holder| holder.key).filter(|key| key.account_id == self.account_id);
         ours.ok_or_else(Problem::not_found)
     }
-}
-
-fn permission() -> Result<Slug, Problem> {
-    Slug::parse(PERMISSION)
-        .map_err(|error| Problem::new(Code::InternalError, "A permission has no name.").with_cause(error))
 }
 
 /// The keys of one's account, without their secrets.

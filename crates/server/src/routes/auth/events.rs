@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::stream;
-use http::{HeaderName, HeaderValue, header};
 use serde::Serialize;
 use tenure_domain::access_token::AccessClaims;
 use tenure_domain::ends::End;
@@ -19,8 +18,10 @@ use tenure_domain::revocation::event;
 use tenure_domain::session;
 use tenure_domain::time::Timestamp;
 use tenure_store::{Caller, Membership, Person, StoreError};
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 
+use super::as_it_comes;
 use super::profile::ProfileAnswer;
 use crate::App;
 use crate::http::actor::SignedIn;
@@ -31,6 +32,9 @@ use crate::tab_feed::{Interest, Place, Rung};
 
 /// After a look that the store did not answer.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Pieces that wait to be written.
+const UNREAD_MAX: usize = 1;
 
 /// A comment, which keeps proxies and listeners from taking the connection for dead.
 const BEAT: Bytes = Bytes::from_static(b":\n\n");
@@ -73,14 +77,10 @@ pub async fn get(
     let mut place = app.tab_feed.listen(interest).ok_or_else(full)?;
     // Looked up anew by the stream: something may have changed before there was a bell to ring.
     place.ring_in(Duration::ZERO);
+    let (pieces, mut told) = mpsc::channel(UNREAD_MAX);
     let telling = Telling { app, arrival, claims, place, beat_at: Instant::now(), state: None };
-    let told = stream::unfold(Some(telling), async |telling| telling?.next().await);
-    let as_it_comes = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        // Proxies that would rather collect it first.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    Ok((as_it_comes, Body::from_stream(told)).into_response())
+    tokio::spawn(telling.run(pieces));
+    Ok(as_it_comes(stream::poll_fn(move |context| told.poll_recv(context))))
 }
 
 struct Telling {
@@ -88,7 +88,7 @@ struct Telling {
     arrival: Arc<Arrival>,
     claims: Arc<AccessClaims>,
     place: Place,
-    /// Whatever is told in between, a beat comes in time, and with it the end of the token.
+    /// Whatever is told in between, a beat comes in time.
     beat_at: Instant,
     /// What was told last; none before the beginning.
     state: Option<Fingerprint>,
@@ -103,28 +103,39 @@ enum Seen {
     Last(String),
 }
 
-type Told = Option<(Result<Bytes, std::convert::Infallible>, Option<Telling>)>;
-
 impl Telling {
-    async fn next(mut self) -> Told {
+    /// Apart from the body, which nobody asks for more once a listener has stopped reading: its place is free again when
+    /// its token ends, whatever it does.
+    async fn run(self, pieces: mpsc::Sender<Bytes>) {
+        let is_over = over(Arc::clone(&self.app), self.claims.exp);
+        tokio::select! {
+            () = pieces.closed() => {}
+            () = is_over => {}
+            () = self.tell(&pieces) => {}
+        }
+    }
+
+    async fn tell(mut self, pieces: &mpsc::Sender<Bytes>) {
         loop {
-            match timeout_at(self.beat_at, self.place.rung()).await {
-                // It listens by a token that is no more: it comes back with the next.
-                Err(_) if self.app.clock.now().as_ms() >= self.claims.exp.saturating_mul(1000) => {
-                    return None;
-                }
+            let piece = match timeout_at(self.beat_at, self.place.rung()).await {
                 Err(_) => {
                     self.beat_at = Instant::now() + self.app.settled.config.events.heartbeat.0;
-                    return Some((Ok(BEAT), Some(self)));
+                    BEAT
                 }
-                Ok(Rung::HangUp) => return None,
+                Ok(Rung::HangUp) => return,
                 Ok(Rung::Look) => match self.look().await {
-                    Ok(Seen::Nothing) => {}
-                    Ok(Seen::News(text)) => return Some((Ok(text.into()), Some(self))),
-                    Ok(Seen::Last(text)) => return Some((Ok(text.into()), None)),
+                    Ok(Seen::Nothing) => continue,
+                    Ok(Seen::News(text)) => text.into(),
+                    Ok(Seen::Last(text)) => return drop(pieces.send(text.into()).await),
                     // What is known of the store's trouble is said by whoever needs it; here nothing is lost.
-                    Err(_) => self.place.ring_in(LOOK_AGAIN),
+                    Err(_) => {
+                        self.place.ring_in(LOOK_AGAIN);
+                        continue;
+                    }
                 },
+            };
+            if pieces.send(piece).await.is_err() {
+                return;
             }
         }
     }
@@ -175,6 +186,13 @@ impl Telling {
 
     fn count(&self, outcome: &'static str) {
         self.app.metrics.tab_feed_told.get_or_create(&Outcome { outcome }).inc();
+    }
+}
+
+/// Waits for the end of a token: whoever listens by one that is no more comes back with the next.
+async fn over(app: Arc<App>, exp: i64) {
+    while app.clock.now().as_ms() < exp.saturating_mul(1000) {
+        sleep(app.settled.config.events.heartbeat.0).await;
     }
 }
 

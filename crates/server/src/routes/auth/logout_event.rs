@@ -10,9 +10,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use tenure_domain::client_report::{self, ReportKind};
+use tenure_domain::ends::EndReason;
 use tenure_domain::event::{EventKind, Occurrence};
 use tenure_domain::explain::{self, Sighting};
 use tenure_domain::limit::{
@@ -20,20 +20,24 @@ use tenure_domain::limit::{
     REPORT_WORD_CHARS_MAX,
 };
 use tenure_domain::problem::Code;
+use tenure_domain::session::Session;
+use tenure_domain::suspect::{Suspect, suspect_of_wish};
 use tenure_domain::time::Timestamp;
 use tenure_store::{ClientReport, ReportClaims, StoreError};
 use utoipa::ToSchema;
 
 use self::evidence::LogoutEvidence;
-use super::{device, empty};
+use super::empty;
 use crate::App;
+use crate::events::Mistake;
 use crate::explain::case;
 use crate::http::actor::{Anyone, bearer_claims};
 use crate::http::arrival::{Arrival, At};
-use crate::http::body;
+use crate::http::body::{self, lenient};
 use crate::http::problem::Problem;
 use crate::log::{Style, legacy};
-use crate::metrics::{Kind, Reason};
+use crate::metrics::{Kind, Reason, Unasked, Verified};
+use crate::wording::device;
 
 /// Where they are sent, for the log.
 const PATH: &str = "/api/v1/auth/logout-event";
@@ -89,11 +93,6 @@ struct LogoutContext {
     has_refresh_token: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
     is_authenticated: Option<bool>,
-}
-
-/// Reads a member of another type as one that is not there: the rest of the report is still worth having.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(serde_json::Value::deserialize(deserializer)?).ok())
 }
 
 /// Report a sign-out.
@@ -171,19 +170,26 @@ async fn join(app: &App, arrival: &Arrival, report: &ClientReport) -> Result<(),
     };
     let Some(record) = app.store.session_find(session).await? else { return Ok(()) };
     let session = &record.session;
-    let sighting = explain::sighting(session, &case::reported(report, session));
     let reported = case::reported(report, session);
-    // A browser that refreshed afterwards had come back by itself.
-    let stayed_away = session.ended.is_none() || reported.at >= record.last_used_at;
-    let is_unexplained = matches!(sighting, Sighting::ByItself(_)) && stayed_away;
+    let sighting = explain::sighting(session, &reported);
+    let is_unexplained = matches!(sighting, Sighting::ByItself(_))
+        && explain::outweighs(session, record.last_used_at, &reported, arrival.now);
     let kind = match is_unexplained {
         true => EventKind::UnexplainedEnd,
         false => EventKind::ClientReport,
     };
-    if is_unexplained && app.events.is_first_of(session.id) {
-        app.metrics.unexplained_session_ends.inc();
-        tracing::warn!(session = %session.id, kind = report.claims.kind.as_str(),
+    let verified = Verified::of(report.verified.is_some());
+    let is_news = |mistake| app.events.is_first_of(session.id, mistake, report.verified.is_some());
+    if is_unexplained && is_news(Mistake::Unexplained) {
+        app.metrics.unexplained_session_ends.get_or_create(&verified).inc();
+        tracing::warn!(session = %session.id, kind = report.claims.kind.as_str(), verified = verified.verified,
             "a browser reports a sign-out from a session that is alive");
+    }
+    if let Some(suspect) = unasked(session, sighting, report)
+        && is_news(Mistake::Unasked)
+    {
+        let unasked = Unasked { suspect: suspect.as_str(), verified: verified.verified };
+        app.metrics.unasked_sign_outs.get_or_create(&unasked).inc();
     }
     let said = Joined {
         verified: report.verified.is_some(),
@@ -204,6 +210,18 @@ async fn join(app: &App, arrival: &Arrival, report: &ClientReport) -> Result<(),
     };
     app.note(what.with_detail(&said));
     Ok(())
+}
+
+/// What a sign-out bears the marks of that is the person's own by all that the server knows: an application that idles
+/// people out asks for it as they would.
+fn unasked<'a>(session: &Session, sighting: Sighting, report: &'a ClientReport) -> Option<Suspect<'a>> {
+    let ended = session.ended.as_ref().map(|end| end.reason);
+    let is_wish = match sighting {
+        Sighting::TheEnd => ended == Some(EndReason::SignedOut),
+        Sighting::SignOut => true,
+        _ => false,
+    };
+    is_wish.then(|| suspect_of_wish(&case::traces(report))).flatten()
 }
 
 /// What the record keeps of a report.

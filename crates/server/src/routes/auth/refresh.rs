@@ -81,14 +81,41 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
     if freshness == Freshness::Stale {
         return Err(Problem::new(Code::RequestStale, "Sent too long ago, by the server's clock.").into());
     }
-    let jar = app.cookies.read(headers, &app.refresh_rules.keys);
+    let mut jar = app.cookies.read(headers, &app.refresh_rules.keys);
+    // What a doubted clock calls over may not be. Whatever it does not call over is served.
+    let is_unsure = !app.may_end_by_clock(arrival.now) && set_aside(&mut jar, arrival.now);
+    let answer = refresh_jar(app, arrival, freshness, &jar).await;
+    answer.map_err(|refused| match is_unsure {
+        true => Refused { problem: more_telling(Some(refused.problem), unsure()), ..refused },
+        false => refused,
+    })
+}
+
+/// Takes out of a jar what is over by the clock; whether that was anything.
+fn set_aside(jar: &mut Jar, now: Timestamp) -> bool {
+    let all = jar.tokens.len();
+    jar.tokens.retain(|token| !is_over(token.claims.expires_at, now));
+    jar.tokens.len() < all || jar.unknown_key_until.is_some_and(|until| is_over(until, now))
+}
+
+fn unsure() -> Problem {
+    let detail = "This server's clock is in doubt, so it ends no session by it; try again.";
+    Problem::new(Code::SessionUnverifiable, detail)
+}
+
+async fn refresh_jar(
+    app: &App,
+    arrival: &Arrival,
+    freshness: Freshness,
+    jar: &Jar,
+) -> Result<Response, Refused> {
     let Some(newest) = jar.tokens.first() else {
-        return Err(nothing_readable(app, &jar, arrival.now).into());
+        return Err(nothing_readable(app, jar, arrival.now).into());
     };
     app.limits.refresh(newest.claims.session_id, &arrival.standings)?;
     // Without a key no access token could be handed out: better not to begin.
     app.keys.current().await.map_err(|error| match error {
-        KeyError::Store(error) => without_store(&jar, arrival.now, error),
+        KeyError::Store(error) => without_store(jar, arrival.now, error),
         other => other.into(),
     })?;
     let tokens = jar.tokens.iter().take(SESSION_COOKIES_MAX).copied().collect();
@@ -99,7 +126,7 @@ async fn refresh(app: &App, arrival: &Arrival, headers: &HeaderMap) -> Result<Re
     arrival.span_end("store.session_refresh", SpanKind::Client, outcomes.is_err(), Vec::new);
     match outcomes {
         Ok(outcomes) => reply(app, arrival, outcomes).await,
-        Err(error) => Err(without_store(&jar, arrival.now, error).into()),
+        Err(error) => Err(without_store(jar, arrival.now, error).into()),
     }
 }
 

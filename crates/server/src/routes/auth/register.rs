@@ -84,6 +84,9 @@ pub(crate) async fn create(
         UserCreated::AccountGone => {
             Err(Problem::new(Code::InternalError, "The new account went away while it was made."))
         }
+        UserCreated::KeyTaken => {
+            Err(Problem::new(Code::InternalError, "Whoever registers comes from nowhere else."))
+        }
         UserCreated::Created { user, session } => {
             arrival.note_user(user.id);
             Ok((Person::from(&user), session))

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequestParts as _, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use tenure_domain::account::Slug;
+use http::{HeaderMap, HeaderName, header};
 use tenure_domain::problem::{Class, Code};
 use tenure_domain::revocation::PERMISSION;
 
+use super::as_it_comes;
 use crate::App;
 use crate::http::actor::Caller;
-use crate::http::admission::demand;
+use crate::http::admission::demand_permission;
 use crate::http::arrival::{Arrival, At};
 use crate::http::problem::Problem;
 use crate::revocations::{Piece, Pieces};
@@ -34,18 +34,12 @@ pub async fn get(
     At(arrival): At,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    demand(&app, &arrival, &caller, &[permission()?])?;
+    demand_permission(&app, &arrival, &caller, PERMISSION)?;
     let full = || Problem::new(Code::Overloaded, "As many services listen as may; try again in a moment.");
     let pieces = app.revocations.listen(&app).await.ok_or_else(full)?;
     let shown = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
     let shown = shown.filter(|(name, _)| SHOWN_IN.contains(name)).collect();
-    let told = stream::unfold(Telling { app, shown, pieces }, Telling::next);
-    let as_it_comes = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        // Proxies that would rather collect it first.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    Ok((as_it_comes, Body::from_stream(told)).into_response())
+    Ok(as_it_comes(stream::unfold(Telling { app, shown, pieces }, Telling::next)))
 }
 
 struct Telling {
@@ -55,7 +49,7 @@ struct Telling {
 }
 
 impl Telling {
-    async fn next(mut self) -> Option<(Result<Bytes, std::convert::Infallible>, Self)> {
+    async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
             let bytes = match self.pieces.recv().await? {
                 Piece::Facts(bytes) => bytes,
@@ -68,7 +62,7 @@ impl Telling {
                     }
                 },
             };
-            return Some((Ok(bytes), self));
+            return Some((bytes, self));
         }
     }
 
@@ -79,11 +73,6 @@ impl Telling {
         parts.headers = self.shown.clone();
         parts.extensions.insert(Arc::clone(&arrival));
         let caller = Caller::from_request_parts(&mut parts, &self.app).await?;
-        demand(&self.app, &arrival, &caller, &[permission()?])
+        demand_permission(&self.app, &arrival, &caller, PERMISSION)
     }
-}
-
-fn permission() -> Result<Slug, Problem> {
-    let bug = |error| Problem::new(Code::InternalError, "Something went wrong here.").with_cause(error);
-    Slug::parse(PERMISSION).map_err(bug)
 }

@@ -18,7 +18,7 @@ use crate::http::actor::SignedIn;
 use crate::http::arrival::At;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
-use crate::routes::auth::device::label;
+use crate::wording::device::label;
 
 #[derive(Serialize, ToSchema)]
 pub struct SessionList {

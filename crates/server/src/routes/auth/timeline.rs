@@ -5,23 +5,20 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde_json::{Value, json};
-use tenure_domain::account::Slug;
+use serde::{Serialize, Serializer};
 use tenure_domain::console::Right;
 use tenure_domain::explain::Scenario;
 use tenure_domain::id::SessionId;
-use tenure_domain::problem::Code;
 use tenure_domain::time::Timestamp;
 use tenure_store::SessionRecord;
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::explain::case::Case;
-use crate::explain::sections::{receipt, scenario, sentence};
-use crate::explain::timeline::{For, Moment, timeline};
+use crate::explain::said::{For, Moment, Section};
+use crate::explain::sections::{explained, scenario, sentence};
 use crate::http::actor::{Admin, Caller};
-use crate::http::admission::demand;
+use crate::http::admission::demand_permission;
 use crate::http::arrival::{Arrival, At};
 use crate::http::body::Json;
 use crate::http::problem::Problem;
@@ -32,11 +29,23 @@ pub struct Timeline {
     #[schema(value_type = String)]
     session: SessionId,
     verdict: VerdictAnswer,
-    /// `what`, `why`, `when`, `where` and `how`: objects of names and values, without what is not known.
+    /// `what`, `why`, `when`, `where` and `how`: objects of names and values, without what is not known, in the order in
+    /// which `tenure explain` says them.
     #[schema(value_type = Object)]
-    receipt: Value,
+    receipt: Receipt,
+    /// Names in the receipt whose numbers are spans, in milliseconds.
+    spans: Vec<&'static str>,
     /// Oldest first.
     timeline: Vec<MomentAnswer>,
+}
+
+/// Sections by their names, in their order.
+struct Receipt([(&'static str, Section); 5]);
+
+impl Serialize for Receipt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, section)| (name, section)))
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -93,19 +102,18 @@ pub async fn told(
     who: For,
 ) -> Result<Response, Problem> {
     let record = record.ok_or_else(Problem::not_found)?;
-    let cases = Case::gather(&*app.store, vec![record], arrival.now).await?;
+    let cases =
+        Case::gather(&*app.store, vec![record], app.settled.times.access_lifetime, arrival.now).await?;
     let case = cases.first().ok_or_else(Problem::not_found)?;
     Ok(Json(answer(case, who)).into_response())
 }
 
 /// As what somebody may read it. To strangers no session is there.
 fn reader(app: &App, arrival: &Arrival, caller: &Caller, is_own: bool) -> Result<For, Problem> {
-    let slug = Slug::parse(Right::Read.as_str())
-        .map_err(|error| Problem::new(Code::InternalError, "A permission has no name.").with_cause(error))?;
     // The owner is not asked for a right that they need not have: nothing is refused, counted or on record.
     let may_all = app.settled.policy.permits(caller.authority(), Right::Read.as_str());
     match (may_all, is_own) {
-        (true, _) => demand(app, arrival, caller, &[slug]).map(|()| For::Support),
+        (true, _) => demand_permission(app, arrival, caller, Right::Read.as_str()).map(|()| For::Support),
         (false, true) => Ok(For::Owner),
         (false, false) => Err(Problem::not_found()),
     }
@@ -118,6 +126,7 @@ fn answer(case: &Case, who: For) -> Timeline {
         by: moment.by(),
         sentence: moment.words,
     };
+    let explained = explained(case, who);
     Timeline {
         session: case.record.session.id,
         verdict: VerdictAnswer {
@@ -125,10 +134,8 @@ fn answer(case: &Case, who: For) -> Timeline {
             sentence: sentence(case, who),
             scenario: scenario(case).map(Scenario::letter),
         },
-        receipt: receipt(case, who).into_iter().fold(json!({}), |mut whole, (name, section)| {
-            whole[name] = section.document();
-            whole
-        }),
-        timeline: timeline(case, who).into_iter().map(moment).collect(),
+        spans: explained.sections.iter().flat_map(|(_, section)| section.spans()).collect(),
+        receipt: Receipt(explained.sections),
+        timeline: explained.moments.into_iter().map(moment).collect(),
     }
 }

@@ -28,6 +28,24 @@ fn check_is_0_for_what_would_serve_and_1_for_each_thing_to_mend() {
 }
 
 #[test]
+fn what_may_be_meant_of_a_move_is_told_and_refuses_nothing() {
+    let (_folder, cli) = nowhere();
+    let cli = cli.env("TENURE_MIGRATION__SIMPLEJWT_WEAK_KEY_ALLOWED", "true");
+    assert_eq!(cli.json(&["config", "check", "--dev"])["warnings"], Value::Array(vec![]));
+    let warned = |until: &str, key: &str| {
+        let (_folder, cli) = nowhere();
+        let cli =
+            cli.env("TENURE_MIGRATION__EXCHANGE_UNTIL", until).env("TENURE_MIGRATION__SIMPLEJWT_KEY", key);
+        cli.run(&["config", "check", "--dev"]).expect(0).out
+    };
+    let past = warned("2026-01-01T00:00:00Z", "a key");
+    assert!(past.contains("warning: migration.exchange_until was 2026-01-01"), "{past}");
+    let far = warned("2099-01-01T00:00:00Z", "");
+    assert!(far.contains("warning: migration.simplejwt_key is not set"), "{far}");
+    assert!(far.contains("warning: migration.exchange_until is more than 400 days away"), "{far}");
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_a_hint_by_every_command() {
     let (_folder, cli) = nowhere();
     let cli = cli.env("TENURE_SESSION__SETTEL", "90s");

@@ -111,6 +111,41 @@ async fn every_reason_is_explained_as_it_was_written_down_and_whose_act_it_was()
     }
 }
 
+/// Work, a night and a day asleep, and work again.
+#[tokio::test]
+async fn how_often_a_session_was_refreshed_and_when_it_was_not_is_told() {
+    let (app, cli) = beside_a_server_begun(32 * HOUR).await;
+    let mut browser = app.signed_in(&app.user("ada").await).await;
+    let mut served = Vec::new();
+    for minutes in [12, 11, 12, 31 * 60, 11] {
+        app.clock.advance(minutes * MINUTE);
+        browser.refresh().await.expect(200);
+        served.push(app.clock.get());
+    }
+    let found = explained(&cli, &browser.session);
+    let (slept, woke) = (served[2].as_ms() / 1000, served[3].as_ms() / 1000);
+    let at = found["refreshes"]["at"].as_array().unwrap();
+    assert_eq!(at.len(), 5);
+    let gaps = found["refreshes"]["gaps"].as_array().unwrap();
+    let seconds = |value: &Value| value.as_i64().unwrap() / 1000;
+    // To half a minute, counted from the sign-in.
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert!((slept - seconds(&gaps[0]["from"])) <= 30 && (woke - seconds(&gaps[0]["to"])) <= 30, "{gaps:?}");
+    let refreshed = found["when"]["refreshed"].as_str().unwrap();
+    assert!(refreshed.starts_with("every 11 minutes; nothing for 31 hours from "), "{refreshed}");
+    let timeline = found["timeline"].as_array().unwrap();
+    let told = |what: &str| {
+        let of_kind = timeline.iter().filter(|moment| moment["what"] == what);
+        of_kind.map(|moment| moment["words"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    let [gap] = told("gap")[..] else { panic!("{timeline:?}") };
+    assert!(gap.starts_with("no refresh for 31 hours, until "), "{gap}");
+    let [first, second, last] = told("refresh")[..] else { panic!("{timeline:?}") };
+    assert!(first.starts_with("the first of 3 every 11 to 12 minutes, the last at "), "{first}");
+    assert!(second.starts_with("the first of 2 every 11 minutes, "), "{second}");
+    assert_eq!(last, "the last that was written down, of 5");
+}
+
 #[tokio::test]
 async fn time_that_is_over_is_told_although_nobody_came_to_notice() {
     let (app, cli) = beside_a_server_begun(3 * DAY).await;
@@ -145,7 +180,7 @@ async fn a_front_end_that_signs_people_out_by_itself_is_found_out() {
             assert_eq!(found["scenario"], scenario);
             let verdict = found["what"]["verdict"].as_str().unwrap();
             let words = "unexplained: the front end signed the person out by itself";
-            for part in [words, stands, kind, "/dashboard", "2026.11.1", "23m"] {
+            for part in [words, stands, kind, "/dashboard", "2026.11.1", "23 minutes"] {
                 assert!(verdict.contains(part), "{part}: {verdict}");
             }
             assert!(!verdict.contains("not verified"));

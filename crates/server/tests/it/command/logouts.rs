@@ -147,6 +147,28 @@ async fn a_report_cannot_forge_lines_on_the_terminal() {
     }
 }
 
+/// Most reports are of ends that were written down, and of what browsers alone can know.
+#[tokio::test]
+async fn stats_tells_what_is_unexplained_apart() {
+    let (app, cli) = beside_a_server().await;
+    let ada = app.user("ada").await;
+    let (one, other) = (app.signed_in(&ada).await, app.signed_in(&ada).await);
+    for (browser, kind) in [(&one, "TOKEN_EXPIRED"), (&one, "AUTH_ERROR"), (&other, "USER_ACTION")] {
+        let body = json!({ "type": kind });
+        app.client.post("/api/v1/auth/logout-event", &body).bearer(&browser.access).send().await.expect(202);
+    }
+    report(&app, json!({ "type": "TOKEN_EXPIRED", "session": one.session })).await;
+    report(&app, json!({ "type": "TOKEN_EXPIRED", "session": other.session })).await;
+    app.app.write_events().await.unwrap();
+    let stats = cli.json(&["logouts", "stats"]);
+    assert_eq!(
+        (&stats["total"], &stats["unexplained"]),
+        (&json!(5), &json!({ "sessions": 2, "verified": 1 }))
+    );
+    let human = cli.run(&["logouts", "stats"]).expect(0).out;
+    assert!(human.contains("unexplained: 2 sessions, 1 of them verified"), "{human}");
+}
+
 #[tokio::test]
 async fn stats_counts_by_type_reason_idle_time_browser_and_release() {
     let (app, cli) = beside_a_server().await;

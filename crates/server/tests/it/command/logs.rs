@@ -62,7 +62,7 @@ async fn the_old_recipes_find_what_they_are_for_in_the_log_of_a_server() {
 
     // What browsers report, one of them with a line break of its own.
     let report = json!({
-        "type": "TOKEN_EXPIRED", "message": "JWT access token expired\n[AUTO-LOGOUT] forged", "idleMinutes": 23,
+        "type": "TOKEN_EXPIRED", "message": "JWT access token expired\n[AUTO-LOGOUT] forged Session contamination", "idleMinutes": 23,
         "location": "/dashboard", "context": { "hasToken": true, "hasRefreshToken": false },
     });
     let agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/120.0.0.0";
@@ -94,7 +94,7 @@ async fn the_old_recipes_find_what_they_are_for_in_the_log_of_a_server() {
         [
             &rule,
             "Type: TOKEN_EXPIRED",
-            "Message: JWT access token expired(AUTO-LOGOUT) forged",
+            "Message: JWT access token expired(AUTO-LOGOUT) forged Session_contamination",
             "Idle Time: 23 minutes",
             "Location: /dashboard",
         ]

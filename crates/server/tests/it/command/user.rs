@@ -51,6 +51,45 @@ fn a_user_may_be_the_first_thing_in_a_new_folder() {
     assert_eq!(mode & 0o777, 0o700, "the folder is its owner's alone");
 }
 
+#[test]
+fn everybody_is_listed_however_many_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let cli = Cli::on(&folder.path().join("new"));
+    let dump = folder.path().join("people.json");
+    let person = |n: u32| {
+        let fields = json!({ "email": format!("p{n}@example.com"), "name": "P", "password": "!" });
+        json!({ "model": "people", "pk": n, "fields": fields }).to_string()
+    };
+    std::fs::write(&dump, (0..201).map(person).collect::<Vec<_>>().join("\n")).unwrap();
+    cli.run(&["import", "django", "--dump", dump.to_str().unwrap(), "--table", "people"]).expect(0);
+    let listed = |more: &[&str]| {
+        let rows = cli.json(&[&["user", "list"], more].concat());
+        let ids = rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let (page, all) = (listed(&[]), listed(&["--all"]));
+    assert_eq!((page.len(), all.len()), (100, 201));
+    assert_eq!(page, all[..100]);
+    assert_eq!(listed(&["--all", "--after", &all[99]]), all[100..]);
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 201);
+}
+
+#[test]
+fn whoever_came_from_elsewhere_is_listed_with_what_they_are_called_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let cli = Cli::on(&folder.path().join("new"));
+    let dump = folder.path().join("people.json");
+    let fields = json!({ "email": "ada@example.com", "name": "Ada", "password": "!", "last_login": null });
+    let entry = json!([{ "model": "auth.user", "pk": 17, "fields": fields }]);
+    std::fs::write(&dump, entry.to_string()).unwrap();
+    cli.run(&["import", "django", "--dump", dump.to_str().unwrap()]).expect(0);
+    cli.run(&["user", "create", "bob@example.com", "--name", "Bob", "--no-password"]).expect(0);
+    let listed = cli.json(&["user", "list"]);
+    let keys: Vec<_> = listed.as_array().unwrap().iter().map(|row| &row["imported_as"]).collect();
+    assert_eq!(keys, [&json!("django:17"), &json!(null)]);
+    assert_eq!(cli.json(&["user", "show", "ada@example.com"])["imported_as"], "django:17");
+}
+
 #[tokio::test]
 async fn without_a_password_nobody_signs_in_until_one_is_set() {
     let (app, cli) = beside_a_server().await;
@@ -97,6 +136,8 @@ async fn setting_a_password_ends_all_sessions_with_password_reset() {
         !printed.out.contains("a password from a pipe") && !printed.err.contains("a password from a pipe")
     );
     assert_eq!(browser.refresh().await.expect(401).json()["reason"], "password_reset");
+    let told = cli.run(&["acts", &user.id.to_string()]).expect(0).out;
+    assert!(told.contains("password: set  by admin:grace (forgotten)"), "{told}");
     app.client.login(&user.email, PASSWORD).await.expect(401);
     app.client.login(&user.email, "a password from a pipe").await.expect(200);
 }

@@ -166,7 +166,7 @@ async fn host_and_forwarded_headers_change_no_answer() {
 /// A body that breaks off, and one that never comes: bounded by the request's own time limit.
 #[tokio::test]
 async fn a_body_that_never_comes_is_given_up_on() {
-    let app = crate::world::Setup::default().set("SERVER__REQUEST_TIMEOUT", "300ms").start().await;
+    let app = crate::world::Setup::default().set("SERVER__REQUEST_TIMEOUT", "2s").start().await;
     let mut raw = app.raw().await;
     raw.write(format!("{LOGIN_HEAD}content-length: 100\r\n\r\n{{\"email\":")).await;
     let answer = raw.answer().await.expect("an answer");

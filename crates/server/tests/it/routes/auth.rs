@@ -4,6 +4,7 @@ mod api_keys;
 mod check;
 mod entitlements;
 mod events;
+pub mod exchange;
 mod login;
 mod logout;
 mod logout_event;

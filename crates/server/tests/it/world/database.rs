@@ -29,6 +29,10 @@ impl Database {
         }
     }
 
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
     /// On a runtime, which is the store's as well.
     pub async fn open(&self, entropy: Arc<dyn Entropy>, now: Timestamp) -> Arc<dyn Store> {
         match self {

@@ -1,13 +1,17 @@
 //! The real store with faults to order: it fails, panics, or waits at a verb of the test's choice.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+mod orders;
+
+pub use orders::{Fault, Faults};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tenure_domain::api_key::ApiKeyHash;
-use tenure_domain::event::{Event, Link, Occurrence, Seal};
-use tenure_domain::id::{AccountId, ApiKeyId, EventId, ReceiptId, SessionId, UserId};
+use tenure_domain::event::{Event, Link, Occurrence, Seal, Whence};
+use tenure_domain::exchange::ExchangeKey;
+use tenure_domain::id::{AccountId, ApiKeyId, EventId, ObservationId, ReceiptId, SessionId, UserId};
 use tenure_domain::password::PasswordHash;
 use tenure_domain::refresh_token::PresentedToken;
 use tenure_domain::session::RefreshRules;
@@ -15,79 +19,14 @@ use tenure_domain::stripe::{Notice, StatusRules};
 use tenure_domain::time::Timestamp;
 use tenure_store::{
     Account, AccountChange, AccountChanged, Accounts, Act, ApiKey, ApiKeyCreated, ApiKeyRotated, ApiKeys,
-    Applied, Billing, Caller, Changed, ClientReport, ClientReportStats, ClientReports, ConsoleKey,
-    ConsolePayload, ConsoleSession, ConsoleSessions, Counts, Decree, EndOrder, Ended, EventFilter, Events,
-    Expected, Import, Imported, Imports, KeyHolder, KeyRetired, Keys, NewAccount, NewApiKey, NewSession,
-    NewUser, PasswordChanged, Person, Plan, PlanSaved, RefreshRequest, Refreshed, ReportFilter, ReportNumber,
-    Result, Scope, SessionCount, SessionCreated, SessionFilter, SessionRecord, Sessions, Store, StoreError,
+    Applied, Arrived, Billing, Caller, Changed, ClientReport, ClientReportStats, ClientReports, ClockMark,
+    ConsoleKey, ConsolePayload, ConsoleSession, ConsoleSessions, Counts, Decree, EndOrder, Ended,
+    EventFilter, Events, Exchange, Exchanged, Exchanges, Expected, Import, Imported, Imports, KeyHolder,
+    KeyRetired, Keys, NewAccount, NewApiKey, NewSession, NewUser, Observations, Observed, ObservedFilter,
+    PasswordChanged, Person, Plan, PlanSaved, Prospect, RefreshRequest, Refreshed, ReportFilter,
+    ReportNumber, Result, Scope, SessionCount, SessionCreated, SessionFilter, SessionRecord, Sessions, Store,
     StoredKey, Subject, Tallies, User, UserChange, UserChanged, UserCreated, UserFilter, Users, Vitals,
 };
-use tokio::sync::Semaphore;
-
-#[derive(Clone)]
-pub enum Fault {
-    Panic,
-    Fails(StoreError),
-    /// Waits at the verb until it is let through, once per permit.
-    Waits(Arc<Semaphore>),
-    /// Does what it was told, and then the word of it is lost.
-    FailsAfter(StoreError),
-}
-
-#[derive(Default)]
-pub struct Faults {
-    orders: Mutex<HashMap<&'static str, Fault>>,
-    waiting: AtomicUsize,
-    /// What the database's clock says instead of the truth.
-    clock: Mutex<Option<Timestamp>>,
-    /// How the store says it is instead of the truth.
-    vitals: Mutex<Option<Vitals>>,
-}
-
-impl Faults {
-    pub fn set(&self, verb: &'static str, fault: Fault) {
-        self.orders.lock().unwrap().insert(verb, fault);
-    }
-
-    pub fn clear(&self) {
-        self.orders.lock().unwrap().clear();
-    }
-
-    pub fn set_clock(&self, at: Timestamp) {
-        *self.clock.lock().unwrap() = Some(at);
-    }
-
-    pub fn set_vitals(&self, vitals: Vitals) {
-        *self.vitals.lock().unwrap() = Some(vitals);
-    }
-
-    /// How many requests wait at a verb just now.
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst)
-    }
-
-    async fn before(&self, verb: &'static str) -> Result<()> {
-        let fault = self.orders.lock().unwrap().get(verb).cloned();
-        match fault {
-            Some(Fault::Panic) => panic!("a fault ordered at {verb}"),
-            Some(Fault::Fails(error)) => Err(error),
-            Some(Fault::Waits(gate)) => {
-                self.waiting.fetch_add(1, Ordering::SeqCst);
-                gate.acquire().await.unwrap().forget();
-                self.waiting.fetch_sub(1, Ordering::SeqCst);
-                Ok(())
-            }
-            Some(Fault::FailsAfter(_)) | None => Ok(()),
-        }
-    }
-
-    fn after<T>(&self, verb: &'static str, result: Result<T>) -> Result<T> {
-        match self.orders.lock().unwrap().get(verb) {
-            Some(Fault::FailsAfter(error)) => Err(error.clone()),
-            _ => result,
-        }
-    }
-}
 
 pub struct FaultyStore {
     pub inner: Arc<dyn Store>,
@@ -200,6 +139,10 @@ impl Users for FaultyStore {
         verb!(self, user_find_by_email(email_key))
     }
 
+    async fn user_emails(&self, ids: Vec<UserId>) -> Result<BTreeMap<UserId, String>> {
+        verb!(self, user_emails(ids))
+    }
+
     async fn user_list(&self, filter: UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
         verb!(self, user_list(filter, after, limit))
     }
@@ -284,9 +227,10 @@ impl Accounts for FaultyStore {
         subject: Subject,
         what: &'static str,
         decree: Decree,
+        whence: Whence,
         now: Timestamp,
     ) -> Result<()> {
-        verb!(self, act_record(subject, what, decree, now))
+        verb!(self, act_record(subject, what, decree, whence, now))
     }
 
     async fn act_list(&self, subject: Option<Subject>, limit: usize) -> Result<Vec<Act>> {
@@ -411,6 +355,10 @@ impl Events for FaultyStore {
         verb!(self, event_list(filter, limit))
     }
 
+    async fn event_unexplained(&self, sessions: Vec<SessionId>) -> Result<BTreeMap<SessionId, bool>> {
+        verb!(self, event_unexplained(sessions))
+    }
+
     async fn event_end(&self) -> Result<Link> {
         verb!(self, event_end())
     }
@@ -448,6 +396,33 @@ impl Imports for FaultyStore {
 
     async fn import_find(&self, key: String) -> Result<Option<UserId>> {
         verb!(self, import_find(key))
+    }
+
+    async fn import_list(&self, after: Option<String>, limit: usize) -> Result<Vec<Arrived>> {
+        verb!(self, import_list(after, limit))
+    }
+
+    async fn import_keys(&self, users: Vec<UserId>) -> Result<Vec<(UserId, String)>> {
+        verb!(self, import_keys(users))
+    }
+}
+
+#[async_trait]
+impl Exchanges for FaultyStore {
+    async fn session_exchange(&self, exchange: Exchange, now: Timestamp) -> Result<Exchanged> {
+        verb!(self, session_exchange(exchange, now))
+    }
+
+    async fn exchange_look(&self, key: ExchangeKey, user_id: UserId) -> Result<Prospect> {
+        verb!(self, exchange_look(key, user_id))
+    }
+
+    async fn exchange_close(&self, keys: Vec<(ExchangeKey, Timestamp)>, now: Timestamp) -> Result<u64> {
+        verb!(self, exchange_close(keys, now))
+    }
+
+    async fn exchange_expire(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        verb!(self, exchange_expire(before, limit))
     }
 }
 
@@ -502,6 +477,30 @@ impl ConsoleSessions for FaultyStore {
 }
 
 #[async_trait]
+impl Observations for FaultyStore {
+    async fn observation_add(&self, observed: Vec<Observed>) -> Result<()> {
+        verb!(self, observation_add(observed))
+    }
+
+    async fn observation_list(
+        &self,
+        filter: ObservedFilter,
+        after: Option<ObservationId>,
+        limit: usize,
+    ) -> Result<Vec<(ObservationId, Observed)>> {
+        verb!(self, observation_list(filter, after, limit))
+    }
+
+    async fn observation_oldest_of(&self, keep: u64) -> Result<Option<ObservationId>> {
+        verb!(self, observation_oldest_of(keep))
+    }
+
+    async fn observation_expire(&self, first_kept: ObservationId, limit: usize) -> Result<u64> {
+        verb!(self, observation_expire(first_kept, limit))
+    }
+}
+
+#[async_trait]
 impl Tallies for FaultyStore {
     async fn tally_add(&self, hour: Timestamp, counts: Counts) -> Result<()> {
         verb!(self, tally_add(hour, counts))
@@ -525,6 +524,14 @@ impl Store for FaultyStore {
     async fn clock(&self) -> Result<Option<Timestamp>> {
         let truth = verb!(self, clock())?;
         Ok(self.faults.clock.lock().unwrap().or(truth))
+    }
+
+    async fn clock_mark(&self) -> Result<Option<ClockMark>> {
+        verb!(self, clock_mark())
+    }
+
+    async fn clock_mark_set(&self, mark: ClockMark) -> Result<()> {
+        verb!(self, clock_mark_set(mark))
     }
 
     fn vitals(&self) -> Vitals {

@@ -1,6 +1,5 @@
 //! What an operator does, and what breaks: only what is meant to end a session may.
 
-use super::super::browser::Visitor;
 use super::super::hook;
 use super::super::verdict::{Told, Verdict, right};
 use super::super::world::World;
@@ -8,9 +7,6 @@ use super::{Need, Scenario};
 
 /// How often a blocked page asks again.
 const STORM: usize = 20;
-
-/// Tries until what was stopped is back, half a second apart.
-const BACK_TRIES: usize = 60;
 
 const BLOCK: &str = "answer what may not be done with 402 or 403 where it is asked for, and let the session and its \
      refresh know nothing of accounts and plans";
@@ -85,20 +81,9 @@ pub const ROWS: &[Scenario] = &[
     }),
 ];
 
-/// Does something between a hook and the one that takes it back, which runs whatever happened.
-async fn between(world: &World, down: &str, up: &'static str, then: impl Future<Output = Told>) -> Told {
-    world.owed.set(Some(up));
-    let told = match hook::run(world, down).await {
-        Ok(()) => then.await,
-        failed => failed,
-    };
-    // What stays broken outweighs whatever was found meanwhile.
-    hook::mend(world).await.and(told)
-}
-
 async fn blocked(world: &World, down: &str, up: &'static str) -> Told {
     let visitor = world.sign_in().await?;
-    between(world, down, up, async {
+    hook::between(world, down, up, async {
         for _ in 0..STORM {
             let answer = visitor.api().await?;
             let told = || format!("after {down}, the API answered {}", answer.told());
@@ -116,12 +101,12 @@ async fn blocked(world: &World, down: &str, up: &'static str) -> Told {
 
 async fn disabled(world: &World) -> Told {
     let visitor = world.sign_in().await?;
-    between(world, "disable", "enable", visitor.must_be_signed_out("after disable")).await
+    hook::between(world, "disable", "enable", visitor.must_be_signed_out("after disable")).await
 }
 
 async fn down(world: &World, down: &str, up: &'static str) -> Told {
     let visitor = world.sign_in().await?;
-    between(world, down, up, async {
+    hook::between(world, down, up, async {
         for (what, answer) in [("the API", visitor.api().await), ("a refresh", visitor.refresh().await)] {
             // No answer at all is what a page takes for a bad network.
             let Ok(answer) = answer else { continue };
@@ -134,22 +119,11 @@ async fn down(world: &World, down: &str, up: &'static str) -> Told {
         Ok(())
     })
     .await?;
-    back(&visitor, up).await
+    visitor.is_back(up).await
 }
 
 async fn restarted(world: &World) -> Told {
     let visitor = world.sign_in().await?;
-    between(world, "stop", "start", async { Ok(()) }).await?;
-    back(&visitor, "start").await
-}
-
-/// Once it answers again, the session has to be there.
-async fn back(visitor: &Visitor<'_>, up: &str) -> Told {
-    for _ in 0..BACK_TRIES {
-        match visitor.api().await {
-            Ok(answer) if answer.status < 500 => break,
-            _ => tokio::time::sleep(std::time::Duration::from_millis(500)).await,
-        }
-    }
-    visitor.must_be_signed_in(&format!("after {up}")).await
+    hook::between(world, "stop", "start", async { Ok(()) }).await?;
+    visitor.is_back("start").await
 }

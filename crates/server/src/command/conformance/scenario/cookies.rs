@@ -232,7 +232,7 @@ async fn broken_cookies(world: &World) -> Told {
 
 async fn host_only(world: &World) -> Told {
     let visitor = world.onlooker().await?;
-    right(!cookie(world, &visitor)?.has_domain, || "the cookie is set for a whole domain".into())
+    right(cookie(world, &visitor)?.domain.is_none(), || "the cookie is set for a whole domain".into())
 }
 
 async fn out_of_reach(world: &World) -> Told {

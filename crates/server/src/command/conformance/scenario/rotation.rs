@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::time::sleep;
 
-use super::super::browser::Visitor;
+use super::super::episode;
 use super::super::verdict::{Told, Verdict};
-use super::super::wire::{Answer, NoAnswer};
 use super::super::world::World;
 use super::{Need, Scenario};
-
-/// A race is run more than once, with tabs so many milliseconds apart: one that is won says little.
-const ROUNDS_MS: [u64; 4] = [0, 5, 20, 50];
 
 const GRACE: &str = "accept the replaced token for a while and hand out the same successor; or exchange none, \
      as far as your policy lets you (simplejwt: ROTATE_REFRESH_TOKENS or BLACKLIST_AFTER_ROTATION off)";
@@ -128,38 +123,8 @@ pub const ROWS: &[Scenario] = &[
     },
 ];
 
-/// Several refreshes with the token that is in the jar now, so far apart. Answers in the order of the requests.
-async fn several(visitor: &Visitor<'_>, tabs: u32, apart: Duration) -> Result<Vec<Answer>, NoAnswer> {
-    let state = visitor.state();
-    let refreshes = (0..tabs).map(|nth| {
-        let state = &state;
-        async move {
-            sleep(apart * nth).await;
-            visitor.send_refresh(state).await
-        }
-    });
-    join_all(refreshes).await.into_iter().collect()
-}
-
-/// What a page does with an answer that is not the last word: it asks again with what the jar has then.
-async fn settle(visitor: &Visitor<'_>, answer: &Answer, when: &str) -> Told {
-    match answer.is_passing() {
-        true => visitor.must_refresh(when).await,
-        false => visitor.must_be_a_refresh(answer, when),
-    }
-}
-
 async fn at_once(world: &World, tabs: u32) -> Told {
-    let visitor = world.sign_in().await?;
-    let when = format!("when {tabs} tabs refreshed at once");
-    for apart in ROUNDS_MS.map(Duration::from_millis) {
-        let answers = several(&visitor, tabs, apart).await?;
-        answers.iter().for_each(|answer| visitor.receive(answer));
-        for answer in &answers {
-            settle(&visitor, answer, &when).await?;
-        }
-    }
-    visitor.must_be_signed_in("after several tabs had refreshed at once").await
+    episode::at_once(&world.sign_in().await?, tabs).await
 }
 
 async fn a_moment_later(world: &World) -> Told {
@@ -169,39 +134,20 @@ async fn a_moment_later(world: &World) -> Told {
     sleep(Duration::from_millis(200)).await;
     let answer = visitor.send_refresh(&read_before).await?;
     visitor.receive(&answer);
-    settle(&visitor, &answer, "a moment after another tab").await?;
+    visitor.settle(&answer, "a moment after another tab").await?;
     visitor.must_be_signed_in("after two tabs had refreshed").await
 }
 
 async fn lost(world: &World, losses: usize) -> Told {
-    let visitor = world.sign_in().await?;
-    for _ in 0..losses {
-        // It arrives nowhere: nothing of it is taken.
-        drop(visitor.send_refresh(&visitor.state()).await?);
-        sleep(Duration::from_millis(300)).await;
-    }
-    visitor.must_be_signed_in("when the answer before was lost").await
+    episode::lost(&world.sign_in().await?, losses).await
 }
 
 async fn reload_burst(world: &World) -> Told {
-    let visitor = world.sign_in().await?;
-    let mut answers = several(&visitor, 6, Duration::from_millis(30)).await?;
-    if let Some(last) = answers.pop() {
-        visitor.receive(&last);
-        settle(&visitor, &last, "after five reloads that were cut off").await?;
-    }
-    visitor.must_be_signed_in("after a burst of reloads").await
+    episode::reload_burst(&world.sign_in().await?).await
 }
 
 async fn late_copy(world: &World) -> Told {
-    let visitor = world.sign_in().await?;
-    let sent = visitor.state();
-    visitor.must_refresh("at first").await?;
-    sleep(Duration::from_millis(500)).await;
-    // Its answer goes to whoever sent the copy, which is not the page.
-    drop(visitor.send_refresh(&sent).await?);
-    visitor.must_be_signed_in("after a copy of the refresh before had arrived").await?;
-    visitor.must_be_signed_in("one refresh later").await
+    episode::late_copy(&world.sign_in().await?).await
 }
 
 async fn two_behind(world: &World) -> Told {
@@ -226,7 +172,7 @@ async fn other_browser(world: &World) -> Told {
 async fn either_answer(world: &World) -> Told {
     for kept in [0, 1] {
         let visitor = world.sign_in().await?;
-        let answers = several(&visitor, 2, Duration::ZERO).await?;
+        let answers = visitor.several(2, Duration::ZERO).await?;
         let Some(answer) = answers.get(kept) else { continue };
         if !answer.is_fine() {
             return Err(Verdict::NotTested("one of two refreshes at once is refused, as C20.1 says".into()));

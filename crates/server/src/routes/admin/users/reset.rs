@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tenure_domain::event::Whence;
 use tenure_domain::password_reset::{RESET_LIFETIME, mint};
 use tenure_domain::problem::Code;
 use tenure_domain::time::Timestamp;
@@ -48,7 +49,9 @@ pub async fn create(
         return Err(Problem::new(Code::InternalError, "There is no key to make a link with."));
     };
     // Before it is made: rather an act too many than a link that nobody knows of.
-    app.store.act_record(Subject::User(user.id), "password_reset_link", decree, arrival.now).await?;
+    // Where the administrator is would be erased with somebody else.
+    let whence = Whence::default();
+    app.store.act_record(Subject::User(user.id), "password_reset_link", decree, whence, arrival.now).await?;
     let expires_at = arrival.now + RESET_LIFETIME;
     let token = mint(key, &facts(user), expires_at);
     // After the `#`, so that it is in no server's log and no Referer.

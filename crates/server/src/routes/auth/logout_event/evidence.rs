@@ -6,7 +6,7 @@ use tenure_domain::limit::{REPORT_ERROR_CHARS_MAX, REPORT_LOCATION_CHARS_MAX, RE
 use tenure_domain::suspect::{Answer, Evidence, ScriptError};
 use utoipa::ToSchema;
 
-use super::lenient;
+use crate::http::body::lenient;
 
 /// What the SDK knew in that moment. It tells mistakes of a front end apart that report the same type.
 #[derive(Default, Deserialize, ToSchema)]

@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use super::{Measurement, nothing_but, said};
 
-struct Django {
+pub struct Django {
     child: Child,
-    url: String,
+    pub url: String,
     data: tempfile::TempDir,
 }
 
@@ -29,7 +29,7 @@ fn site() -> PathBuf {
 }
 
 impl Django {
-    fn start(flavour: &str) -> Self {
+    pub fn start(flavour: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut command = Command::new(python());
         command.arg(site().join("serve.py")).env("FLAVOUR", flavour).env("DATA", data.path());
@@ -41,7 +41,7 @@ impl Django {
     }
 
     /// The preset with what people of this site were told, and with its operator's hand.
-    fn profile(&self, flavour: &str, preset: &str) -> String {
+    pub fn profile(&self, flavour: &str, preset: &str) -> String {
         let hook = |name: &str| {
             let words = [
                 "env".to_owned(),
@@ -70,8 +70,8 @@ impl Drop for Django {
     }
 }
 
-const SIMPLEJWT: &str = include_str!("../../../../src/command/conformance/profiles/django-simplejwt.toml");
-const COOKIES: &str = include_str!("../../../../src/command/conformance/profiles/dj-rest-auth-cookies.toml");
+pub const SIMPLEJWT: &str = include_str!("../../../../src/command/outside/profiles/django-simplejwt.toml");
+const COOKIES: &str = include_str!("../../../../src/command/outside/profiles/dj-rest-auth-cookies.toml");
 
 /// Tokens in the body cannot be kept from scripts, and are a promise of seven days.
 const OF_SIMPLEJWT: [&str; 4] = ["C09.1", "C18.2", "C23.3", "C27.1"];

@@ -148,7 +148,9 @@ fn nobody_stays_suspended_because_a_measurement_was_interrupted() {
 fn what_cannot_be_taken_back_stops_the_measurement_and_is_said_above_all_else() {
     let running = planted(Fault::SuspensionIs401);
     let measurement = running.hooked(r#"call = { url = "/suspend" }"#, &["sh", "-c", "exit 7", "{email}"]);
-    let printed = measurement.run(&["--only", "C04", "--only", "C43.2"]).expect(3);
+    // Also above a report that cannot be written.
+    let words = ["--only", "C04", "--only", "C43.2", "--markdown", "/no/such/folder/report.md"];
+    let printed = measurement.run(&words).expect(3);
     let left = "put it right by hand with hooks.activate: `sh -c exit 7 {email}`";
     assert!(printed.err.contains("ada@example.com is left after hooks.suspend"), "{printed:?}");
     assert!(printed.err.contains(left) && printed.out.contains(left), "{printed:?}");

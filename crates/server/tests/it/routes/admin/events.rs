@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use tenure_domain::event::{EventKind, Occurrence};
+use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::event::{EventKind, Occurrence, Whence};
 use tenure_domain::user::Role;
-use tenure_store::UserChange;
+use tenure_store::{Decree, EndOrder, Scope, Subject, UserChange};
 
-use super::{get, ruled, send, somebody};
+use super::{get, refused, ruled, send, somebody};
 use crate::world::{Browser, Fault, HOUR, MINUTE, PASSWORD, SECOND, Setup, TestApp, decree};
 
 /// The events that a filter finds, once those that wait are written.
@@ -80,6 +81,38 @@ async fn a_refused_refresh_is_on_record_with_its_code_and_a_served_one_is_not() 
     assert_eq!(of_session.len(), 4, "with the sign-in: {told:?}");
 }
 
+/// What happens again within a minute is counted on, and written with where it was only if the person is there still.
+#[tokio::test]
+async fn of_whoever_is_deleted_meanwhile_no_address_is_written() {
+    let (app, _, root) = ruled().await;
+    let users = [app.user("ada").await, app.user("bob").await];
+    let fail = async || {
+        for user in &users {
+            let body = json!({ "email": user.email, "password": "wrong password" });
+            app.client.post("/api/v1/auth/login", &body).send().await.expect(401);
+        }
+    };
+    fail().await;
+    assert_eq!(events(&app, &root, "kind=sign_in_failed").await.len(), 2);
+    app.clock.advance(10 * SECOND);
+    fail().await;
+    assert_eq!(events(&app, &root, "kind=sign_in_failed").await.len(), 2, "the like is counted on");
+    let order = EndOrder {
+        reason: EndReason::UserDeleted,
+        actor: Actor::Admin("grace".into()),
+        note: None,
+        whence: Whence::default(),
+    };
+    app.store().user_delete(users[0].id, order, app.clock.get()).await.unwrap();
+    app.clock.advance(MINUTE);
+    let told = events(&app, &root, "kind=sign_in_failed").await;
+    let of = |who: usize| {
+        let theirs = told.iter().filter(|event| event["user"] == json!(users[who].id));
+        theirs.map(|event| event["address"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((of(0), of(1)), (vec![Value::Null; 2], vec![json!("127.0.0.1"); 2]));
+}
+
 #[tokio::test]
 async fn what_blocks_a_request_is_on_record_and_ends_nothing() {
     let (app, _, root) = ruled().await;
@@ -94,6 +127,43 @@ async fn what_blocks_a_request_is_on_record_and_ends_nothing() {
     ada.refresh().await.expect(200);
 }
 
+const VERIFIED: &str = "tenure_unexplained_session_ends_total{verified=\"true\"}";
+const CLAIMED: &str = "tenure_unexplained_session_ends_total{verified=\"false\"}";
+
+/// An application that idles people out asks for it as they would.
+#[tokio::test]
+async fn a_sign_out_that_the_person_may_not_have_asked_for_is_counted_by_what_it_bears_the_marks_of() {
+    let app = TestApp::new().await;
+    let report = async |browser: &Browser, kind: &str, idle: u32| {
+        let body = json!({ "type": kind, "idleMinutes": idle, "client": "sdk", "evidence": { "pageAgeMs": 900_000 } });
+        app.client.post("/api/v1/auth/logout-event", &body).bearer(&browser.access).send().await.expect(202);
+    };
+    let unasked = |app: &TestApp| {
+        app.metric("tenure_unasked_sign_outs_total{suspect=\"idle_timer\",verified=\"true\"}")
+    };
+    let ada = app.user("ada").await;
+    for (idle, expected) in [(0, 0.0), (25, 1.0), (25, 2.0)] {
+        let mut browser = app.signed_in(&ada).await;
+        browser.sign_out().await.expect(204);
+        for _ in 0..2 {
+            report(&browser, "USER_ACTION", idle).await;
+        }
+        assert_eq!(unasked(&app), expected, "once of each session");
+    }
+    // What an administrator has ended is nobody's mistake, however long nobody was there.
+    let browser = app.signed_in(&ada).await;
+    let id = browser.session.parse().unwrap();
+    let order = EndOrder {
+        reason: EndReason::AdminRevoked,
+        actor: Actor::Admin("grace".into()),
+        note: None,
+        whence: Whence::default(),
+    };
+    app.store().session_end(ada.id, Scope::One(id), false, order, app.clock.get()).await.unwrap();
+    report(&browser, "REFRESH_FAILED", 25).await;
+    assert_eq!((unasked(&app), app.metric(VERIFIED)), (2.0, 0.0));
+}
+
 #[tokio::test]
 async fn a_sign_out_that_the_server_knows_nothing_of_is_counted_and_on_record() {
     let (app, _, root) = ruled().await;
@@ -101,9 +171,11 @@ async fn a_sign_out_that_the_server_knows_nothing_of_is_counted_and_on_record() 
     let report = async |body: Value| {
         let path = "/api/v1/auth/logout-event";
         app.client.post(path, &body).bearer(&browser.access).send().await.expect(202);
-        app.metric("tenure_unexplained_session_ends_total")
+        app.metric(VERIFIED)
     };
-    assert_eq!(app.metric("tenure_unexplained_session_ends_total"), 0.0);
+    let claim = json!({ "type": "AUTH_ERROR", "session": browser.session });
+    app.client.post("/api/v1/auth/logout-event", &claim).send().await.expect(202);
+    assert_eq!((app.metric(CLAIMED), app.metric(VERIFIED)), (1.0, 0.0), "anybody may claim it");
     // The person's own wish, and a lost cookie, are no mistakes of the front end.
     assert_eq!(report(json!({ "type": "USER_ACTION" })).await, 0.0);
     assert_eq!(report(json!({ "type": "REFRESH_FAILED", "reason": "cookie_missing" })).await, 0.0);
@@ -117,18 +189,18 @@ async fn a_sign_out_that_the_server_knows_nothing_of_is_counted_and_on_record() 
         "a session counts once"
     );
     let found = events(&app, &root, "kind=unexplained_end").await;
-    assert_eq!(found.len(), 2);
-    let bug = found.iter().find(|event| event["cause"] == "AUTH_ERROR").unwrap();
+    assert_eq!(found.len(), 3);
+    let is_bug = |event: &&Value| event["cause"] == "AUTH_ERROR" && event["detail"]["verified"] == true;
+    let bug = found.iter().find(is_bug).unwrap();
     assert_eq!(bug["detail"]["sighting"], "refusal_taken_for_an_end");
     assert_eq!(
         (&bug["detail"]["location"], &bug["detail"]["release"]),
         (&json!("/dashboard"), &json!("7.1"))
     );
-    assert_eq!(bug["detail"]["verified"], true);
     browser.sign_out().await.expect(204);
     let after = json!({ "type": "REFRESH_FAILED", "session": browser.session });
     app.client.post("/api/v1/auth/logout-event", &after).send().await.expect(202);
-    assert_eq!(app.metric("tenure_unexplained_session_ends_total"), 1.0, "that one has ended");
+    assert_eq!((app.metric(CLAIMED), app.metric(VERIFIED)), (1.0, 1.0), "that one has ended");
     let told = events(&app, &root, &format!("session={}&kind=client_report", browser.session)).await;
     assert_eq!(told.len(), 3);
 }
@@ -232,5 +304,50 @@ async fn an_export_is_an_act_and_gets_no_further_page_once_its_reader_may_no_mor
         assert!(told.iter().any(|[by, _, what, _]| {
             (by.as_str(), what.as_str()) == (&format!("admin:{}", user.id), "events_exported")
         }));
+    }
+}
+
+#[tokio::test]
+async fn people_are_asked_for_by_address_and_by_the_names_that_are_shown_and_answers_name_their_addresses() {
+    let (app, root_user, root) = ruled().await;
+    let (ada_user, _ada) = somebody(&app, "ada", Role::User).await;
+    let reason = json!({ "reason": "left" });
+    send(&root, "POST", &format!("/users/{}/disable", ada_user.id), &reason).await.expect(200);
+    let (joe, change) = (Decree { actor: Actor::Admin("joe".into()), reason: None }, Role::Developer);
+    let change = UserChange { role: Some(change), account: None };
+    app.store().user_change(ada_user.id, change, joe, app.clock.get()).await.unwrap();
+
+    let of_ada = events(&app, &root, "kind=act&user=ada%40example.com").await;
+    assert!(!of_ada.is_empty() && of_ada.iter().all(|event| event["user"] == json!(ada_user.id)));
+    let by_root = events(&app, &root, &format!("kind=act&actor={}", root_user.id)).await;
+    assert!(by_root.iter().any(|event| event["detail"]["became"] == "disabled"), "{by_root:?}");
+    for written in ["root%40example.com", "admin:root%40example.com", &format!("admin:{}", root_user.id)] {
+        assert_eq!(events(&app, &root, &format!("kind=act&actor={written}")).await, by_root, "{written}");
+    }
+    for written in ["joe", "admin:joe"] {
+        assert_eq!(events(&app, &root, &format!("actor={written}")).await.len(), 1, "{written}");
+    }
+    assert!(!events(&app, &root, "actor=user").await.is_empty());
+    let listed = get(&root, "/events?kind=act&actor=root%40example.com").await;
+    let people =
+        json!({ ada_user.id.to_string(): "ada@example.com", root_user.id.to_string(): "root@example.com" });
+    assert_eq!(listed["people"], people);
+    let acts = get(&root, &format!("/acts?subject={}", ada_user.id)).await;
+    assert_eq!(acts["people"], people);
+    for field in ["user", "actor"] {
+        let asked = format!("/events?{field}=eve%40example.com");
+        assert_eq!(refused(&root, &asked).await, [field, "not_a_user"]);
+    }
+
+    // Names of the command line's may look like addresses: of somebody who is here, and of nobody.
+    for name in ["ada@example.com", "gone@example.com"] {
+        let decree = Decree { actor: Actor::Admin(name.into()), reason: None };
+        let (subject, now) = (Subject::User(ada_user.id), app.clock.get());
+        app.store().act_record(subject, "looked", decree, Whence::default(), now).await.unwrap();
+        assert_eq!(
+            events(&app, &root, &format!("actor={}", name.replace('@', "%40"))).await.len(),
+            1,
+            "{name}"
+        );
     }
 }

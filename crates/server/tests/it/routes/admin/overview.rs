@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::event::Whence;
 use tenure_domain::user::Role;
-use tenure_store::{Counts, StoreError};
+use tenure_store::{Counts, EndOrder, Scope, StoreError};
 
 use super::{call, get, ruled, somebody};
-use crate::world::{DAY, Fault, HOUR, MINUTE, TestApp, eventually};
+use crate::world::{Browser, DAY, Fault, HOUR, MINUTE, TestApp, eventually};
 
 /// What a node does once a minute.
 async fn feed(app: &TestApp) -> Result<(), StoreError> {
+    app.app.write_events().await?;
     app.app.tally.feed(&app.app, app.clock.get()).await
 }
 
@@ -53,6 +56,50 @@ async fn each_hour_has_what_was_counted_in_it_once() {
     assert_eq!(hours[1]["sign_ins"], json!({ "ok": 1, "failed": 1, "throttled": 0 }));
     assert_eq!(next["sessions_active"], 2);
     drop(later);
+}
+
+/// The command line, say.
+#[tokio::test]
+async fn ends_by_other_processes_are_counted_as_well_and_once() {
+    let (app, _, root) = ruled().await;
+    let ada = app.user("ada").await;
+    for _ in 0..3 {
+        app.signed_in(&ada).await;
+    }
+    let order = EndOrder {
+        reason: EndReason::AdminRevoked,
+        actor: Actor::Admin("grace".into()),
+        note: None,
+        whence: Whence::default(),
+    };
+    app.store().session_end(ada.id, Scope::All, false, order, app.clock.get()).await.unwrap();
+    app.faults.set("tally_add", Fault::Fails(StoreError::Unavailable("planted".into())));
+    assert!(feed(&app).await.is_err());
+    app.faults.clear();
+    feed(&app).await.unwrap();
+    feed(&app).await.unwrap();
+    assert_eq!(last(&get(&root, "/overview").await)["ends"], json!({ "admin_revoked": 3 }));
+}
+
+#[tokio::test]
+async fn what_anybody_may_have_made_up_is_told_apart() {
+    let (app, _, root) = ruled().await;
+    let ada = app.user("ada").await;
+    let report = async |browser: &Browser, is_verified: bool| {
+        let body = json!({ "type": "TOKEN_EXPIRED", "session": browser.session, "client": "sdk" });
+        let request = app.client.post("/api/v1/auth/logout-event", &body);
+        let request = if is_verified { request.bearer(&browser.access) } else { request };
+        request.send().await.expect(202);
+    };
+    report(&app.signed_in(&ada).await, true).await;
+    for _ in 0..2 {
+        report(&app.signed_in(&ada).await, false).await;
+    }
+    feed(&app).await.unwrap();
+    let overview = get(&root, "/overview").await;
+    assert_eq!((&overview["unexplained_ends"], &overview["unexplained_claimed"]), (&json!(1), &json!(2)));
+    let hour = last(&overview);
+    assert_eq!((&hour["unexplained"], &hour["unexplained_claimed"]), (&json!(1), &json!(2)));
 }
 
 #[tokio::test]

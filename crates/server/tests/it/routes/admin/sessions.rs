@@ -45,6 +45,53 @@ async fn anybodys_sessions_are_listed_newest_first_page_by_page() {
 }
 
 #[tokio::test]
+async fn whose_a_session_is_can_be_asked_and_is_said_by_address_until_they_are_deleted() {
+    let (app, _, root) = ruled().await;
+    let (ada_user, ada) = somebody(&app, "ada", Role::User).await;
+    let found = get(&root, "/sessions?user=Ada%40example.com").await;
+    let [session] = &found["sessions"].as_array().unwrap()[..] else { panic!("{found}") };
+    assert_eq!((&session["id"], &session["email"]), (&json!(ada.session), &json!("ada@example.com")));
+    let nobody = refused(&root, "/sessions?user=eve%40example.com").await;
+    assert_eq!(nobody, ["user", "not_a_user"]);
+    assert_eq!(refused(&root, "/sessions?user=%40").await, ["user", "not_an_id"]);
+    let reason = "?reason=asked+to+be+forgotten";
+    call(&root, "DELETE", &format!("/users/{}{reason}", ada_user.id)).send().await.expect(200);
+    let shown = get(&root, &format!("/sessions/{}", ada.session)).await;
+    assert_eq!((&shown["user"], &shown["email"]), (&json!(ada_user.id), &json!(null)));
+}
+
+#[tokio::test]
+async fn a_session_that_a_front_end_ended_by_itself_is_marked_and_claims_are_told_apart() {
+    let (app, _, root) = ruled().await;
+    let (ada_user, ada) = somebody(&app, "ada", Role::User).await;
+    let other = app.signed_in(&ada_user).await;
+    app.clock.advance(SECOND);
+    let report = async |token: Option<&str>, session: &str| {
+        let mut call = app
+            .client
+            .post("/api/v1/auth/logout-event", &json!({ "type": "TOKEN_EXPIRED", "session": session }));
+        if let Some(token) = token {
+            call = call.bearer(token);
+        }
+        call.send().await.expect(202);
+        app.app.write_events().await.unwrap();
+    };
+    let marks = async || {
+        let found = get(&root, &format!("/sessions?user={}", ada_user.id)).await;
+        let sessions = found["sessions"].as_array().unwrap().clone();
+        let mark = |id: &str| sessions.iter().find(|one| one["id"] == id).unwrap()["unexplained"].clone();
+        [mark(&ada.session), mark(&other.session)]
+    };
+    assert_eq!(marks().await, [json!(null), json!(null)]);
+    report(None, &ada.session).await;
+    assert_eq!(marks().await, [json!("claimed"), json!(null)]);
+    report(Some(&ada.access), &ada.session).await;
+    report(None, &ada.session).await;
+    assert_eq!(marks().await, [json!("verified"), json!(null)]);
+    assert_eq!(get(&root, &format!("/sessions/{}", ada.session)).await["unexplained"], "verified");
+}
+
+#[tokio::test]
 async fn a_session_is_shown_and_ended_with_who_and_why_and_keeps_its_first_end() {
     let (app, root_user, root) = ruled().await;
     let (ada_user, mut ada) = somebody(&app, "ada", Role::User).await;
@@ -55,7 +102,7 @@ async fn a_session_is_shown_and_ended_with_who_and_why_and_keeps_its_first_end()
     assert_eq!(
         shown,
         json!({
-            "id": ada.session, "user": ada_user.id, "remembered": true, "created_at": now,
+            "id": ada.session, "user": ada_user.id, "email": "ada@example.com", "unexplained": null, "remembered": true, "created_at": now,
             "expires_at": now + 20 * 86_400_000, "last_used_at": now, "refresh_count": 0, "address": "127.0.0.1",
             "browser": shown["browser"], "end": null,
         })
@@ -65,6 +112,7 @@ async fn a_session_is_shown_and_ended_with_who_and_why_and_keeps_its_first_end()
         send(&root, "POST", &format!("{path}/end"), &json!({ "reason": "stolen" })).await.expect(200).json();
     let end = &ended["end"];
     assert_eq!((&end["reason"], &end["note"]), (&json!("admin_revoked"), &json!("stolen")));
+    assert_eq!(end["actor_email"], "root@example.com");
     assert_eq!((&end["actor"], &end["at"]), (&json!(format!("admin:{}", root_user.id)), &json!(now + 1000)));
     let problem = ada.refresh().await.expect(401).problem("session_revoked");
     assert_eq!((&problem["reason"], &problem["receipt"]), (&end["reason"], &end["receipt"]));

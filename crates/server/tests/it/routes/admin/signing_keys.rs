@@ -18,7 +18,13 @@ async fn keys_are_rotated_and_retired_with_who_and_why_and_nobody_is_signed_out(
     let [(first, state)] = &states(&get(&root, "/signing-keys").await)[..] else { panic!("one key") };
     assert_eq!(state, "signs");
     let retire = |kid: &str| format!("/signing-keys/{kid}/retire");
+    let may_retire = async |kid: &str| {
+        let listed = get(&root, "/signing-keys").await;
+        let keys = listed["keys"].as_array().unwrap().clone();
+        keys.iter().find(|key| key["kid"] == kid).unwrap()["may_retire"].as_bool().unwrap()
+    };
     // Without it nobody could sign.
+    assert!(!may_retire(first).await);
     refuses(&root, "POST", &retire(first), &[(json!({ "reason": "x" }), "kid", "last_signer")]).await;
     app.clock.advance(SECOND);
     let rotate = json!({ "reason": "yearly" });
@@ -31,9 +37,11 @@ async fn keys_are_rotated_and_retired_with_who_and_why_and_nobody_is_signed_out(
     let at_once = json!({ "reason": "leaked", "now": true });
     let third = send(&root, "POST", "/signing-keys/rotate", &at_once).await.expect(200).json();
     assert_eq!(third["state"], "signs");
+    assert!(may_retire(first).await);
     let retired =
         send(&root, "POST", &retire(first), &json!({ "reason": "leaked" })).await.expect(200).json();
     assert_eq!((&retired["state"], &retired["kid"]), (&json!("retired"), &json!(first)));
+    assert_eq!(retired["may_retire"], false);
     // Its tokens are refused, the caller's own among them; a refresh replaces them.
     ada.profile().await.expect(401).problem("access_token_invalid");
     ada.refresh().await.expect(200);

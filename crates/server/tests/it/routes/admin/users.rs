@@ -133,10 +133,28 @@ async fn a_role_and_an_account_are_changed_without_signing_anybody_out() {
         (json!({ "email": "n@example.com", "name": "N", "role": "", "reason": "x" }), "role", "not_a_role"),
         (json!({ "email": "n@example.com", "name": "N", "account_id": "acc_00000000000000000000000000000007", "reason": "x" }),
          "account_id", "no_such_account"),
+        (json!({ "email": "n@example.com", "name": "N", "imported_as": "17", "reason": "x" }), "imported_as", "not_a_key"),
     ])
     .await;
     let taken = json!({ "email": "ADA@example.com", "name": "N", "reason": "x" });
     send(&root, "POST", "/users", &taken).await.expect(409).problem("email_taken");
+}
+
+#[tokio::test]
+async fn whoever_is_created_as_somebody_elsewhere_is_that_person_and_nobody_else_is() {
+    let (app, _, root) = ruled().await;
+    let wish = |name: &str, key: &str| json!({ "email": format!("{name}@example.com"), "name": name, "imported_as": key, "reason": "signed up" });
+    let uuid = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let bare = format!("django:{}", uuid.replace('-', "").to_uppercase());
+    for (name, given, known) in
+        [("ada", "django:17".to_owned(), "django:17".to_owned()), ("bob", bare, format!("django:{uuid}"))]
+    {
+        let made = send(&root, "POST", "/users", &wish(name, &given)).await.expect(201).json();
+        let found = app.store().import_find(known.clone()).await.unwrap();
+        assert_eq!(json!(found), made["id"], "{given}");
+        refuses(&root, "POST", "/users", &[(wish("cyd", &known), "imported_as", "taken")]).await;
+    }
+    assert_eq!(get(&root, "/users?email=cyd@example.com").await["users"], json!([]));
 }
 
 #[tokio::test]
@@ -278,11 +296,18 @@ async fn the_operators_own_accounts_and_their_members_are_the_superusers_affair(
         ("POST", format!("{}/password", path(&ours)), &password),
         ("POST", format!("{}/sign-out", path(&ours)), &reason),
         ("PATCH", account_path.clone(), &json!({ "is_system": false, "reason": "x" })),
+        ("PATCH", account_path.clone(), &json!({ "status": "suspended", "reason": "x" })),
+        ("PATCH", account_path.clone(), &json!({ "plan": null, "reason": "x" })),
+        ("PATCH", account_path.clone(), &json!({ "stripe_customer": "cus_1", "reason": "x" })),
+        ("PATCH", account_path.clone(), &json!({ "name": "Operations", "reason": "x" })),
     ] {
         send(&admin, method, &path, body).await.expect(403).problem("permission_denied");
     }
-    // What the account is called and pays is no way past anything.
-    send(&admin, "PATCH", &account_path, &json!({ "name": "Operations", "reason": "x" })).await.expect(200);
+    // Of an account of anybody else's it is theirs.
+    let own = app.store().user_find(admin_user.id).await.unwrap().unwrap().account_id.unwrap();
+    let suspend = json!({ "status": "suspended", "reason": "x" });
+    send(&admin, "PATCH", &format!("/accounts/{own}"), &suspend).await.expect(200);
+    send(&root, "PATCH", &account_path, &suspend).await.expect(200);
     send(&root, "POST", "/users", &new).await.expect(201);
 }
 

@@ -267,6 +267,25 @@ async fn whoever_does_not_read_takes_no_room_for_what_they_miss_and_goes_with_th
     eventually("it is hung up on", async || app.metric("tenure_tab_feed_listeners") == 0.0).await;
 }
 
+/// As a connection has it whose other end has stopped reading: nobody asks for more.
+#[tokio::test]
+async fn what_is_not_asked_for_any_more_keeps_no_place_beyond_its_token() {
+    let app = app().await;
+    let ada = app.signed_in(&app.user("ada").await).await;
+    let listeners = async |expected| {
+        let count = async || app.metric("tenure_tab_feed_listeners") == expected;
+        eventually(&format!("{expected} listen"), count).await;
+    };
+    let request = http::Request::get(EVENTS).header("authorization", format!("Bearer {}", ada.access));
+    let door = tenure::http::door(std::sync::Arc::clone(&app.app));
+    let answer = door.answer(request.body(Default::default()).unwrap()).await;
+    assert_eq!(answer.status(), 200);
+    listeners(1.0).await;
+    app.clock.advance(HOUR);
+    listeners(0.0).await;
+    drop(answer);
+}
+
 #[tokio::test]
 async fn a_server_that_stops_ends_the_streams_and_does_not_wait_for_them() {
     let mut app = setup().set("SERVER__SHUTDOWN_GRACE", "1h").start().await;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use tenure_domain::ends::{Actor, EndReason};
+use tenure_domain::event::EventKind;
 use tenure_domain::id::UserId;
 use tenure_domain::user::Role;
 use tenure_rig::Redis;
-use tenure_store::{EndOrder, Scope, StoreError, Subject};
+use tenure_store::{EndOrder, EventFilter, Scope, StoreError, Subject};
 
 use super::{SESSION, cookie, look, set_role, sign_in, somebody};
 use crate::world::{Answer, Fault, HOUR, MINUTE, PASSWORD, SECOND, Setup, TestApp, User, decree, eventually};
@@ -60,6 +61,12 @@ async fn a_superuser_signs_in_is_told_until_when_and_signs_out() {
     sign_out(&app, &cookie).await.expect(204);
     sign_out(&app, "theme=dark").await.expect(204);
     assert_eq!(acts(&app, root.id).await, ["console_signed_in", "console_signed_out"]);
+    for cause in ["console_signed_in", "console_signed_out"] {
+        let filter =
+            EventFilter { kind: Some(EventKind::Act), cause: Some(cause.into()), ..EventFilter::default() };
+        let [event] = &app.store().event_list(filter, 10).await.unwrap()[..] else { panic!("one {cause}") };
+        assert_eq!(event.what.whence.address.as_deref(), Some("127.0.0.1"), "{event:?}");
+    }
     assert_eq!(app.metric("sign_in_attempts_total{method=\"console\",outcome=\"ok\"}"), 1.0);
 }
 
