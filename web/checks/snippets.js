@@ -8,8 +8,8 @@ import { dirname, join, resolve } from "node:path";
 const ROOT = resolve(import.meta.dirname, "../..");
 const COMPILER = join(ROOT, "node_modules/typescript/bin/tsc");
 const CODE = ["ts", "tsx", "js"];
-/** What is not compiled here; Python is by the tests of `python/tenure-drf`. Another name for a language we compile would slip through, so any other is an error. */
-const OTHERS = ["sh", "console", "text", "html", "css", "json", "toml", "yaml", "python"];
+/** What is not compiled here; Python and SQL are run by the tests of `python/tenure-drf`. Another name for a language we compile would slip through, so any other is an error. */
+const OTHERS = ["sh", "console", "text", "html", "css", "json", "toml", "yaml", "python", "sql"];
 
 /**
  * Code blocks of a page: language, first line of the code, the code. A block may say `name=main.js` behind its
@@ -84,6 +84,8 @@ function configuration() {
         "@tenure/client/monitor": source("client/src/monitor/index.ts"),
         "@tenure/client/monitor/auto": source("client/src/monitor/auto.ts"),
         "@tenure/client/entitlements": source("client/src/entitlements/index.ts"),
+        "@tenure/client/migrate": source("client/src/migrate/index.ts"),
+        "@tenure/client/observe": source("client/src/observe/index.ts"),
         "@tenure/client/tracker": source("client/src/tracker/index.ts"),
         "@tenure/react": source("react/src/index.ts"),
         "@tenure/react/styles.css": source("react/src/styles.css"),

@@ -119,6 +119,24 @@ export function Choice({ name, label, help, options, defaultValue }: ChoiceProps
   );
 }
 
+/** Something to be wished for besides; a form has its name only where it is. */
+export function Check({ name, label, help }: Labelled): JSX.Element {
+  const id = useId();
+  return (
+    <div data-part="field">
+      <label data-part="label" className="check">
+        <input type="checkbox" name={name} aria-describedby={help ? `${id}-help` : undefined} />
+        {label}
+      </label>
+      {help && (
+        <p data-part="help" id={`${id}-help`}>
+          {help}
+        </p>
+      )}
+    </div>
+  );
+}
+
 /** A password that can be looked at. */
 export function Secret(props: InputProps): JSX.Element {
   const [shown, setShown] = useState(false);

@@ -7,13 +7,14 @@ import type {
   AdminSessions,
   EventRecord,
   EventRecords,
+  UnexplainedBy,
   UserRecord,
   UserRecords,
 } from "@tenure/client/api.gen.js";
 import type { JSX, ReactNode } from "react";
 import type { Query } from "./api.js";
 import { after, useList } from "./load.js";
-import { Chip, Id, IdLink, Link, Moment, Subject } from "./parts.js";
+import { Chip, Id, IdLink, Link, Moment, type People, Person, peopleOf, Subject } from "./parts.js";
 import { Tree } from "./receipt.js";
 import { type Column, List } from "./table.js";
 import { count, eventName, readable, reasonName } from "./words.js";
@@ -22,7 +23,23 @@ export function UserState({ user }: { user: UserRecord }): JSX.Element {
   return user.disabled_at ? <Chip look="out">Disabled</Chip> : <Chip look="good">Active</Chip>;
 }
 
-export function SessionState({ session: { end, expires_at } }: { session: AdminSession }): JSX.Element {
+/** How it stands, and beside it whether a browser signed somebody out of it by itself: the one says nothing of the other. */
+export function SessionState({ session }: { session: AdminSession }): JSX.Element {
+  return (
+    <span className="chips">
+      <Standing session={session} />
+      {session.unexplained && <Unexplained by={session.unexplained} />}
+    </span>
+  );
+}
+
+/** A sign-out that nothing explains: one that came with the session's token, or one that anybody may have claimed. */
+function Unexplained({ by }: { by: UnexplainedBy }): JSX.Element {
+  if (by === "verified") return <Chip look="out">Unexplained</Chip>;
+  return <Chip look="waiting">Unexplained, claimed</Chip>;
+}
+
+function Standing({ session: { end, expires_at } }: { session: AdminSession }): JSX.Element {
   if (end) return <Chip look="quiet">{reasonName(end.reason)}</Chip>;
   if (expires_at <= Date.now()) return <Chip look="quiet">Its time is over</Chip>;
   return <Chip look="good">Live</Chip>;
@@ -75,19 +92,27 @@ export function SessionList({ query, empty }: { query: Query; empty: string }): 
     { name: "Last used", cell: ({ last_used_at }) => <Moment at={last_used_at} /> },
     { name: "Address", cell: ({ address }) => address },
   ];
-  const owner: Column<AdminSession> = { name: "User", cell: ({ user }) => <IdLink page="user" id={user} /> };
+  const owner: Column<AdminSession> = {
+    name: "User",
+    cell: ({ user, email }) => <Person id={user} of={peopleOf(user, email)} />,
+  };
   const shown = query.user ? columns : [...columns.slice(0, 1), owner, ...columns.slice(1)];
   return <List caption="Sessions" of={list} columns={shown} keyOf={({ id }) => id} empty={empty} />;
 }
 
+/** Whom a row may name. */
+interface Named {
+  readonly people: People;
+}
+
 /** What happened, newest first. */
 export function EventList({ query, empty }: { query: Query; empty: string }): JSX.Element {
-  const list = useList("admin/events", query, ({ events, before }: EventRecords) => ({
-    rows: events,
+  const list = useList("admin/events", query, ({ events, before, people }: EventRecords) => ({
+    rows: events.map((event) => ({ ...event, people })),
     next: before ? { before } : null,
   }));
-  const columns: Column<EventRecord>[] = [
-    { name: "When", cell: ({ at }) => <Moment at={at} /> },
+  const columns: Column<EventRecord & Named>[] = [
+    { name: "When", cell: ({ at }) => <Moment at={at} exact /> },
     {
       name: "What",
       cell: (event) => <What event={event} />,
@@ -95,9 +120,9 @@ export function EventList({ query, empty }: { query: Query; empty: string }): JS
     { name: "About", cell: (event) => about(event, query) },
     {
       name: "By",
-      cell: ({ actor, browser, address }) => {
+      cell: ({ actor, browser, address, people }) => {
         const from = [browser, address].filter(Boolean).join(", ");
-        return two(actor && <Actor name={actor} />, from && <span>{from}</span>);
+        return two(actor && <Actor name={actor} people={people} />, from && <span>{from}</span>);
       },
     },
   ];
@@ -114,7 +139,7 @@ function What({ event: { kind, cause, count: times, detail } }: { event: EventRe
         {name}
         {times > 1 && ` (${count(times)} times)`}
       </span>
-      {kind === "act" && <Change was={was} became={became} />}
+      {kind === "act" && <Change what={cause} was={was} became={became} />}
       {kind === "act" && reason && <span>{reason}</span>}
       {kind !== "act" && cause && <code>{cause}</code>}
       {kind !== "act" && detail && (
@@ -128,9 +153,9 @@ function What({ event: { kind, cause, count: times, detail } }: { event: EventRe
 }
 
 /** Whom and what it concerns, but for what the whole list is about. */
-function about({ user, session, subject }: EventRecord, not: Query): ReactNode {
+function about({ user, session, subject, people }: EventRecord & Named, not: Query): ReactNode {
   return two(
-    user && user !== not.user && <IdLink page="user" id={user} />,
+    user && user !== not.user && <Person id={user} of={people} />,
     session && session !== not.session && <IdLink page="session" id={session} />,
     subject && subject !== user && subject !== session && <Subject of={subject} />,
   );
@@ -144,10 +169,14 @@ function two(...parts: ReactNode[]): ReactNode {
 
 type Told = string | null | undefined;
 
+/** What becomes of somebody as a whole has no before, and of a password none is told. */
+const WITHOUT_BEFORE = ["state", "password"];
+
 /** What something was before, and is now. */
-function Change({ was, became }: { was: Told; became: Told }): ReactNode {
+function Change({ what, was, became }: { what: Told; was: Told; became: Told }): ReactNode {
   const told = (of: Told) => (/^(acc|usr|ses)_/.test(of ?? "") ? <Subject of={of ?? ""} /> : of || "nothing");
   if (!was && !became) return null;
+  if (WITHOUT_BEFORE.includes(what ?? "")) return <span>{told(became)}</span>;
   return (
     <span>
       {told(was)} → {told(became)}
@@ -155,34 +184,31 @@ function Change({ was, became }: { was: Told; became: Told }): ReactNode {
   );
 }
 
-/** Who did something: `admin:` and their id, or a name. */
-export function Actor({ name }: { name: string }): JSX.Element {
+/** Who did something, by the name that a filter takes: an address, a name of the command line's, or `user`. */
+export function Actor({ name, people }: { name: string; people: People }): JSX.Element {
   const id = name.replace(/^admin:/, "");
-  if (id.startsWith("usr_")) {
-    return (
-      <span>
-        administrator <IdLink page="user" id={id} />
-      </span>
-    );
-  }
-  return <span>{readable(id)}</span>;
+  if (id === name) return <span>{name}</span>;
+  return <span>administrator {id.startsWith("usr_") ? <Person id={id} of={people} /> : id}</span>;
 }
 
 export function ActList({ subject }: { subject: string }): JSX.Element {
-  const list = useList("admin/acts", { subject }, ({ acts }: ActRecords) => ({ rows: acts, next: null }));
-  const columns: Column<ActRecord>[] = [
-    { name: "When", cell: ({ at }) => <Moment at={at} /> },
+  const list = useList("admin/acts", { subject }, ({ acts, people }: ActRecords) => ({
+    rows: acts.map((act) => ({ ...act, people })),
+    next: null,
+  }));
+  const columns: Column<ActRecord & Named>[] = [
+    { name: "When", cell: ({ at }) => <Moment at={at} exact /> },
     {
       name: "What",
       cell: ({ what, was, became }) => (
         <span className="two">
           <span>{readable(what)}</span>
-          <Change was={was} became={became} />
+          <Change what={what} was={was} became={became} />
         </span>
       ),
     },
     { name: "Why", cell: ({ reason }) => reason },
-    { name: "By", cell: ({ actor }) => <Actor name={actor} /> },
+    { name: "By", cell: ({ actor, people }) => <Actor name={actor} people={people} /> },
   ];
   return (
     <List

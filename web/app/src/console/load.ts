@@ -6,7 +6,7 @@ import { type Query, withQuery } from "./api.js";
 import { useConsole } from "./context.js";
 
 export interface Loaded<T> {
-  /** What was read last; it stays while it is read again, and when that fails. */
+  /** What was read last from this very address; it stays while it is read again, and when that fails. */
   readonly data: T | null;
   readonly error: ProblemError | null;
   readonly loading: boolean;
@@ -16,20 +16,31 @@ export interface Loaded<T> {
 export function useLoad<T>(path: string, query: Query = {}): Loaded<T> {
   const { api, me } = useConsole();
   const [round, reload] = useReducer((before: number) => before + 1, 0);
-  const [{ data, error, loading }, set] = useState<Omit<Loaded<T>, "reload">>(NOTHING);
   const address = withQuery(path, query);
+  const [read, set] = useState<Read<T>>({ of: address, ...NOTHING });
+  // What another address had answered is nothing of this one: rows of one person must not stand below another's name.
+  const { data, error, loading } = read.of === address ? read : NOTHING;
   // The address says all that is asked, and the round asks again; so does a new sign-in, if the old one was over.
   useEffect(() => {
     const giveUp = new AbortController();
-    set((before) => ({ ...before, loading: true }));
+    const kept = (before: Read<T>) => (before.of === address ? before : { of: address, ...NOTHING });
+    set((before) => ({ ...kept(before), loading: true }));
     void api.get<T>(path, query, giveUp).then((answer) => {
       if (giveUp.signal.aborted) return;
-      set((before) => ({ data: answer.data ?? before.data, error: answer.error, loading: false }));
+      set((before) => ({
+        of: address,
+        data: answer.data ?? kept(before).data,
+        error: answer.error,
+        loading: false,
+      }));
     });
     return () => giveUp.abort();
   }, [api, address, round, me.created_at]);
   return { data, error, loading, reload: useCallback(() => reload(), []) };
 }
+
+/** What was read, and from where. */
+type Read<T> = Omit<Loaded<T>, "reload"> & { readonly of: string };
 
 const NOTHING = { data: null, error: null, loading: true };
 
@@ -48,18 +59,19 @@ export function useList<Answer, Row>(path: string, query: Query, read: ReadPage<
   const asked = { ...query, limit: PAGE };
   const first = useLoad<Answer>(path, asked);
   const [rest, setRest] = useState<{ of: Answer; rows: readonly Row[]; next: Query | null } | null>(null);
-  const [{ error, loading }, setState] = useState<{ error: ProblemError | null; loading: boolean }>(IDLE);
+  const [reading, setReading] = useState<Reading>({ of: null, ...IDLE });
   const begun = first.data && readPage(first.data, read);
   // What was read on belongs to the beginning that it was read on from.
   const going = rest && rest.of === first.data ? rest : null;
+  const { error, loading } = reading.of === first.data ? reading : IDLE;
   const next = going ? going.next : (begun?.next ?? null);
 
   const more = async () => {
     const { data: of } = first;
     if (!of || !next || loading) return;
-    setState({ error: null, loading: true });
+    setReading({ of, error: null, loading: true });
     const answer = await api.get<Answer>(path, { ...asked, ...next });
-    setState({ error: answer.error, loading: false });
+    setReading((before) => (before.of === of ? { of, error: answer.error, loading: false } : before));
     if (!answer.data) return;
     const page = readPage(answer.data, read);
     setRest({ of, rows: [...(going?.rows ?? []), ...page.rows], next: page.next });
@@ -77,6 +89,13 @@ export function useList<Answer, Row>(path: string, query: Query, read: ReadPage<
 function readPage<Answer, Row>(answer: Answer, read: ReadPage<Answer, Row>) {
   const { rows, next } = read(answer);
   return { rows, next: rows.length < PAGE ? null : next };
+}
+
+/** How it goes to read on from a beginning. */
+interface Reading {
+  readonly of: unknown;
+  readonly error: ProblemError | null;
+  readonly loading: boolean;
 }
 
 const PAGE = 50;

@@ -5,7 +5,7 @@ import { Button } from "@tenure/react/parts.js";
 import { type JSX, type MouseEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { useConsole } from "./context.js";
 import type { PageName } from "./router.js";
-import { ago, duration, moment, readable } from "./words.js";
+import { ago, duration, exactMoment, moment, readable } from "./words.js";
 
 interface LinkProps {
   page: PageName;
@@ -31,12 +31,18 @@ export function Link({ page, id, query, current, children }: LinkProps): JSX.Ele
   );
 }
 
-/** An id as far as people compare ids: how it begins, and how it ends. The whole of it is shown on its own page. */
+/** An id as far as people compare ids: how it begins, and how it ends. */
+export function shortId(id: string): string {
+  return /^[a-z]+_[0-9a-f]{32}$/.test(id) ? `${id.slice(0, 12)}…${id.slice(-4)}` : id;
+}
+
+/** An id in short. The whole of it is shown on its own page. */
 export function Id({ of }: { of: string }): JSX.Element {
-  if (!/^[a-z]+_[0-9a-f]{32}$/.test(of)) return <code>{of}</code>;
+  const short = shortId(of);
+  if (short === of) return <code>{of}</code>;
   return (
     <code className="short" title={of}>
-      {of.slice(0, 12)}…{of.slice(-4)}
+      {short}
     </code>
   );
 }
@@ -50,6 +56,31 @@ export function IdLink({ page, id }: { page: PageName; id: string }): JSX.Elemen
   );
 }
 
+/** Addresses of users by their ids, as an answer has them that names people; a node of an older version names nobody. */
+export type People = Readonly<Record<string, string>> | undefined;
+
+/** Of a user alone, by their address; null if they are deleted. */
+export function peopleOf(user: string, email: string | null | undefined): People {
+  return email === undefined ? undefined : email ? { [user]: email } : {};
+}
+
+/** A user by their address. Of whoever is deleted there is no page, and only the id. */
+export function Person({ id, of }: { id: string; of: People }): JSX.Element {
+  const email = of?.[id];
+  if (email || !of) {
+    return (
+      <Link page="user" id={id}>
+        {email ?? id}
+      </Link>
+    );
+  }
+  return (
+    <span>
+      deleted user <Id of={id} />
+    </span>
+  );
+}
+
 /** What an act or an event is about, as a link where there is a page of it. */
 export function Subject({ of }: { of: string }): JSX.Element {
   if (of.startsWith("usr_")) return <IdLink page="user" id={of} />;
@@ -58,18 +89,29 @@ export function Subject({ of }: { of: string }): JSX.Element {
   return <Id of={of} />;
 }
 
+/** A sentence, with the ids in it as links to what they are of. */
+export function Linked({ text }: { text: string }): JSX.Element {
+  const parts = text.split(/\b((?:usr|ses|acc)_[0-9a-f]{32})\b/);
+  // Whatever was split at comes at odd places.
+  return (
+    <>{parts.map((part, index) => (index % 2 ? <Subject key={`${part} ${index}`} of={part} /> : part))}</>
+  );
+}
+
 interface HeadingProps {
   title: string;
+  /** What tells the page from others with the same heading, for the window's title. */
+  told?: string | undefined;
   /** What stands above it. */
   above?: ReactNode;
   children?: ReactNode;
 }
 
 /** The heading of a page, and beside it what can be done with the whole of it. It takes the focus when somebody comes from another page. */
-export function Heading({ title, above, children }: HeadingProps): JSX.Element {
+export function Heading({ title, told, above, children }: HeadingProps): JSX.Element {
   useEffect(() => {
-    document.title = `${title} · Console · Tenure`;
-  }, [title]);
+    document.title = `${told ? `${title}, ${told}` : title} · Console · Tenure`;
+  }, [title, told]);
   return (
     <div className="heading">
       {above && <p className="above">{above}</p>}
@@ -120,11 +162,19 @@ export function Terms({ of }: { of: Readonly<Record<string, ReactNode>> }): JSX.
   );
 }
 
-export function Moment({ at }: { at: number }): JSX.Element {
+interface MomentProps {
+  at: number;
+  /** To the second and with its zone: where it may be held against a log. */
+  exact?: boolean;
+}
+
+/** A moment; as logs write it, to whoever points at it. */
+export function Moment({ at, exact }: MomentProps): JSX.Element {
   const passed = Date.now() - at;
+  const logged = new Date(at).toISOString();
   return (
-    <time dateTime={new Date(at).toISOString()} title={passed > 0 ? ago(passed) : `in ${duration(-passed)}`}>
-      {moment(at)}
+    <time dateTime={logged} title={`${logged}, ${passed > 0 ? ago(passed) : `in ${duration(-passed)}`}`}>
+      {exact ? exactMoment(at) : moment(at)}
     </time>
   );
 }

@@ -18,8 +18,8 @@ const ADA = {
 const PAGE = {
   [`GET /api/v1/admin/users/${ID}`]: ADA,
   "GET /api/v1/admin/sessions": { sessions: [], next: null },
-  "GET /api/v1/admin/events": { events: [], before: null },
-  "GET /api/v1/admin/acts": { acts: [] },
+  "GET /api/v1/admin/events": { events: [], before: null, people: {} },
+  "GET /api/v1/admin/acts": { acts: [], people: {} },
 };
 const FRESH = problem(403, "fresh_password_required", "authorization");
 

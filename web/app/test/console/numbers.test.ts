@@ -5,7 +5,7 @@ import { msOf } from "../../src/console/pages/audit.js";
 import { refreshesOf } from "../../src/console/pages/overview.js";
 import { sectionsOf } from "../../src/console/pages/settings.js";
 import { featuresIn, limitsIn, limitsText } from "../../src/console/plan-text.js";
-import { share } from "../../src/console/words.js";
+import { readable, share, span } from "../../src/console/words.js";
 
 const hour = (refresh: Record<string, number>): OverviewHour => ({
   at: 0,
@@ -13,6 +13,7 @@ const hour = (refresh: Record<string, number>): OverviewHour => ({
   sign_ins: { ok: 0, failed: 0, throttled: 0 },
   ends: {},
   unexplained: 0,
+  unexplained_claimed: 0,
 });
 
 test("a refresh of a session that is over is no refresh that failed, and one that the server could not serve is", () => {
@@ -88,5 +89,23 @@ test("settings stand in sections, in the order in which they came", () => {
     ["server", 2],
     ["session", 1],
     ["plain", 1],
+  ]);
+});
+
+test("spans of evidence are said in what they are counted in, and what is over is less than nothing", () => {
+  expect([1_884_000, 432_000, 12, 0, -5000].map(span)).toEqual([
+    "31 minutes, 24 seconds",
+    "7 minutes, 12 seconds",
+    "12 ms",
+    "0 ms",
+    "−5 seconds",
+  ]);
+});
+
+test("names become words, and what is between two numbers stays", () => {
+  expect(["sign_in_failed", "config.file", "0-2 minutes"].map(readable)).toEqual([
+    "Sign in failed",
+    "Config file",
+    "0-2 minutes",
   ]);
 });

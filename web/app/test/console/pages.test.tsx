@@ -3,17 +3,19 @@
 // Every page before answers as the contract has them.
 
 import { expect, test } from "vitest";
-import { button, field, open, press, seen, text, type, until } from "./console.js";
-import type { Answer } from "./server.js";
+import { button, dialog, field, open, press, seen, text, type, until } from "./console.js";
+import { type Answer, problem } from "./server.js";
 
 const NOW = 1_795_000_000_000;
 const ID = "0199c0a41c3b7d0ea1f0b2c3d4e5f607";
 const SES = `ses_${ID}`;
 const USR = `usr_${ID}`;
+const GONE = `usr_${"9".repeat(32)}`;
 const ACC = `acc_${ID}`;
 const END = {
   reason: "admin_revoked",
   actor: `admin:${USR}`,
+  actor_email: "root@example.com",
   at: NOW,
   note: "lost laptop",
   receipt: "R-7K3M-Q9TD",
@@ -21,6 +23,7 @@ const END = {
 const SESSION = {
   id: SES,
   user: USR,
+  email: "ada@example.com",
   remembered: true,
   created_at: NOW - 86_400_000,
   expires_at: NOW + 19 * 86_400_000,
@@ -29,6 +32,7 @@ const SESSION = {
   address: "203.0.113.9",
   browser: "Chrome 120 on Windows",
   end: END,
+  unexplained: null,
 };
 const EVENT = {
   id: `evt_${ID}`,
@@ -67,6 +71,7 @@ const REPORT = {
   is_authenticated: null,
   release: "2026.11",
   client: null,
+  evidence: { answer: { status: 403, path: "/api/reports", ago_ms: 12 }, tokens_from_tabs: 3 },
 };
 
 const PAGES: Record<string, { path: string; answers: Record<string, Answer>; shows: string[] }> = {
@@ -78,6 +83,7 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
         sessions_active: 1284,
         sessions_remembered: 1017,
         unexplained_ends: 0,
+        unexplained_claimed: 0,
         hours: [
           {
             at: NOW,
@@ -85,6 +91,7 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
             sign_ins: { ok: 5, failed: 2, throttled: 0 },
             ends: { signed_out: 3 },
             unexplained: 0,
+            unexplained_claimed: 0,
           },
         ],
       },
@@ -106,15 +113,16 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
         sessions_active: 0,
         sessions_remembered: 0,
         unexplained_ends: 2,
+        unexplained_claimed: 5,
         hours: [],
       },
     },
-    shows: ["See what browsers reported", "–", "No session has ended."],
+    shows: ["and 5 claimed, not verified", "See which, and why", "–", "No session has ended."],
   },
   sessions: {
     path: "/admin/sessions?state=ended",
     answers: { "GET /api/v1/admin/sessions": { sessions: [SESSION], next: SES } },
-    shows: ["Chrome 120 on Windows", "Ended by an administrator", "203.0.113.9", "usr_0199c0a4…f607"],
+    shows: ["Chrome 120 on Windows", "Ended by an administrator", "203.0.113.9", "ada@example.com"],
   },
   "a session that has ended": {
     path: `/admin/sessions/${SES}`,
@@ -130,11 +138,12 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
           where: null,
           how: "By an administrator.",
         },
+        spans: [],
         timeline: [
           {
             at: NOW,
             what: "session_ended",
-            sentence: "Session ended: An administrator ended it.",
+            sentence: `Session ended: An administrator ended it, admin:${USR}.`,
             by: "server",
             detail: null,
           },
@@ -145,7 +154,9 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
       "The session was revoked: an act of root.",
       "lost laptop",
       "R-7K3M-Q9TD",
-      "Session ended: An administrator ended it.",
+      "Session ended: An administrator ended it, admin:usr_0199c0a4…f607.",
+      "Session of ada@example.com",
+      "administrator root@example.com",
       "The server wrote it down",
       "1,234",
     ],
@@ -153,11 +164,22 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
   "a session that a front end has ended by itself": {
     path: `/admin/sessions/${SES}`,
     answers: {
-      [`GET /api/v1/admin/sessions/${SES}`]: { ...SESSION, end: null, expires_at: Date.now() + 86_400_000 },
+      [`GET /api/v1/admin/sessions/${SES}`]: {
+        ...SESSION,
+        end: null,
+        expires_at: Date.now() + 86_400_000,
+        unexplained: "verified",
+      },
       [`GET /api/v1/admin/sessions/${SES}/timeline`]: {
         session: SES,
         verdict: { cause: "unexplained", sentence: "The server has ended nothing.", scenario: "A" },
-        receipt: { what: { verdict: "said above", user: USR }, when: { time_left_then: 90_000 } },
+        receipt: {
+          what: { verdict: "said above", user: USR },
+          why: {},
+          when: { signed_in: NOW, time_left_then: 90_000 },
+          how: { refreshes: 90_000, access_left: 1_884_000, clock_behind: 432_000 },
+        },
+        spans: ["time_left_then", "access_left", "clock_behind"],
         timeline: [],
       },
     },
@@ -165,8 +187,10 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
       "scenario A",
       "End session",
       "Live",
+      "Unexplained",
       "usr_0199c0a4…f607",
-      "1 minute, 30 seconds",
+      "Time left then1 minute, 30 seconds",
+      "Refreshes90000Access left31 minutes, 24 secondsClock behind7 minutes, 12 seconds",
       "Nothing is known of it.",
     ],
   },
@@ -197,8 +221,22 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
     answers: {
       "GET /api/v1/admin/signing-keys": {
         keys: [
-          { kid: "k1", created_at: NOW, activates_at: NOW, retires_at: null, state: "signs" },
-          { kid: "k0", created_at: NOW, activates_at: NOW, retires_at: NOW, state: "retired" },
+          {
+            kid: "k1",
+            created_at: NOW,
+            activates_at: NOW,
+            retires_at: null,
+            state: "signs",
+            may_retire: false,
+          },
+          {
+            kid: "k0",
+            created_at: NOW,
+            activates_at: NOW,
+            retires_at: NOW,
+            state: "retired",
+            may_retire: false,
+          },
         ],
       },
     },
@@ -207,13 +245,13 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
   "client reports": {
     path: "/admin/client-reports",
     answers: {
-      "GET /api/v1/admin/client-reports": { reports: [REPORT], next: 7 },
+      "GET /api/v1/admin/client-reports": { reports: [REPORT], next: 7, people: {} },
       "GET /api/v1/admin/client-reports/stats": {
         since: NOW,
         total: 1,
         by_type: [{ name: "TOKEN_EXPIRED", count: 1 }],
         by_reason: [{ name: null, count: 1 }],
-        by_idle: [{ name: "active", count: 1 }],
+        by_idle: [{ name: "2-10 minutes", count: 1 }],
         by_browser: [{ name: "Firefox 140 on Linux", count: 1 }],
         by_release: [{ name: "2026.11", count: 1 }],
       },
@@ -223,8 +261,34 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
       "Token expired",
       "Not said",
       "1 minute, 30 seconds",
-      "by its own account",
+      "claimed, not verified",
+      "/orders",
+      "/api/reports",
+      "Ago12 ms",
+      "Tokens from tabs",
+      "2-10 minutes",
     ],
+  },
+  "the overview, answered by a node of an older version": {
+    path: "/admin",
+    answers: {
+      "GET /api/v1/admin/overview": {
+        ...{ now: NOW, sessions_active: 0, sessions_remembered: 0, unexplained_ends: 2, hours: [] },
+      },
+    },
+    shows: ["See which, and why"],
+  },
+  "the audit log, answered by a node of an older version": {
+    path: "/admin/audit-log",
+    answers: { "GET /api/v1/admin/events": { events: [EVENT], before: null } },
+    shows: [USR],
+  },
+  "sessions, answered by a node of an older version": {
+    path: "/admin/sessions",
+    answers: {
+      "GET /api/v1/admin/sessions": { sessions: [{ ...SESSION, email: undefined }], next: null },
+    },
+    shows: ["Chrome 120 on Windows", USR],
   },
   "the audit log": {
     path: "/admin/audit-log?kind=session_ended",
@@ -239,8 +303,10 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
             cause: "status",
             detail: { was: "active", became: "suspended", reason: "does not pay" },
           },
+          { ...EVENT, id: "evt_3", user: GONE, actor: "admin:joe" },
         ],
         before: null,
+        people: { [USR]: "ada@example.com" },
       },
     },
     shows: [
@@ -250,6 +316,9 @@ const PAGES: Record<string, { path: string; answers: Record<string, Answer>; sho
       "Refresh count3",
       "active → suspended",
       "does not pay",
+      "administrator ada@example.com",
+      "administrator joe",
+      "deleted user usr_99999999…9999",
       "Export CSV",
     ],
   },
@@ -283,9 +352,10 @@ test("a list goes on where it stopped, and is at its end when a page is not full
       id: `evt_${from + index}`,
       cause: `cause-${from + index}`,
     }));
+  const LAST = { events: of(2, 50), before: null, people: {} };
   const { requests } = open("/admin/audit-log?kind=act", {
     "GET /api/v1/admin/events": ({ url }) =>
-      url.includes("before=") ? { events: of(2, 50), before: null } : { events: of(50, 0), before: "evt_49" },
+      url.includes("before=") ? LAST : { ...LAST, events: of(50, 0), before: "evt_49" },
   });
   await seen("cause-49");
   await press("Show more");
@@ -295,8 +365,19 @@ test("a list goes on where it stopped, and is at its end when a page is not full
   await until(() => expect(text()).not.toContain("Show more"));
 });
 
+test("of what nothing is known there is no heading", async () => {
+  const { path, answers } = PAGES["a session that a front end has ended by itself"] ?? {
+    path: "",
+    answers: {},
+  };
+  open(path, answers);
+  await seen("1 minute, 30 seconds");
+  const headings = [...document.querySelectorAll(".receipt > div > dt")].map((dt) => dt.textContent);
+  expect(headings).toEqual(["What", "When", "How"]);
+});
+
 test("the look-up box leads from a receipt to its session, and says so where there is none", async () => {
-  const found = { events: [EVENT], before: null };
+  const found = { events: [EVENT], before: null, people: {} };
   const { requests } = open("/admin/x", {
     "GET /api/v1/admin/events": ({ url }) =>
       url.includes("R-7K3M-Q9TD") ? found : { events: [], before: null },
@@ -330,4 +411,113 @@ test("filters go into the address, the focus stays where it was, and going back 
   await until(() => expect(location.search).toBe(""));
   await until(async () => expect((await field("q")).value).toBe(""));
   expect(requests.at(-1)?.url).toBe("/api/v1/admin/users?limit=50");
+});
+
+test("what was found by one filter never stands below another that was refused", async () => {
+  const { requests } = open("/admin/sessions?state=all", {
+    "GET /api/v1/admin/sessions": ({ url }) => {
+      if (!url.includes("user=")) return { sessions: [SESSION], next: null };
+      if (url.includes("user=bob")) throw new TypeError("Failed to fetch");
+      return problem(422, "validation_failed", "request");
+    },
+  });
+  for (const [user, says] of [
+    ["nobody", "Please check what you entered."],
+    ["bob", "The server cannot be reached."],
+  ] as const) {
+    await seen("203.0.113.9");
+    await type("user", user);
+    await press("Apply");
+    await seen(says);
+    expect(text()).not.toContain("203.0.113.9");
+    history.back();
+  }
+  await seen("203.0.113.9");
+  expect(requests.filter(({ url }) => url.includes("user=")).length).toBe(2);
+});
+
+test("what is read again stays while it cannot be", async () => {
+  let isUp = true;
+  const { path, answers } = PAGES["the overview of a quiet day"] ?? { path: "", answers: {} };
+  const [overview = {}] = Object.values(answers);
+  const down = problem(503, "storage_unavailable", "transport");
+  open(path, { "GET /api/v1/admin/overview": () => (isUp ? overview : down) });
+  await seen("1,284");
+  isUp = false;
+  await press("Read again");
+  await seen("The server says storage_unavailable.");
+  expect(text()).toContain("1,284");
+});
+
+test("from the number of what is unexplained it is one step to which, and one more to why", async () => {
+  const { answers } = PAGES["the overview of a bad one"] ?? { answers: {} };
+  const said = { kind: "unexplained_end", actor: null, cause: "TOKEN_EXPIRED" };
+  const { requests } = open("/admin", {
+    ...answers,
+    "GET /api/v1/admin/client-reports/stats": {
+      ...{ since: NOW, total: 0, by_type: [], by_reason: [], by_idle: [], by_browser: [], by_release: [] },
+    },
+    "GET /api/v1/admin/events": {
+      events: [
+        { ...EVENT, ...said, detail: { verified: true, reason: "app_timer", idle_ms: 90_000 } },
+        { ...EVENT, ...said, id: "evt_2", user: null, detail: { verified: false } },
+      ],
+      before: null,
+      people: { [USR]: "ada@example.com" },
+    },
+  });
+  await press("See which, and why");
+  await seen("claimed, not verified");
+  const rows = [...document.querySelectorAll('[data-name="Report"]')].map((cell) => cell.textContent);
+  expect(rows).toEqual(["Verified", "Claimed"]);
+  for (const known of ["ada@example.com", "app_timer", "1 minute, 30 seconds"])
+    expect(text()).toContain(known);
+  const asked = requests.find(({ url }) => url.includes("/admin/events"))?.url;
+  expect(asked).toMatch(/events\?kind=unexplained_end&since=\d+&limit=50$/);
+  await press("ses_0199c0a4…f607");
+  expect(location.pathname).toBe(`/admin/sessions/${SES}`);
+});
+
+test("a key that may be in wrong hands is followed by one that signs at once, and only what can be retired is offered", async () => {
+  const key = { created_at: NOW, activates_at: NOW, retires_at: null };
+  let keys = [{ ...key, kid: "k0", state: "signs", may_retire: false }];
+  const { requests } = open("/admin/signing-keys", {
+    "GET /api/v1/admin/signing-keys": () => ({ keys }),
+    "POST /api/v1/admin/signing-keys/rotate": () => {
+      keys = [
+        { ...key, kid: "k1", state: "signs", may_retire: false },
+        { ...key, kid: "k0", state: "verifies", may_retire: true },
+      ];
+      return keys[0] ?? {};
+    },
+  });
+  await seen("k0");
+  expect(text()).not.toContain("Retire k0");
+  expect(document.querySelector('[aria-label^="Retire"]')).toBeNull();
+  await press("Rotate");
+  await field("now").then((box) => box.click());
+  await type("reason", "leaked");
+  await press("Rotate", await dialog());
+  await button("Retire k0");
+  expect(document.querySelectorAll('[aria-label^="Retire"]')).toHaveLength(1);
+  const sent = requests.find(({ init }) => init.method === "POST");
+  expect(JSON.parse(String(sent?.init.body))).toEqual({ now: true, reason: "leaked" });
+});
+
+test("a moment can be held against a log: to the second with its zone, and as the log writes it", async () => {
+  const { path, answers } = PAGES["the audit log"] ?? { path: "", answers: {} };
+  open(path, answers);
+  await seen("Session ended");
+  const time = document.querySelector("td time");
+  expect(time?.textContent).toMatch(/:\d\d:\d\d.+\S+$/);
+  expect(time?.getAttribute("title")).toContain(new Date(NOW).toISOString());
+});
+
+test("each session has a title of its own", async () => {
+  const { path, answers } = PAGES["a session that has ended"] ?? { path: "", answers: {} };
+  open(path, answers);
+  await seen("Session of ada@example.com");
+  await until(() =>
+    expect(document.title).toBe("Session of ada@example.com, ses_0199c0a4…f607 · Console · Tenure"),
+  );
 });

@@ -1,6 +1,6 @@
 /** One account: its status and plan, who belongs to it, and its keys. */
 
-import type { AccountRecord, PlanRecords } from "@tenure/client/api.gen.js";
+import { ACCOUNT_STATUSES, type AccountRecord, type PlanRecords } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
@@ -9,7 +9,6 @@ import { Choice, Field, textOf } from "../form.js";
 import { ActList, UserList } from "../lists.js";
 import { useLoad } from "../load.js";
 import { Awaited, Heading, Link, Moment, Section, Terms } from "../parts.js";
-import { ACCOUNT_STATUSES } from "../words.js";
 import { AccountStatus } from "./accounts.js";
 import { ApiKeyList } from "./api-keys.js";
 

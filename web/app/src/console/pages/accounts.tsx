@@ -1,4 +1,4 @@
-import type { AccountRecord, AccountRecords } from "@tenure/client/api.gen.js";
+import { ACCOUNT_STATUSES, type AccountRecord, type AccountRecords } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { STATUS } from "../../account-words.js";
@@ -8,7 +8,6 @@ import { Choice, Field, textOf } from "../form.js";
 import { after, useList } from "../load.js";
 import { Chip, Heading, Link, Moment, Section } from "../parts.js";
 import { List } from "../table.js";
-import { ACCOUNT_STATUSES } from "../words.js";
 
 export function AccountStatus({ account: { status } }: { account: AccountRecord }): JSX.Element {
   const { text, look } = STATUS[status];

@@ -1,12 +1,13 @@
 /** Everything that is written down: who did what, when, and from where. */
 
+import { EVENT_KINDS } from "@tenure/client/api.gen.js";
 import type { JSX } from "react";
 import type { Query } from "../api.js";
 import { useConsole } from "../context.js";
 import { Choice, Field, Filters } from "../form.js";
 import { EventList } from "../lists.js";
 import { Heading, Section } from "../parts.js";
-import { EVENT_KINDS, eventName } from "../words.js";
+import { eventName } from "../words.js";
 
 /** What fields hold is the time of this place, and what travels are Unix milliseconds. */
 export const msOf = (local: string | undefined): number | undefined => {
@@ -43,10 +44,10 @@ export function AuditPage({ query }: { query: Readonly<Record<string, string>> }
             options={[["", "Anything"], ...EVENT_KINDS.map((known) => [known, eventName(known)] as const)]}
             defaultValue={kind}
           />
-          <Field name="user" label="User" placeholder="usr_…" defaultValue={user} />
+          <Field name="user" label="User" placeholder="E-mail or usr_…" defaultValue={user} />
           <Field name="session" label="Session" placeholder="ses_…" defaultValue={session} />
           <Field name="subject" label="Subject" placeholder="Receipt, account, key" defaultValue={subject} />
-          <Field name="actor" label="By" placeholder="admin:usr_…" defaultValue={actor} />
+          <Field name="actor" label="By" placeholder="E-mail or name" defaultValue={actor} />
           <Field name="cause" label="Cause" placeholder="admin_revoked" defaultValue={cause} />
           <Field name="since" label="From" type="datetime-local" defaultValue={since} />
           <Field name="until" label="To" type="datetime-local" defaultValue={until} />

@@ -36,7 +36,7 @@ function Day({ of }: { of: Overview }): JSX.Element {
   return (
     <>
       <div className="numbers">
-        <Unexplained ends={of.unexplained_ends} />
+        <Unexplained ends={of.unexplained_ends} claimed={of.unexplained_claimed ?? 0} />
         <Big name="Active sessions" value={count(of.sessions_active)}>
           {count(of.sessions_remembered)} of them remembered
         </Big>
@@ -63,14 +63,16 @@ function Day({ of }: { of: Overview }): JSX.Element {
   );
 }
 
-function Unexplained({ ends }: { ends: number }): JSX.Element {
+/** Anybody may claim one who knows a session's name, so that only those that came with its token are bad news. */
+function Unexplained({ ends, claimed }: { ends: number; claimed: number }): JSX.Element {
   return (
     <div className="number" data-look={ends > 0 ? "out" : "good"}>
       <span>Unexplained ends</span>
       <strong>{count(ends)}</strong>
-      {ends > 0 ? (
-        <Link page="audit" query={{ kind: "unexplained_end" }}>
-          See what browsers reported
+      {claimed > 0 && <span data-part="help">and {count(claimed)} claimed, not verified</span>}
+      {ends + claimed > 0 ? (
+        <Link page="reports" query={{ verdict: "unexplained", hours: String(HOURS) }}>
+          See which, and why
         </Link>
       ) : (
         <Chip look="good">Every end has a cause</Chip>

@@ -1,12 +1,22 @@
 /** What browsers reported of sign-outs: evidence, and proof of nothing. */
 
-import type { ReportGroup, ReportRecord, ReportRecords, ReportStats } from "@tenure/client/api.gen.js";
-import { type JSX, useMemo } from "react";
+import {
+  type EventRecord,
+  type EventRecords,
+  REPORT_KINDS,
+  type ReportGroup,
+  type ReportRecord,
+  type ReportRecords,
+  type ReportStats,
+} from "@tenure/client/api.gen.js";
+import { type JSX, type ReactNode, useMemo } from "react";
+import type { Query } from "../api.js";
 import { Choice, Field, Filters } from "../form.js";
 import { after, useList, useLoad } from "../load.js";
-import { Awaited, Heading, IdLink, Moment, Section } from "../parts.js";
+import { Awaited, Chip, Heading, IdLink, Moment, type People, Person, Section } from "../parts.js";
+import { Tree } from "../receipt.js";
 import { type Column, List, Table } from "../table.js";
-import { count, duration, REPORT_KINDS, readable, reasonName } from "../words.js";
+import { count, duration, readable, reasonName } from "../words.js";
 
 const HOUR_MS = 3_600_000;
 const SPANS = [
@@ -17,31 +27,25 @@ const SPANS = [
 ] as const;
 
 export function ReportsPage({ query }: { query: Readonly<Record<string, string>> }): JSX.Element {
-  const { kind, session, hours = "168" } = query;
+  const { kind, session, verdict, hours = "168" } = query;
   // To the minute, or each look would ask for something else.
   const since = useMemo(
     () => Math.floor(Date.now() / 60_000) * 60_000 - (Number(hours) || 168) * HOUR_MS,
     [hours],
   );
-  const list = useList(
-    "admin/client-reports",
-    { since, kind, session },
-    ({ reports, next }: ReportRecords) => ({
-      rows: reports,
-      next: after(next),
-    }),
-  );
   const stats = useLoad<ReportStats>("admin/client-reports/stats", { since });
+  const isAboutUnexplained = verdict === "unexplained";
   return (
     <>
-      <Heading title="Client reports" />
+      <Heading title="Client reports" told={isAboutUnexplained ? "unexplained" : undefined} />
       <Section title="In numbers">
         <Awaited of={stats} ready={stats.data !== null}>
           {stats.data && <Numbers of={stats.data} />}
         </Awaited>
       </Section>
-      <Section title="Reports">
+      <Section title={isAboutUnexplained ? "Sign-outs that nothing explains" : "Reports"}>
         <Filters page="reports" query={query}>
+          <Choice name="verdict" label="Verdict" options={VERDICTS} defaultValue={verdict} />
           <Choice name="hours" label="Time" options={SPANS} defaultValue={hours} />
           <Choice
             name="kind"
@@ -51,45 +55,155 @@ export function ReportsPage({ query }: { query: Readonly<Record<string, string>>
           />
           <Field name="session" label="Session" placeholder="ses_…" defaultValue={session} />
         </Filters>
-        <List
-          caption="Client reports"
-          of={list}
-          columns={COLUMNS}
-          keyOf={({ number }) => number}
-          empty="No browser has reported a sign-out."
-        />
+        {isAboutUnexplained ? (
+          <UnexplainedList query={{ since, cause: kind, session }} />
+        ) : (
+          <ReportList query={{ since, kind, session }} />
+        )}
       </Section>
     </>
   );
 }
 
+const VERDICTS = [
+  ["", "Any"],
+  ["unexplained", "Unexplained"],
+] as const;
+
+function ReportList({ query }: { query: Query }): JSX.Element {
+  const list = useList("admin/client-reports", query, ({ reports, next, people }: ReportRecords) => ({
+    rows: reports.map((report) => reported(report, people)),
+    next: after(next),
+  }));
+  return (
+    <List
+      caption="Client reports"
+      of={list}
+      columns={COLUMNS}
+      keyOf={({ key }) => key}
+      empty="No browser has reported a sign-out."
+    />
+  );
+}
+
+/** What was judged unexplained when it came, report by report; the overview counts a session once for each server that heard of it. */
+function UnexplainedList({ query }: { query: Query }): JSX.Element {
+  const asked = { kind: "unexplained_end", ...query };
+  const list = useList("admin/events", asked, ({ events, before, people }: EventRecords) => ({
+    rows: events.map((event) => unexplained(event, people)),
+    next: before ? { before } : null,
+  }));
+  return (
+    <List
+      caption="Unexplained sign-outs"
+      of={list}
+      columns={[...COLUMNS.slice(0, 1), WORD, ...COLUMNS.slice(1)]}
+      keyOf={({ key }) => key}
+      empty="Every sign-out that was reported has a cause."
+    />
+  );
+}
+
 const kindName = (kind: string) => readable(kind.toLowerCase());
 
-const COLUMNS: readonly Column<ReportRecord>[] = [
-  { name: "Received", cell: ({ received_at }) => <Moment at={received_at} /> },
+/** A row of either list. */
+interface Reported {
+  readonly key: string | number;
+  readonly at: number;
+  readonly type: string;
+  readonly times: number;
+  readonly reason: string | null;
+  readonly session: string | null;
+  /** Whose access token came with it; of what is only claimed nobody knows whose it is. */
+  readonly user: string | null;
+  readonly people: People;
+  readonly idle: number | null;
+  readonly browser: string | null;
+  readonly release: string | null;
+  /** What the browser said besides, and what it knew in that moment. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+function reported(report: ReportRecord, people: People): Reported {
+  const { message, location, receipt, client, evidence } = report;
+  return {
+    key: report.number,
+    at: report.received_at,
+    type: report.type,
+    times: 1,
+    reason: report.reason ?? null,
+    session: report.verified_session ?? report.claimed_session ?? null,
+    user: report.verified_user ?? null,
+    people,
+    idle: report.idle_ms ?? null,
+    browser: report.browser,
+    release: report.release ?? null,
+    details: { message, location, receipt, client, ...evidence },
+  };
+}
+
+/** An event has in its detail what the record keeps of a report. */
+function unexplained(event: EventRecord, people: People): Reported {
+  const detail = event.detail ?? {};
+  const { reason, release, idle_ms: idle, location, client } = detail;
+  return {
+    key: event.id,
+    at: event.at,
+    type: event.cause ?? "UNKNOWN",
+    times: event.count,
+    reason: typeof reason === "string" ? reason : null,
+    session: event.session ?? null,
+    user: event.user ?? null,
+    people,
+    idle: typeof idle === "number" ? idle : null,
+    browser: event.browser ?? null,
+    release: typeof release === "string" ? release : null,
+    details: { location, client },
+  };
+}
+
+function Details({ of }: { of: Readonly<Record<string, unknown>> }): ReactNode {
+  if (!Object.values(of).some((value) => value != null)) return null;
+  return (
+    <details>
+      <summary data-part="summary">Details</summary>
+      <Tree of={of} />
+    </details>
+  );
+}
+
+/** Whether it is known of whom the report is: what came with no token of the session anybody may have said. */
+const WORD: Column<Reported> = {
+  name: "Report",
+  cell: ({ user }) => (user ? <Chip look="out">Verified</Chip> : <Chip look="waiting">Claimed</Chip>),
+};
+
+const COLUMNS: readonly Column<Reported>[] = [
+  { name: "Received", cell: ({ at }) => <Moment at={at} exact /> },
   {
     name: "Type",
-    cell: ({ type, reason }) => (
+    cell: ({ type, times, reason, details }) => (
       <span className="two">
-        <span>{kindName(type)}</span>
+        <span>
+          {kindName(type)}
+          {times > 1 && ` (${count(times)} times)`}
+        </span>
         {reason && <code>{reason}</code>}
+        <Details of={details} />
       </span>
     ),
   },
   {
     name: "Session",
-    cell: ({ verified_session: verified, claimed_session: claimed }) => {
-      if (verified) return <IdLink page="session" id={verified} />;
-      if (!claimed) return null;
-      return (
+    cell: ({ session, user, people }) =>
+      session && (
         <span className="two">
-          <IdLink page="session" id={claimed} />
-          <span>by its own account</span>
+          <IdLink page="session" id={session} />
+          {user ? <Person id={user} of={people} /> : <span>claimed, not verified</span>}
         </span>
-      );
-    },
+      ),
   },
-  { name: "Idle", cell: ({ idle_ms }) => (typeof idle_ms === "number" ? duration(idle_ms) : "–") },
+  { name: "Idle", cell: ({ idle }) => (idle === null ? "–" : duration(idle)) },
   {
     name: "Browser",
     cell: ({ browser, release }) => (

@@ -1,13 +1,27 @@
 /** One session: why it ended, or that it lives, and everything that is known of it. */
 
-import type { AdminSession, MomentAnswer, Timeline } from "@tenure/client/api.gen.js";
+import type { AdminSession, AdminSessionEnd, MomentAnswer, Timeline } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
 import { ActDialog } from "../dialog.js";
 import { Actor, SessionState } from "../lists.js";
 import { useLoad } from "../load.js";
-import { Awaited, Chip, Heading, IdLink, Link, type Look, Moment, Section, Terms } from "../parts.js";
+import {
+  Awaited,
+  Chip,
+  Heading,
+  Link,
+  Linked,
+  type Look,
+  Moment,
+  type People,
+  Person,
+  peopleOf,
+  Section,
+  shortId,
+  Terms,
+} from "../parts.js";
 import { ReceiptSections } from "../receipt.js";
 import { count, readable, reasonName } from "../words.js";
 
@@ -21,7 +35,11 @@ export function SessionPage({ id }: { id: string }): JSX.Element {
   const isLive = data && !data.end && data.expires_at > Date.now();
   return (
     <>
-      <Heading title="Session" above={<Link page="sessions">Sessions</Link>}>
+      <Heading
+        title={data?.email === undefined ? "Session" : `Session of ${data.email ?? "a deleted user"}`}
+        told={shortId(id)}
+        above={<Link page="sessions">Sessions</Link>}
+      >
         {isLive && can("admin.users") && <Button onClick={() => setEnding(true)}>End session</Button>}
       </Heading>
       <Awaited of={story} ready={story.data !== null}>
@@ -36,7 +54,7 @@ export function SessionPage({ id }: { id: string }): JSX.Element {
       </Awaited>
       {story.data && (
         <Section title={data?.end ? "Receipt" : "All that is known"}>
-          <ReceiptSections receipt={story.data.receipt} />
+          <ReceiptSections receipt={story.data.receipt} spans={story.data.spans} />
         </Section>
       )}
       {story.data && (
@@ -83,21 +101,21 @@ function Verdict({ of: { verdict } }: { of: Timeline }): JSX.Element {
 }
 
 function Stored({ session }: { session: AdminSession }): JSX.Element {
-  const { end } = session;
+  const { end, user, email } = session;
   return (
     <Terms
       of={{
-        User: <IdLink page="user" id={session.user} />,
+        User: <Person id={user} of={peopleOf(user, email)} />,
         Kind: session.remembered ? "Remembered" : "Short: until the browser closes",
         Browser: session.browser,
         Address: session.address,
-        "Signed in": <Moment at={session.created_at} />,
-        "Last used": <Moment at={session.last_used_at} />,
+        "Signed in": <Moment at={session.created_at} exact />,
+        "Last used": <Moment at={session.last_used_at} exact />,
         Refreshes: count(session.refresh_count),
-        "Lasts until": <Moment at={session.expires_at} />,
-        Ended: end && <Moment at={end.at} />,
+        "Lasts until": <Moment at={session.expires_at} exact />,
+        Ended: end && <Moment at={end.at} exact />,
         Reason: end && reasonName(end.reason),
-        By: end && <Actor name={end.actor} />,
+        By: end && <Actor name={end.actor} people={enders(end)} />,
         Note: end?.note,
         Receipt: end && <code>{end.receipt}</code>,
         Id: <code className="id">{session.id}</code>,
@@ -105,6 +123,10 @@ function Stored({ session }: { session: AdminSession }): JSX.Element {
     />
   );
 }
+
+/** Whoever ended it, if it was an administrator who is known by their id. */
+const enders = ({ actor, actor_email: email }: AdminSessionEnd): People =>
+  peopleOf(actor.replace(/^admin:/, ""), email);
 
 const BY: Readonly<Record<string, readonly [Look, string]>> = {
   server: ["good", "The server wrote it down"],
@@ -121,9 +143,9 @@ function TimelineList({ entries }: { entries: readonly MomentAnswer[] }): JSX.El
         return (
           // Two things may happen in one moment, and the order is theirs.
           <li key={`${at} ${what} ${index}`} data-look-state={look}>
-            <Moment at={at} />
+            <Moment at={at} exact />
             <span>
-              <strong>{readable(what)}:</strong> {sentence}
+              <strong>{readable(what)}:</strong> <Linked text={sentence} />
             </span>
             <Chip look={look}>{says}</Chip>
           </li>

@@ -17,7 +17,7 @@ export function SessionsPage({ query }: { query: Readonly<Record<string, string>
       <Section title={STATES.find(([value]) => value === state)?.[1] ?? "Sessions"}>
         <Filters page="sessions" query={query}>
           <Choice name="state" label="State" options={STATES} defaultValue={state} />
-          <Field name="user" label="User" placeholder="usr_…" defaultValue={user} />
+          <Field name="user" label="User" placeholder="E-mail or usr_…" defaultValue={user} />
         </Filters>
         <SessionList query={{ user, state }} empty="There is no such session." />
       </Section>

@@ -3,6 +3,7 @@ import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
 import { ActDialog } from "../dialog.js";
+import { Check } from "../form.js";
 import { useLoad } from "../load.js";
 import { Awaited, Chip, Heading, type Look, Moment, Section } from "../parts.js";
 import { type Column, Table } from "../table.js";
@@ -36,7 +37,7 @@ export function SigningKeysPage(): JSX.Element {
     columns.push({
       name: "Act",
       cell: (key) =>
-        key.state !== "retired" && (
+        key.may_retire && (
           <Button aria-label={`Retire ${key.kid}`} onClick={() => setAct(key)}>
             Retire
           </Button>
@@ -55,7 +56,9 @@ export function SigningKeysPage(): JSX.Element {
       </Heading>
       <Section title="Keys that sign access tokens">
         <p data-part="help">
-          Nobody is signed out by a new key: what the old one has signed stands until it expires.
+          Nobody is signed out by a new key: what the old one has signed stands until it expires. If somebody
+          else may have a key, rotate so that the new one signs at once, and then retire it: it can be retired
+          as long as another goes on signing.
         </p>
         <Awaited of={keys} ready={keys.data !== null}>
           <Table
@@ -85,12 +88,19 @@ function Rotate(props: ActProps): JSX.Element {
     <ActDialog<unknown>
       title="Rotate the signing key"
       confirm="Rotate"
-      send={(_, reason) => api.send("POST", "admin/signing-keys/rotate", { reason })}
+      send={(values, reason) =>
+        api.send("POST", "admin/signing-keys/rotate", { now: values.has("now"), reason })
+      }
       {...props}
     >
       <p>
         A new key is published, and signs once everybody had time to fetch it. The old one goes on verifying.
       </p>
+      <Check
+        name="now"
+        label="Sign with it at once"
+        help="For a key that somebody else may have: the old one can be retired right afterwards. Services that have not fetched the new one yet refuse its tokens for a while."
+      />
     </ActDialog>
   );
 }

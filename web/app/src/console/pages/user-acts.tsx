@@ -1,13 +1,13 @@
 /** What can be done to a user, each with its consequences and a reason. */
 
-import type { ResetLink, SessionsEnded, UserRecord } from "@tenure/client/api.gen.js";
+import { type ResetLink, type SessionsEnded, USER_ROLES, type UserRecord } from "@tenure/client/api.gen.js";
 import type { Result } from "@tenure/client/types.js";
 import type { JSX, ReactNode } from "react";
 import { type Api, withQuery } from "../api.js";
 import { useConsole } from "../context.js";
 import { ActDialog } from "../dialog.js";
 import { Choice, Field, textOf } from "../form.js";
-import { count, ROLES } from "../words.js";
+import { count } from "../words.js";
 
 export type UserAct = "sign-out" | "password-reset" | "change" | "disable" | "enable" | "delete";
 
@@ -59,7 +59,7 @@ const DEEDS: Readonly<Record<UserAct, Deed>> = {
     says: (user) => (
       <>
         <p>It holds from their next request on. They stay signed in.</p>
-        <Choice name="role" label="Role" options={ROLES} defaultValue={user.role} />
+        <Choice name="role" label="Role" options={USER_ROLES} defaultValue={user.role} />
         <Field
           name="account_id"
           label="Account"

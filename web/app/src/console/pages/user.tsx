@@ -39,7 +39,11 @@ export function UserPage({ id }: { id: string }): JSX.Element {
               {can("admin.users") && <Acts user={data} onAct={setAct} />}
             </Section>
             <Section title="Sessions">
-              <SessionList key={acts} query={{ user: id, state: "all" }} empty="They have never signed in." />
+              <SessionList
+                key={acts}
+                query={{ user: id, state: "all" }}
+                empty="No session of theirs is kept."
+              />
             </Section>
             <Section
               title="Events"

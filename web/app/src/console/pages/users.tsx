@@ -1,4 +1,4 @@
-import type { UserRecord } from "@tenure/client/api.gen.js";
+import { USER_ROLES, type UserRecord } from "@tenure/client/api.gen.js";
 import { Button } from "@tenure/react/parts.js";
 import { type JSX, useState } from "react";
 import { useConsole } from "../context.js";
@@ -6,7 +6,6 @@ import { ActDialog } from "../dialog.js";
 import { Choice, Field, Filters, textOf } from "../form.js";
 import { UserList } from "../lists.js";
 import { Heading, Section } from "../parts.js";
-import { ROLES } from "../words.js";
 
 const ANY = ["", "Any"] as const;
 
@@ -22,7 +21,7 @@ export function UsersPage({ query }: { query: Readonly<Record<string, string>> }
       <Section title="All users">
         <Filters page="users" query={query}>
           <Field name="q" label="Name or e-mail" type="search" defaultValue={q} />
-          <Choice name="role" label="Role" options={[ANY, ...ROLES]} defaultValue={role} />
+          <Choice name="role" label="Role" options={[ANY, ...USER_ROLES]} defaultValue={role} />
           <Choice name="state" label="State" options={[ANY, "active", "disabled"]} defaultValue={state} />
           <Field name="account" label="Account" placeholder="acc_…" defaultValue={account} />
         </Filters>
@@ -56,7 +55,7 @@ function CreateUser({ onClose }: { onClose: () => void }): JSX.Element {
     >
       <Field name="email" label="E-mail" type="email" required />
       <Field name="name" label="Name" autoCapitalize="words" required />
-      <Choice name="role" label="Role" options={ROLES} defaultValue="user" />
+      <Choice name="role" label="Role" options={USER_ROLES} defaultValue="user" />
       <Field
         name="account_id"
         label="Account"
