@@ -6,8 +6,10 @@ it is.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -84,10 +86,12 @@ def database(url: str) -> dict[str, object]:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """Below the ports that connections take by themselves, one of which might be this one before a server has it again."""
+    while True:
+        port = random.randrange(15_000, 31_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 class Tenure:

@@ -10,9 +10,6 @@ urlpatterns = [
     path("denies", views.Denies.as_view()),
     path("fails/<how>", views.Fails.as_view()),
     path("throttled", views.Throttled.as_view()),
-    path("sessions-first", views.SessionsFirst.as_view()),
-    path("sessions-alone", views.SessionsAlone.as_view()),
-    path("both-kinds", views.BothKinds.as_view()),
     path("writes", views.Writes.as_view()),
     *(
         path(f"requires/{name}", views.Served.as_view(permission_classes=needs))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core import checks
 
 from backends import Tenure, Testbed, wait_for
-from conftest import PASSWORD, Asked, Browser, Configure, api_key, call, listen, problem, user
+from conftest import PASSWORD, Asked, Browser, Configure, api_key, call, listen, problem, start, user
 from shop.models import Person, Plain
 from tenure_drf import tenure as module
 
@@ -190,11 +191,13 @@ def test_api_keys_are_refused_where_they_are_not_accepted(
     assert asked == []
 
 
+@pytest.mark.urls("mixed_urls")
 def test_a_session_of_the_admin_does_not_make_401_a_403(here: module.Tenure, ada: Browser) -> None:
     problem(call("/sessions-first"), 401, "access_token_missing")
     assert call("/sessions-first", ada).status_code == 200
 
 
+@pytest.mark.urls("mixed_urls")
 def test_tokens_of_simplejwt_are_let_in_beside_ours_while_people_move(
     server: Tenure, configure: Configure, ada: Browser
 ) -> None:
@@ -224,3 +227,21 @@ def test_a_limit_of_the_issuers_is_429_with_its_time(own_server: Tenure, configu
     told = problem(answers[-1], 429, "rate_limited")
     assert int(answers[-1]["Retry-After"]) >= 1
     assert told["class"] == "transport"
+
+
+@pytest.mark.parametrize("freshness", ["strict", "push", "stateless"])
+def test_a_tenure_below_a_path_is_known_by_its_whole_address(configure: Configure, freshness: str) -> None:
+    # As a proxy serves it that takes the path off; from here it is reached without that.
+    issuer = "http://127.0.0.1:7700/tenure"
+    one = start(SERVER__PUBLIC_URL=issuer)
+    try:
+        key = api_key(one, user(one), "revocations.read")
+        ada = Browser(one, user(one))
+        here = configure(one, ISSUER=issuer, URL=one.url, FRESHNESS=freshness, API_KEY=key)
+        if here.feed is not None:
+            wait_for(here.feed.is_live, "the feed to be live")
+        assert call("/me", ada).status_code == 200
+        assert checks.run_checks(tags=["tenure"], include_deployment_checks=True) == []
+    finally:
+        module.forget()
+        one.end()

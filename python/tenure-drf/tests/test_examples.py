@@ -21,6 +21,8 @@ from rest_framework.test import APIClient
 
 from backends import ROOT, Tenure, wait_for
 from conftest import Browser, Configure, api_key, call, problem, start, user
+from reports import celery_app
+from reports.tasks import write
 
 FOLDER = Path(__file__).parent
 
@@ -46,6 +48,8 @@ def worker(site: str, keys: dict[str, str], log: Path) -> Iterator[None]:
         finally:
             process.terminate()
             process.wait()
+            # What it was to try again is not for the next one.
+            celery_app.control.purge()
 
 
 def ordered(browser: Browser) -> int:
@@ -110,6 +114,9 @@ def test_a_worker_waits_while_tenure_is_away(
     own_server.kill()
     with worker(live_server.url, keys, tmp_path / "log"):
         wait_for(lambda: "Retry in 1s" in (tmp_path / "log").read_text(), "a try in vain")
+        # The same after an hour of tries: neither given up, nor more often than once a minute.
+        write.apply_async((number,), retries=60)
+        wait_for(lambda: "Retry in 60s" in (tmp_path / "log").read_text(), "a late try in vain")
         own_server.start()
         wait_for(lambda: state_of(number, ada)[0] == "written", "the report")
 

@@ -14,7 +14,7 @@ from tenure_drf.conf import Options
 from tenure_drf.events import LINE_MAX, Event, Events
 from tenure_drf.feed import RETRY_FIRST, RETRY_LAST, Feed, FeedError, fault_of, pause
 from tenure_drf.issuer import Issuer
-from tenure_drf.known import ENDED, FACTS_MAX, UNCLEAR, Known, Stands, TooMuchError
+from tenure_drf.known import CLOCKS_DIFFER_MAX, ENDED, FACTS_MAX, UNCLEAR, Known, Stands, TooMuchError
 from tenure_drf.tokens import Claims
 
 NOW = 1_795_000_000
@@ -55,32 +55,39 @@ def test_a_line_that_does_not_end_is_not_kept() -> None:
 def test_what_is_known_is_not_asked_and_what_is_not_known_is() -> None:
     """The table of `judge` in `crates/domain/src/revocation.rs`, with which this has to agree."""
     later = NOW * 1000 + 1
-    assert knowing().judge(claims()) == Stands("user")
-    assert knowing(later).judge(claims()) == UNCLEAR
-    assert knowing(later, ended=[SESSION]).judge(claims()) == ENDED
-    assert knowing(later, **of_user("gone")).judge(claims()) == ENDED
-    assert knowing(changed=[SESSION]).judge(claims()) == UNCLEAR
+    assert knowing().judge(claims(), NOW) == Stands("user")
+    assert knowing(later).judge(claims(), NOW) == UNCLEAR
+    assert knowing(later, ended=[SESSION]).judge(claims(), NOW) == ENDED
+    assert knowing(later, **of_user("gone")).judge(claims(), NOW) == ENDED
+    assert knowing(changed=[SESSION]).judge(claims(), NOW) == UNCLEAR
     for version, told, verdict in (
         (1, 1, Stands("admin")),
         (1, 2, ENDED),
         (2, 1, UNCLEAR),
     ):
         known = knowing(**of_user("stands", token_version=told, role="admin"))
-        assert known.judge(claims(version)) == verdict
+        assert known.judge(claims(version), NOW) == verdict
     for version, told, verdict in ((1, 1, UNCLEAR), (1, 2, ENDED), (2, 1, UNCLEAR)):
-        assert knowing(**of_user("disabled", token_version=told)).judge(claims(version)) == verdict
+        assert knowing(**of_user("disabled", token_version=told)).judge(claims(version), NOW) == verdict
     # Of a later version of the issuer's.
-    assert knowing(**of_user("asleep", dreams=1)).judge(claims()) == UNCLEAR
+    assert knowing(**of_user("asleep", dreams=1)).judge(claims(), NOW) == UNCLEAR
     both = knowing(changed=[SESSION], **of_user("stands", token_version=2, role="user"))
-    assert both.judge(claims()) == ENDED
+    assert both.judge(claims(), NOW) == ENDED
+
+
+def test_a_token_that_was_signed_in_the_future_is_asked_for_and_never_refused_for_it() -> None:
+    before = (NOW - 900) * 1000
+    assert knowing(before).judge(claims(), NOW - CLOCKS_DIFFER_MAX) == Stands("user")
+    assert knowing(before).judge(claims(), NOW - CLOCKS_DIFFER_MAX - 1) == UNCLEAR
+    assert knowing(before, ended=[SESSION]).judge(claims(), NOW - CLOCKS_DIFFER_MAX - 1) == ENDED
 
 
 def test_facts_are_kept_until_no_token_is_left_that_they_concern_and_no_more_than_fit() -> None:
     known = knowing(ended=[SESSION])
     known.forget_old(1039)
-    assert known.judge(claims()) == ENDED
+    assert known.judge(claims(), NOW) == ENDED
     known.forget_old(1041)
-    assert known.judge(claims()) == Stands("user")
+    assert known.judge(claims(), NOW) == Stands("user")
     many = {"ended": [f"ses_{number:032x}" for number in range(FACTS_MAX)]}
     known.note(many, at=0)
     # Told twice is kept once.

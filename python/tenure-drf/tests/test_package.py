@@ -20,6 +20,7 @@ def test_wheel_and_sdist_are_built_and_the_wheel_is_all_that_is_needed(tmp_path:
     subprocess.run([sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, PROJECT], check=True)
     [sdist], [wheel] = tmp_path.glob("*.tar.gz"), tmp_path.glob("*.whl")
     assert wheel.name == f"tenure_drf-{tenure_drf.__version__}-py3-none-any.whl"
+    assert f"pip install ./{wheel.name}\n" in (PROJECT / "README.md").read_text()
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         archive.extractall(tmp_path / "installed")

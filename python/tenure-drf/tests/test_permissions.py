@@ -149,6 +149,7 @@ def test_a_key_has_its_scopes_and_the_plan_of_its_account(here: module.Tenure, s
     problem(call("/requires/reports", bare), 403, "permission_denied")
 
 
+@pytest.mark.urls("mixed_urls")
 def test_somebody_of_another_authority_is_refused_and_not_asked_about(here: module.Tenure, asked: Asked) -> None:
     client = APIClient()
     client.force_login(Person.objects.create(email="staff@example.com", full_name="s", is_staff=True))

@@ -36,7 +36,7 @@ class Options:
     url: str = ""
     audience: str = "tenure"
     freshness: str = "strict"
-    #: With the scope ``revocations.read``, for ``push``.
+    #: With the scope ``revocations.read`` for ``push``, and ``sessions.exchange`` for tickets.
     api_key: str = ""
     #: Seconds that Tenure may take for a whole answer.
     timeout: float = 2.0
@@ -121,21 +121,22 @@ def _addresses(raw: Mapping[str, Any]) -> list[Fault]:
     found = []
     for name in ("ISSUER", "URL"):
         value = raw.get(name, "")
-        if value and not (isinstance(value, str) and _is_origin(value)):
-            hint = "Write scheme and host alone, as in https://id.example.com, without a path, a name or a query."
+        if value and not (isinstance(value, str) and _is_address(value)):
+            hint = "Write Tenure's public_url: https://id.example.com, or https://example.com/tenure, without a name or a query."
             found.append(Fault("tenure.E002", f"TENURE['{name}'] is no address of a Tenure: {value!r}.", hint))
     return found
 
 
-def _is_origin(text: str) -> bool:
+def _is_address(text: str) -> bool:
+    """As Tenure's ``public_url``: below a path if a proxy serves it there."""
     try:
         parts = urlsplit(text)
         # Looks at the port, which may be none.
         parts.port  # noqa: B018
     except ValueError:
         return False
-    bare = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc or "?" in text)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and bare
+    is_plain = not any(letter in text for letter in "?#@\\ ") and "//" not in parts.path
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and is_plain
 
 
 def _needs(raw: Mapping[str, Any]) -> list[Fault]:

@@ -41,6 +41,10 @@ class Beat:
     #: Milliseconds by the issuer's clock.
     by_issuer: int
 
+    def issuers_time(self) -> float:
+        """What time it is by the issuer's clock now, in seconds."""
+        return self.by_issuer / 1000 + time.monotonic() - self.at
+
 
 class Feed:
     def __init__(self, issuer: Issuer, options: Options, wall: Callable[[], float] = time.time) -> None:
@@ -74,12 +78,14 @@ class Feed:
         with self._lock:
             if self._beat is None or not self._is_live():
                 return None
-            return self._beat.by_issuer / 1000 + time.monotonic() - self._beat.at
+            return self._beat.issuers_time()
 
     def judge(self, claims: Claims) -> Verdict | None:
         """What was told of this token's session and user; none while the feed is not live."""
         with self._lock:
-            return self._known.judge(claims) if self._known is not None and self._is_live() else None
+            if self._known is None or self._beat is None or not self._is_live():
+                return None
+            return self._known.judge(claims, self._beat.issuers_time())
 
     def _is_live(self) -> bool:
         if self._known is None or self._beat is None:

@@ -51,20 +51,24 @@ class Issuer:
         self._options = options
         self._pool = urllib3.PoolManager(num_pools=2, maxsize=CONNECTIONS, retries=False)
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
+    def get(
+        self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: bytes | None = None
+    ) -> Answer:
         deadline = time.monotonic() + self._options.timeout
         try:
             try:
-                return self._get(method, path, headers, deadline)
+                return self._get(method, path, headers, body, deadline)
             except ProtocolError:
                 # A connection that was kept, and closed by the other side at this moment. To ask twice does no harm.
-                return self._get(method, path, headers, deadline)
+                return self._get(method, path, headers, body, deadline)
         # ValueError: what cannot be written into a request.
         except (HTTPError, OSError, ValueError) as error:
             raise UnreachableError(f"{type(error).__name__}: {error}") from error
 
-    def _get(self, method: str, path: str, headers: Mapping[str, str] | None, deadline: float) -> Answer:
-        response = self.open(path, headers, max(deadline - time.monotonic(), 0.001), method)
+    def _get(
+        self, method: str, path: str, headers: Mapping[str, str] | None, sent: bytes | None, deadline: float
+    ) -> Answer:
+        response = self.open(path, headers, max(deadline - time.monotonic(), 0.001), method, sent)
         try:
             body = b""
             while piece := response.read1(BODY_MAX):
@@ -82,7 +86,12 @@ class Issuer:
         return Answer(response.status, lower, body)
 
     def open(
-        self, path: str, headers: Mapping[str, str] | None, silence: float, method: str = "GET"
+        self,
+        path: str,
+        headers: Mapping[str, str] | None,
+        silence: float,
+        method: str = "GET",
+        body: bytes | None = None,
     ) -> urllib3.BaseHTTPResponse:
         """An answer whose body is still to come, and may be silent for so many seconds."""
         connect = min(self._options.timeout, silence)
@@ -90,6 +99,7 @@ class Issuer:
             method,
             self._options.address(path),
             headers=headers,
+            body=body,
             preload_content=False,
             redirect=False,
             timeout=urllib3.Timeout(connect=connect, read=silence),
@@ -108,9 +118,10 @@ class Issuer:
             if identity is None:
                 raise unknown(issuer, "200 that does not say who it is")
             return identity
-        problem = self._refusal(answer)
+        problem = self.refusal(answer)
         raise problem or unknown(issuer, f"{answer.status} that is no answer of Tenure's")
 
-    def _refusal(self, answer: Answer) -> Problem | None:
+    def refusal(self, answer: Answer) -> Problem | None:
+        """The issuer's own words, if these are some that are handed on."""
         kind, again = answer.headers.get("content-type", ""), answer.headers.get("retry-after")
         return of_issuer(self._options.issuer, answer.status, kind, answer.body, again)

@@ -13,6 +13,9 @@ FACTS_MAX: Final = 50_000
 #: The longest that anything is kept, whatever the issuer says: a day.
 KEEP_MAX: Final = 86_400.0
 
+#: The most by which the clocks of issuing nodes may differ for ``since`` to say what is known.
+CLOCKS_DIFFER_MAX: Final = 60.0
+
 #: What is said of a token: that it is over, that somebody has to be asked, or the role of whoever stands.
 ENDED: Final = "ended"
 UNCLEAR: Final = "unclear"
@@ -74,8 +77,11 @@ class Known:
         self._sessions = {id_: fact for id_, fact in self._sessions.items() if fact[0] > oldest}
         self._users = {id_: fact for id_, fact in self._users.items() if fact[0] > oldest}
 
-    def judge(self, claims: Claims) -> Verdict:
-        """Of an authentic token that has not expired, as ``judge`` in ``crates/domain/src/revocation.rs`` has it."""
+    def judge(self, claims: Claims, now: float) -> Verdict:
+        """Of an authentic token that has not expired, as ``judge`` in ``crates/domain/src/revocation.rs`` has it.
+
+        ``now`` is by the issuer's clock, in seconds.
+        """
         session = self._sessions.get(claims.session, (0.0, None))[1]
         user = self._users.get(claims.user, (0.0, None))[1]
         knows_version = user is not None and user.state in ("stands", "disabled")
@@ -83,7 +89,9 @@ class Known:
         # What has ended has, whatever else is not known.
         if is_gone or session == ENDED:
             return ENDED
-        if session is not None or claims.issued_at * 1000 < self._since:
+        # A node whose clock is far ahead says "later than since" of tokens from before it.
+        is_whole = self._since <= claims.issued_at * 1000 and claims.issued_at <= now + CLOCKS_DIFFER_MAX
+        if session is not None or not is_whole:
             return UNCLEAR
         if user is None:
             return Stands(claims.role)

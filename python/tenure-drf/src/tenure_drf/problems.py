@@ -39,6 +39,9 @@ CODES: Final[dict[str, Code]] = {
     "plan_missing": Code(402, "authorization", "The account has no plan"),
     "plan_inactive": Code(402, "authorization", "The account's plan is not active"),
     "limit_reached": Code(402, "authorization", "A limit of the plan is reached"),
+    "exchange_closed": Code(403, "request", "Sign-ins of the other system are not taken over here now"),
+    "exchange_expired": Code(400, "request", "The other system's sign-in has expired"),
+    "exchange_unknown_user": Code(404, "request", "Whoever it is has not come here yet"),
     "rate_limited": Code(429, "transport", "Too many requests"),
     "storage_unavailable": Code(503, "transport", "The store cannot be reached"),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.core.checks import register as register_check
 
-from . import code, configuration, framework, issuer, sessions
+from . import code, configuration, exchange, framework, issuer, secret_key, sessions
 
 TAG = "tenure"
 
@@ -22,8 +22,9 @@ def register() -> None:
         sessions.cookies_are_kept,
         sessions.sessions_last,
         sessions.sessions_are_stored,
+        exchange.tickets_can_be_had,
         code.middleware_signs_nobody_out,
-        code.secret_key_stays,
+        secret_key.secret_key_stays,
     ):
         register_check(check, TAG)
     register_check(issuer.issuer_is_the_one, TAG, deploy=True)

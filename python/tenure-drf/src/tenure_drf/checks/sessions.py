@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as Caution
 
-from .framework import uses_sessions
+from .framework import by_sessions
 
 #: What people of the API were promised, and what administrators may expect of a day.
 REMEMBERED = 20 * 24 * 3600
@@ -20,6 +20,8 @@ FRAGILE_CACHES = {
     "django.core.cache.backends.locmem.LocMemCache": "each process has its own, and a restart empties it",
     "django.core.cache.backends.dummy.DummyCache": "it keeps nothing",
     "django.core.cache.backends.filebased.FileBasedCache": "each machine has its own, and it drops entries when full",
+    "django.core.cache.backends.memcached.PyMemcacheCache": "a restart empties it, and it drops entries when full",
+    "django.core.cache.backends.memcached.PyLibMCCache": "a restart empties it, and it drops entries when full",
 }
 
 #: The snippet of the guide.
@@ -55,7 +57,7 @@ def cookies_are_kept(**_: Any) -> list[CheckMessage]:
 def sessions_last(**_: Any) -> list[CheckMessage]:
     if not are_used():
         return []
-    serves_api = uses_sessions()
+    serves_api = bool(by_sessions())
     least = REMEMBERED if serves_api else MORNING
     found: list[CheckMessage] = []
     if least > settings.SESSION_COOKIE_AGE:
