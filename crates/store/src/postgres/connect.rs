@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -386,6 +387,13 @@ pub(super) fn closed() -> StoreError {
 
 fn no_answer(what: &str) -> StoreError {
     StoreError::Unavailable(format!("no answer from PostgreSQL: {what} took too long"))
+}
+
+/// Whether somebody else's lock was in the way for too long (`lock_not_available`), or would have been for ever
+/// (`deadlock_detected`).
+pub(super) fn is_of_locks(error: &StoreError) -> bool {
+    let codes = [SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE];
+    matches!(error, StoreError::Unavailable(why) if codes.iter().any(|code| why.starts_with(code.code())))
 }
 
 impl From<tokio_postgres::Error> for StoreError {

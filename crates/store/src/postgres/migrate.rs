@@ -1,10 +1,12 @@
 //! Migrations: embedded, numbered like SQLite's, run in one transaction under a lock that all nodes know.
 
+use std::time::Duration;
+
 use tenure_domain::time::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::PostgresOptions;
-use super::connect::{Conn, Db};
+use super::connect::{Conn, Db, is_of_locks};
 use super::row::Fields;
 use crate::migration::{self, Applied, Step};
 use crate::row::Columns as _;
@@ -109,16 +111,19 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Of nodes that start at once, one runs what is missing and the others wait here, and find it done. A step
-/// waits for those that use a table only this long, because everybody after it waits meanwhile.
-const BEGIN: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0; \
-     SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext('migration')); \
+/// Of nodes that start at once, one runs what is missing and the others wait here, and find it done.
+const BEGIN: &str = "SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext('migration')); \
      CREATE TABLE IF NOT EXISTS migration ( \
          number     integer NOT NULL PRIMARY KEY, \
          name       text    NOT NULL, \
          applied_at bigint  NOT NULL, \
          needs      integer \
      )";
+
+/// How often the steps are begun again where somebody was in the way, and how long those who serve are left alone
+/// in between: with the time that each attempt waits, about a minute.
+const ATTEMPTS_MAX: u32 = 40;
+const PAUSE: Duration = Duration::from_secs(1);
 
 const INSERT: &str = "INSERT INTO migration (number, name, applied_at, needs) VALUES ($1, $2, $3, $4)";
 
@@ -134,15 +139,33 @@ pub async fn plan(options: &PostgresOptions) -> Result<Vec<Migration>> {
 
 /// Brings a database up to this program; returns what was run. One that is up to date is only read, so that
 /// nodes start while it cannot be written.
+///
+/// Who serves comes first. Everybody after a step waits as long as it waits for a table, and a sign-in that holds
+/// what it needs may be waiting for what it holds: it gives up before they do, undoes what it did, and begins again.
 pub async fn up(options: &PostgresOptions) -> Result<Vec<Migration>> {
-    let mut conn = Db::new(options)?.get().await?;
-    if migration::missing(read(&mut conn).await?).is_empty() {
+    let db = Db::new(options)?;
+    if migration::missing(read(&mut db.get().await?).await?).is_empty() {
         return Ok(Vec::new());
     }
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt(&db, options).await {
+            Err(error) if is_of_locks(&error) => tokio::time::sleep(PAUSE).await,
+            done => return done,
+        }
+    }
+    attempt(&db, options).await
+}
+
+/// All that is missing, or nothing.
+async fn attempt(db: &Db, options: &PostgresOptions) -> Result<Vec<Migration>> {
+    let mut conn = db.get().await?;
     // However long a step takes: it is run by somebody who waits for it.
-    conn.statement_timeout = std::time::Duration::MAX;
+    conn.statement_timeout = Duration::MAX;
     conn.begin().await?;
-    conn.batch(BEGIN).await?;
+    // Half as long as those who serve wait for a lock.
+    let patience = (options.statement_timeout / 4).as_millis().max(1);
+    let limits = format!("SET LOCAL lock_timeout = {patience}; SET LOCAL statement_timeout = 0");
+    conn.batch(&format!("{limits}; {BEGIN}")).await?;
     let missing = migration::missing(read(&mut conn).await?);
     for step in &missing {
         conn.batch(step.sql).await?;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tenure_rig::postgres_for_tests;
 use tenure_store::StoreError;
-use tenure_store::postgres::{PostgresStore, migrate};
+use tenure_store::postgres::{PostgresOptions, PostgresStore, migrate};
 use tokio::task::JoinSet;
 
 use crate::backend::{Backend as _, Postgres};
-use crate::world::{MINUTE, QUIET, T0, World, name_of};
+use crate::world::{MINUTE, QUIET, SECOND, T0, World, name_of};
 
 fn empty() -> Arc<Postgres> {
     Arc::new(Postgres::empty(&postgres_for_tests()))
@@ -86,7 +86,7 @@ async fn the_version_before_serves_while_a_database_is_expanded_and_is_refused_w
     before.served(&mut jar, T0 + QUIET).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(serve_until(Arc::clone(&before), ada.clone(), stopped));
-    postgres.sql(&format!("BEGIN; {EXPAND}; COMMIT"));
+    expand(&postgres).await;
     // A node of this version that starts now, as when an upgrade is taken back.
     let status = migrate::status(&postgres.options()).await.unwrap();
     assert!(status.iter().all(|step| step.number < 9001 && step.applied_at.is_some()));
@@ -114,6 +114,43 @@ async fn the_version_before_serves_while_a_database_is_expanded_and_is_refused_w
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
         assert!(error.to_string().contains("9002") && error.to_string().contains("9001"), "{error}");
     }
+}
+
+/// As a later version does it: with less patience for locks than those have who serve.
+async fn expand(postgres: &Postgres) {
+    let step = format!("BEGIN; SET LOCAL lock_timeout = '200ms'; {EXPAND}; COMMIT");
+    let attempt = async || postgres.database.connect().run(&step).map(drop).map_err(StoreError::Unavailable);
+    super::recovers("expanding", attempt).await;
+}
+
+/// A step that needs a table waits for who is at it, and so does everybody behind the step: it lets them go first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_step_cannot_have_its_table_everybody_is_served_and_then_it_is_run() {
+    let postgres = Arc::new(Postgres::fresh());
+    // Wide enough apart for a busy machine: a step waits 2 s for its table, a sign-in 4 s.
+    let options = || PostgresOptions { statement_timeout: 8 * SECOND, ..postgres.options() };
+    let world = super::world_with(&postgres, |_| options());
+    let (ada, eve) = (world.user("ada").await, world.user("eve").await);
+    world.sign_in(&ada).await;
+    postgres.sql("DROP INDEX session_by_receipt; DELETE FROM migration WHERE number = 7");
+    let shell = postgres.shell();
+    shell("BEGIN; UPDATE session SET refresh_count = 7");
+    let options = options();
+    let step = tokio::spawn(async move { migrate::up(&options).await });
+    let waits = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+         WHERE d.datname = current_database() AND l.mode = 'ShareLock' AND NOT l.granted";
+    for round in 0..2 {
+        super::recovers("a step that waits", async || match postgres.number(waits) {
+            0 => Err(StoreError::Unavailable("it does not".into())),
+            _ => Ok(()),
+        })
+        .await;
+        world.sign_in_at(&eve, crate::world::device("robot"), T0 + round * QUIET).await;
+    }
+    assert!(!step.is_finished());
+    shell("COMMIT");
+    let run: Vec<_> = step.await.unwrap().unwrap().iter().map(|step| step.number).collect();
+    assert_eq!(run, [7]);
 }
 
 /// Signs in, refreshes and signs out without a failure; gives how often.
