@@ -149,7 +149,10 @@ pub async fn up(options: &PostgresOptions) -> Result<Vec<Migration>> {
     }
     for _ in 1..ATTEMPTS_MAX {
         match attempt(&db, options).await {
-            Err(error) if is_of_locks(&error) => tokio::time::sleep(PAUSE).await,
+            Err(error) if is_of_locks(&error) => {
+                tracing::warn!(%error, "a migration gives way and begins again");
+                tokio::time::sleep(PAUSE).await;
+            }
             done => return done,
         }
     }

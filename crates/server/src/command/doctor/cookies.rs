@@ -7,8 +7,8 @@ use http::header;
 use super::super::outside::jar::{Cookie, matches};
 use super::super::outside::wire::Answer;
 use super::finding::Judgement;
-use super::lives::spoken;
 use super::site::is_public_suffix;
+use crate::wording::text::spoken;
 
 /// Name and value together; longer ones are dropped.
 const BYTES_MAX: usize = 4096;

@@ -6,6 +6,7 @@ use super::super::outside::profile::{Place, Profile};
 use super::super::outside::token;
 use super::super::outside::wire::Answer;
 use super::finding::Judgement;
+use crate::wording::text::spoken;
 
 /// What is taken for rounding and for the time that an answer was under way.
 const SLACK: Duration = Duration::from_secs(60);
@@ -17,18 +18,6 @@ const REMEMBERED_MIN: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// How long Safari keeps what scripts have written, if nobody comes by.
 pub const SAFARI_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// To the minute: seconds went by while it was looked at.
-pub fn spoken(life: Duration) -> String {
-    let minutes = life.as_secs().saturating_add(30) / 60;
-    let life = if minutes > 2 { Duration::from_secs(minutes * 60) } else { life };
-    let part = |part: &str| {
-        let (number, unit) = part.split_at(part.find(char::is_alphabetic).unwrap_or(part.len()));
-        format!("{number} {}", if unit == "m" { "min" } else { unit })
-    };
-    let parts: Vec<_> = humantime::format_duration(life).to_string().split(' ').map(part).collect();
-    parts.join(" ")
-}
 
 /// `in_body`: whether the answer with the cookie repeats its value.
 pub fn token_readable(place: &Place, in_body: bool) -> Judgement {
@@ -129,13 +118,6 @@ mod tests {
         );
         let target = Target::parse("http://localhost", false).unwrap();
         Profile::parse(&text, &target).map_err(|error| error.to_string()).unwrap()
-    }
-
-    #[test]
-    fn lifetimes_are_told_in_words() {
-        assert_eq!(spoken(Duration::from_secs(20 * 86_400 + 1_810)), "20 days 30 min");
-        assert_eq!(spoken(Duration::from_secs(75)), "1 min 15 s");
-        assert_eq!(spoken(Duration::ZERO), "0 s");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::super::token;
 use super::super::verdict::{Told, Verdict, right};
 use super::super::world::World;
 use super::{Need, Scenario};
+use crate::wording::text::spoken;
 
 /// What is taken for rounding and for the time that an answer was under way.
 const SLACK: Duration = Duration::from_secs(60);
@@ -123,12 +124,6 @@ fn life(world: &World, visitor: &Visitor<'_>) -> Result<Duration, Verdict> {
     });
     let life = [from_cookie, from_token].into_iter().flatten().min();
     life.ok_or_else(|| Verdict::NotTested("its refresh tokens do not say how long they live".into()))
-}
-
-/// To the minute: seconds went by while it was looked at.
-fn spoken(life: Duration) -> humantime::FormattedDuration {
-    let minutes = life.as_secs().saturating_add(30) / 60;
-    humantime::format_duration(if minutes > 2 { Duration::from_secs(minutes * 60) } else { life })
 }
 
 async fn remembered(world: &World) -> Told {
