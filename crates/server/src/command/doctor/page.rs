@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::super::outside::world::Credentials;
 use super::chromium::{Browsed, Chromium, Event};
@@ -12,9 +12,12 @@ use super::chromium::{Browsed, Chromium, Event};
 /// What a page is asked by. Its functions return names and states, and never a value of storage or cookies.
 const SCRIPT: &str = include_str!("page.js");
 
-/// How long a page may take to load and to make up its mind, and how long nothing may happen before it has.
+/// How long a page may take to load and to make up its mind.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
-const QUIET: Duration = Duration::from_millis(1_000);
+
+/// It has, once it has answered so many times in a row that nothing happened on the network since it was asked before:
+/// about a second. A page that stands still does not answer, so that its own time counts and not ours.
+const CALM_MIN: u32 = 7;
 const POLL: Duration = Duration::from_millis(150);
 
 /// What the API is made to answer.
@@ -42,7 +45,8 @@ pub struct Page {
     pub harmed: u32,
     /// What browsers say about cookies that they refused: the name and why.
     pub refused: Vec<(String, String)>,
-    last_heard: Instant,
+    /// Requests and answers so far.
+    heard: u64,
     /// Requests whose answer has not begun. A stream that has begun may go on for ever.
     under_way: BTreeSet<String>,
 }
@@ -62,14 +66,8 @@ impl Page {
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.call("", "Target.attachToTarget", attach, nothing).await?;
         let session = attached["sessionId"].as_str().unwrap_or_default().to_owned();
-        let mut page = Self {
-            session,
-            faults: None,
-            harmed: 0,
-            refused: vec![],
-            last_heard: Instant::now(),
-            under_way: BTreeSet::new(),
-        };
+        let mut page =
+            Self { session, faults: None, harmed: 0, refused: vec![], heard: 0, under_way: BTreeSet::new() };
         page.call(browser, "Page.enable", json!({})).await?;
         page.call(browser, "Network.enable", json!({})).await?;
         Ok(page)
@@ -90,21 +88,20 @@ impl Page {
     /// Until it is loaded and nothing has happened on the network for a while.
     pub async fn settle(&mut self, browser: &mut Chromium) -> Browsed<State> {
         let until = Instant::now() + SETTLE_MAX;
-        self.last_heard = Instant::now();
+        let mut calm = 0;
         loop {
-            let quiet = (self.last_heard + QUIET).min(until);
-            while let Some(event) = browser.event(quiet).await? {
+            let (heard, pause) = (self.heard, (Instant::now() + POLL).min(until));
+            while let Some(event) = browser.event(pause).await? {
                 self.hear(browser, event)?;
             }
             let state = self.ask(browser, "state()").await?;
-            let (now, is_idle) = (Instant::now(), self.under_way.is_empty());
-            let is_quiet = state["ready"] == true && is_idle && self.last_heard + QUIET <= now;
-            if is_quiet || now >= until {
+            let is_calm = state["ready"] == true && self.under_way.is_empty() && self.heard == heard;
+            calm = if is_calm { calm + 1 } else { 0 };
+            if calm >= CALM_MIN || Instant::now() >= until {
                 let [href, origin] =
                     ["href", "origin"].map(|key| state[key].as_str().unwrap_or_default().to_owned());
                 return Ok(State { has_form: state["form"] == true, href, origin });
             }
-            sleep(POLL).await;
         }
     }
 
@@ -172,7 +169,7 @@ impl Page {
         }
         match event.method.as_str() {
             "Fetch.requestPaused" => {
-                self.last_heard = Instant::now();
+                self.heard += 1;
                 self.pause(browser, &event.params)
             }
             "Network.responseReceivedExtraInfo" => {
@@ -185,7 +182,7 @@ impl Page {
                 Ok(())
             }
             "Network.requestWillBeSent" | "Network.responseReceived" | "Network.loadingFailed" => {
-                self.last_heard = Instant::now();
+                self.heard += 1;
                 let id = event.params["requestId"].as_str().unwrap_or_default().to_owned();
                 match event.method.as_str() {
                     "Network.requestWillBeSent" => drop(self.under_way.insert(id)),
