@@ -301,8 +301,7 @@ impl Feed {
         let is_new = known.is_none_or(|known| known.epoch != opening.epoch);
         if is_new && known.is_some() {
             tracing::warn!("the database came up anew; its newest commits may be lost");
-            let restored = reader.heard.restore(&mut conn).await?;
-            self.ends_restored.fetch_add(restored, Ordering::Relaxed);
+            reader.heard.restore(&mut conn, &self.ends_restored).await?;
         }
         let was_silent = self.proven().is_none_or(|proven| began.since(proven) > SILENCE_MAX);
         let is_lost = is_new || was_silent || page.entries.len() > ENTRIES_MAX;

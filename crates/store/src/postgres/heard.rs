@@ -3,6 +3,7 @@
 //! so they are written again (docs/decisions/0011).
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tenure_domain::ends::End;
@@ -76,17 +77,16 @@ impl Heard {
         }
     }
 
-    /// Writes again what the database has lost; returns how many ends those were.
-    pub async fn restore(&self, conn: &mut Conn) -> Result<u64> {
+    /// Writes again what the database has lost, and counts it: each as it is written, since the next may fail.
+    pub async fn restore(&self, conn: &mut Conn, restored: &AtomicU64) -> Result<()> {
         let ids: Vec<_> = self.ends.keys().copied().collect();
-        let mut restored = 0;
         for ids in ids.chunks(STEP) {
             let keys: Vec<_> = ids.iter().map(|id| uuid(id.as_bytes())).collect();
             let rows = conn.rows(ALIVE, &[(&keys, Type::UUID_ARRAY)]).await?;
             let alive = row::readable(&rows, |columns: &mut Fields<'_>| columns.id("session"));
             for id in alive.into_iter().map(SessionId::from_bytes) {
                 if let Some(end) = self.ends.get(&id) {
-                    restored += write(conn, id, end).await?;
+                    restored.fetch_add(write(conn, id, end).await?, Ordering::Relaxed);
                     tracing::error!(
                         session = %id, reason = end.reason.as_str(), receipt = end.receipt.as_str(),
                         "the database had lost an end, which is written again; what else was changed at that \
@@ -95,7 +95,7 @@ impl Heard {
                 }
             }
         }
-        Ok(restored)
+        Ok(())
     }
 }
 
