@@ -191,7 +191,9 @@ impl Plan {
     async fn start(&self, listener: TcpListener, starts: u64) -> Result<Running> {
         let now = self.front.clock.now();
         let entropy = chance::entropy(self.seed, starts);
-        let options = SqliteOptions::new(self.folder.join("tenure.db"), Arc::clone(&entropy), now);
+        // What is written beside the requests, by real time, draws from elsewhere: so that a seed replays.
+        let ids = chance::entropy(self.seed.map(|seed| !seed), starts);
+        let options = SqliteOptions::new(self.folder.join("tenure.db"), ids, now);
         let store = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await??;
         let entropy = Arc::new(Panicky { inner: entropy, panics: Arc::clone(&self.panics) });
         let (log, kept) = LogSink::kept();
