@@ -43,9 +43,14 @@ impl World {
         self.guard_silent_for(Duration::from_secs(10))
     }
 
+    /// With as much patience for answers as a busy machine needs.
     fn guard_silent_for(&self, silence_max: Duration) -> Guard {
+        self.guard_of(silence_max, Duration::from_secs(15))
+    }
+
+    fn guard_of(&self, silence_max: Duration, timeout: Duration) -> Guard {
         let builder = self.issuer.guard(Freshness::Push).silence_max(silence_max);
-        builder.timeout(Duration::from_secs(1)).api_key(&self.key).build().unwrap()
+        builder.timeout(timeout).api_key(&self.key).build().unwrap()
     }
 
     async fn live_guard(&self) -> Guard {
@@ -226,7 +231,7 @@ async fn a_feed_that_is_cut_or_hangs_is_a_reason_to_ask_and_no_end_is_missed() {
         let world = World::new().await;
         // The first listener has the issuer begin to write down what happens, and stays.
         let (_first, _) = world.known().await;
-        let guard = world.guard_silent_for(Duration::from_millis(500));
+        let guard = world.guard_silent_for(Duration::from_secs(5));
         is_live(&guard).await;
         let token = world.later(&guard).await;
         assert!(world.passes_unasked(&guard, &token).await, "{way:?}");
@@ -332,7 +337,7 @@ async fn whoever_answers_in_the_feeds_place_is_not_believed() {
         answers("text/event-stream", &"x".repeat(1 << 20)),
         Trick::Hangs,
     ] {
-        let newcomer = world.guard_silent_for(Duration::from_millis(200));
+        let newcomer = world.guard_of(Duration::from_millis(200), Duration::from_secs(1));
         world.issuer.trick(trick);
         let tried = world.issuer.asked(FEED);
         eventually("it has tried", async || world.issuer.asked(FEED) > tried).await;

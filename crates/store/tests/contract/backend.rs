@@ -161,6 +161,7 @@ fn postgres_options(url: &str, entropy: Arc<Seeded>) -> PostgresOptions {
         staleness: STALENESS,
         // A busy machine holds things up for longer than production puts up with.
         statement_timeout: Duration::from_secs(20),
+        connect_timeout: Duration::from_secs(20),
         // Long ago, in the time that tests live in.
         opened_at: Some(T0 - 30 * DAY),
         ..options

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tenure_domain::ends::EndReason;
+use tenure_domain::session::Session;
 use tenure_rig::{Network, Proxy};
 use tenure_store::Scope;
 
@@ -95,7 +96,7 @@ async fn behind_a_network_that_stalls_or_cuts_nobody_is_let_in_who_was_ended_els
     for (round, network) in [Network::Stall, Network::Cut, Network::Stall].into_iter().enumerate() {
         let (one, other) =
             (home.sign_in_at(&ada, device(&round.to_string()), T0).await, home.sign_in(&ada).await);
-        assert!(away.stands(&one, &ada).await && away.stands(&other, &ada).await);
+        assert!(!ended(&away, &one).await && !ended(&away, &other).await);
         recovers("the feed", async || is_live(&away)).await;
         proxy.set(network);
         let by_user = order(EndReason::SignedOut);
@@ -108,10 +109,14 @@ async fn behind_a_network_that_stalls_or_cuts_nobody_is_let_in_who_was_ended_els
         let vitals = away.store.vitals();
         assert!(!vitals.feed_live && vitals.feed_age > Some(home.backend.staleness()));
         proxy.set(Network::Pass);
-        let caller = recovers("the view", async || away.store.caller(one.id).await).await;
-        assert!(caller.unwrap().standing.ended);
-        assert!(away.stands(&other, &ada).await);
+        assert!(ended(&away, &one).await && !ended(&away, &other).await);
     }
+}
+
+/// As soon as this node knows: a busy machine may hold its questions up for longer than it waits.
+async fn ended(world: &World, session: &Session) -> bool {
+    let caller = recovers("the view", async || world.store.caller(session.id).await).await;
+    caller.unwrap().standing.ended
 }
 
 /// The address of a database by way of a network that may fail.

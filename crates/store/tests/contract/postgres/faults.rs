@@ -20,6 +20,8 @@ async fn a_row_that_somebody_holds_is_unavailable_and_the_others_are_served() {
     let shell = postgres.shell();
     shell(&format!("BEGIN; UPDATE session SET refresh_count = 7 WHERE id = {}", world.id(&held)));
     let (held_jar, free_jar) = (world.jar(&held), world.jar(&free));
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
     for _ in 0..2 * postgres.options().connections {
         // More often than there are connections: none is left waiting.
         let (refused, served) = tokio::join!(
@@ -31,7 +33,7 @@ async fn a_row_that_somebody_holds_is_unavailable_and_the_others_are_served() {
                 .await)
         );
         assert!(is_unavailable(refused) && name_of(&served[0]) == "served");
-        if world.backend.number("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") > 8 {
+        if world.backend.number(WAITING) > 8 {
             panic!("statements go on waiting for a lock after their callers have stopped");
         }
     }
@@ -39,10 +41,12 @@ async fn a_row_that_somebody_holds_is_unavailable_and_the_others_are_served() {
     let end = world.store.session_end(ada.id, Scope::All, false, by_user, T0);
     assert!(is_unavailable(end.await.map(drop)));
     // Whoever is signed in is let in meanwhile.
-    assert!(world.stands(&held, &ada).await);
-    world.store.check().await.unwrap();
+    let caller = recovers("the view", async || world.store.caller(held.id).await).await;
+    assert!(!caller.unwrap().standing.ended);
+    recovers("the store", async || world.store.check().await).await;
     shell("ROLLBACK");
-    assert_eq!(name_of(&world.refresh(&world.jar(&held), T0 + QUIET).await), "served");
+    let refresh = async || world.store.session_refresh(world.request(&[&held_jar]), T0 + QUIET).await;
+    assert_eq!(name_of(&recovers("the row", refresh).await[0]), "served");
 }
 
 #[tokio::test]
