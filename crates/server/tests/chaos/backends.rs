@@ -10,6 +10,7 @@ use tenure_rig::{Postgres, Redis};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use crate::audit::patiently;
 use crate::browser::{Answer, Ask, Browser, LOGIN, SignedIn};
 use crate::client::PASSWORD;
 use crate::everywhere::{Everywhere, Word};
@@ -108,8 +109,8 @@ pub async fn sign_in(world: &World, node: usize, name: &str) -> SignedIn {
 pub async fn sign_out(world: &World, node: usize, signed_in: &SignedIn) -> Instant {
     world.ledger.may_end(0, &signed_in.session, SIGNED_OUT);
     let bearer = Some(signed_in.access_token.clone());
-    let ask = Ask { bearer, ..Ask::new(Method::POST, "/api/v1/auth/logout") };
-    match browser_of(world, node).send(ask).await.1 {
+    let ask = || Ask { bearer: bearer.clone(), ..Ask::new(Method::POST, "/api/v1/auth/logout") };
+    match patiently(&browser_of(world, node), ask).await.1 {
         Answer::Done(_) => world.ledger.ended(0, &signed_in.session),
         other => panic!("a sign-out was answered {other:?}"),
     }

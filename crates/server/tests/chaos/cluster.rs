@@ -83,7 +83,8 @@ impl Storm {
         let draws: Vec<_> = (0..NODES).map(|node| Random::of_one(world.seed, "node", node)).collect();
         let (database, cache) = (world.random("postgres"), world.random("redis"));
         let ledger = Arc::clone(&world.ledger);
-        let nodes = world.nodes.iter_mut().zip(draws).map(|(node, random)| self.torment_node(node, random));
+        let nodes = world.nodes.iter_mut().zip(draws).zip([0, 50, 90]);
+        let nodes = nodes.map(|((node, random), first)| self.torment_node(node, random, first));
         tokio::join!(
             join_all(nodes),
             self.torment_postgres(postgres, database),
@@ -108,13 +109,15 @@ impl Storm {
         sleep(rest.min(self.ends_at.saturating_duration_since(crate::now()))).await;
     }
 
-    async fn torment_node(&self, node: &mut Server, mut random: Random) {
+    /// The first trouble is given, so that there is each kind of them however long the others take.
+    async fn torment_node(&self, node: &mut Server, mut random: Random, first: u64) {
+        let mut kinds = std::iter::once(first);
         loop {
             self.rest(&mut random, 1_500, 9_000).await;
             if self.is_over() {
                 return;
             }
-            match random.below(100) {
+            match kinds.next().unwrap_or_else(|| random.below(100)) {
                 0..45 => {
                     let _trouble = self.calm.trouble("node: kill -9");
                     node.kill();

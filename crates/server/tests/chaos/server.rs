@@ -67,6 +67,10 @@ impl Installation {
     /// Runs a command of the command line to its end, in a process of its own.
     pub async fn cli(&self, args: &[&str]) -> Output {
         let mut command = self.command(BINARY);
+        // What is asked here has to be answered, however busy the machine is.
+        for limit in ["STATEMENT_TIMEOUT", "CONNECT_TIMEOUT"] {
+            command.env(format!("TENURE_POSTGRES__{limit}"), "20s");
+        }
         command.args(args).args(["--dev", "--actor", "chaos"]);
         let ran = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
         ran.unwrap()

@@ -55,6 +55,9 @@ impl Nodes {
             ("DATA", "data"),
             ("POSTGRES__URL", self.database.url()),
             ("POSTGRES__CONNECTIONS", "4"),
+            // No statement fails here because the machine is busy; a proxy tries the other node before.
+            ("POSTGRES__STATEMENT_TIMEOUT", "8s"),
+            ("POSTGRES__CONNECT_TIMEOUT", "8s"),
             ("SERVER__PUBLIC_URL", &format!("https://{SITE}")),
             // Where the proxy is: what goes to another address of this machine comes from this one.
             ("SERVER__TRUSTED_PROXIES", r#"["127.0.0.1"]"#),

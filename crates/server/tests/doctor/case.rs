@@ -1,6 +1,6 @@
 //! One set-up, what is planted in it, and what has to be said of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -30,6 +30,8 @@ pub struct Case {
     pub is_cut_short: bool,
     /// Each check that finds something, and part of what it has to advise.
     pub told: BTreeMap<&'static str, &'static str>,
+    /// Checks that find something or do not, as the machine has it.
+    pub perhaps: BTreeSet<&'static str>,
 }
 
 #[derive(Clone)]
@@ -97,6 +99,7 @@ impl Case {
             below: "",
             is_cut_short: false,
             told: BTreeMap::new(),
+            perhaps: BTreeSet::new(),
         }
     }
 
@@ -181,6 +184,11 @@ impl Case {
 
     pub fn told(mut self, check: &'static str, advice: &'static str) -> Self {
         self.told.insert(check, advice);
+        self
+    }
+
+    pub fn perhaps(mut self, check: &'static str) -> Self {
+        self.perhaps.insert(check);
         self
     }
 

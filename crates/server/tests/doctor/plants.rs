@@ -377,7 +377,8 @@ pub fn front_ends() -> Vec<Case> {
     ]
 }
 
-/// Nothing is planted: this is what their documentation leads to.
+/// Nothing is planted: this is what their documentation leads to. Of a burst, simplejwt lets those through that come before
+/// the first has written its token down.
 pub fn django_as_documented() -> Vec<Case> {
     vec![
         django("simplejwt as it comes", "defaults", SIMPLEJWT)
@@ -389,14 +390,14 @@ pub fn django_as_documented() -> Vec<Case> {
             .told("cache-control", "no-store")
             .told("refresh-concurrent", "BLACKLIST_AFTER_ROTATION")
             .told("refresh-lost-answer", "BLACKLIST_AFTER_ROTATION")
-            .told("refresh-reload-burst", "BLACKLIST_AFTER_ROTATION")
+            .perhaps("refresh-reload-burst")
             .told("remember-lifetime", "REFRESH_TOKEN_LIFETIME"),
         django("dj-rest-auth with both tokens in cookies", "cookies", DJ_REST_AUTH)
             .told("cookie-secure", "JWT_AUTH_SECURE")
             .told("cache-control", "no-store")
             .told("refresh-concurrent", "BLACKLIST_AFTER_ROTATION")
             .told("refresh-lost-answer", "BLACKLIST_AFTER_ROTATION")
-            .told("refresh-reload-burst", "BLACKLIST_AFTER_ROTATION")
+            .perhaps("refresh-reload-burst")
             .told("remember-lifetime", "REFRESH_TOKEN_LIFETIME"),
     ]
 }

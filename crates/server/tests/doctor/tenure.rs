@@ -39,6 +39,8 @@ impl Tenure {
         if let Some((database, redis)) = &shared {
             environment.push(format!("TENURE_POSTGRES__URL={}", database.url()));
             environment.push("TENURE_POSTGRES__CONNECTIONS=4".into());
+            environment.push("TENURE_POSTGRES__STATEMENT_TIMEOUT=8s".into());
+            environment.push("TENURE_POSTGRES__CONNECT_TIMEOUT=8s".into());
             environment.push(format!("TENURE_REDIS__URL={}", redis.url()));
         }
         environment.extend(settings.iter().map(|(name, value)| format!("TENURE_{name}={value}")));

@@ -296,7 +296,7 @@ async fn c16_a_damaged_row_concerns_its_session_alone_and_heals_when_restored() 
 /// F09: a store that hangs is given up on, and what it did meanwhile does no harm.
 #[tokio::test]
 async fn a_store_that_hangs_is_503_after_the_request_timeout() {
-    let app = Setup::default().set("SERVER__REQUEST_TIMEOUT", "2s").start().await;
+    let app = Setup::default().set("SERVER__REQUEST_TIMEOUT", "6s").start().await;
     let mut browser = app.signed_in(&app.user("ada").await).await;
     app.expect_failure("storage_unavailable");
     app.faults.set("session_refresh", Fault::Waits(Arc::new(Semaphore::new(0))));

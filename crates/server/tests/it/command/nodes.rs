@@ -11,7 +11,7 @@ use tenure_domain::secret::MasterSecret;
 use tenure_rig::{Database, Postgres, postgres_for_tests};
 
 use crate::world::feed::Listener;
-use crate::world::{Cli, Client, PASSWORD, SECOND};
+use crate::world::{Cli, Client, PASSWORD, SECOND, eventually};
 
 /// What every node is told of an end before it would accept another call: the promise is 250 ms.
 const EVERYWHERE: Duration = Duration::from_millis(250);
@@ -32,6 +32,9 @@ impl Site {
             ("TENURE_PASSWORD__MEMORY_KIB", "15000".into()),
             ("TENURE_PASSWORD__PASSES", "1".into()),
             ("TENURE_LOG__FORMAT", "json".into()),
+            // A loaded machine is no failure of the database.
+            ("TENURE_POSTGRES__STATEMENT_TIMEOUT", "20s".into()),
+            ("TENURE_POSTGRES__CONNECT_TIMEOUT", "20s".into()),
         ];
         Self { environment, folder: tempfile::tempdir().unwrap() }
     }
@@ -128,6 +131,11 @@ async fn ready(node: &Node) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
+/// The feed is live by a margin that a busy machine now and then misses.
+async fn is_ready(node: &Node) {
+    eventually("it is ready", async || ready(node).await == (200, "ready\n".into())).await;
+}
+
 async fn published(node: &Node) -> usize {
     let keys = node.client().get("/.well-known/jwks.json").send().await.expect(200).json();
     keys["keys"].as_array().unwrap().len()
@@ -151,7 +159,7 @@ async fn nodes_and_commands_on_one_database_know_what_each_other_did_and_keep_no
     for node in &nodes {
         node.client().profile(&access).await.expect(200);
         assert_eq!(published(node).await, 1);
-        assert_eq!(ready(node).await, (200, "ready\n".into()));
+        is_ready(node).await;
     }
     b.client().refresh_with(&cookie).await.expect(200);
     site.cli().run(&["keys", "rotate"]).expect(0);
@@ -253,13 +261,13 @@ async fn a_database_that_comes_later_than_its_nodes_is_waited_for() {
     node.until("PostgreSQL does not answer yet; trying again");
     postgres.start_again();
     node.until_serving();
-    assert_eq!(ready(&node).await, (200, "ready\n".into()));
+    is_ready(&node).await;
     // And one that goes away and comes back is asked again without a restart.
     postgres.stop();
     assert_eq!(ready(&node).await.0, 503);
     node.client().login("ada@example.com", PASSWORD).await.expect(503).problem("storage_unavailable");
     postgres.start_again();
-    crate::world::eventually("it serves again", async || ready(&node).await.0 == 200).await;
+    eventually("it serves again", async || ready(&node).await.0 == 200).await;
     node.client().login("ada@example.com", PASSWORD).await.expect(401);
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tenure_store::{StoreError, Vitals};
 use tokio::sync::Semaphore;
 
-use crate::world::{Fault, SECOND, Setup, TestApp};
+use crate::world::{Fault, SECOND, Setup, TestApp, eventually};
 
 /// It is not the API's listener, so its answers do not have the API's envelope.
 async fn ask(app: &TestApp, path: &str) -> (u16, String) {
@@ -19,6 +19,11 @@ async fn ask_for(app: &TestApp, path: &str, accept: &str) -> (u16, String) {
     let response = response.get(format!("http://{}{path}", app.ops)).header("accept", accept);
     let response = response.send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
+}
+
+/// Nothing is missing. The feed is live by a margin that a busy machine now and then misses.
+async fn is_ready(app: &TestApp, path: &str) {
+    eventually(path, async || ask(app, path).await == (200, "ready\n".into())).await;
 }
 
 /// `/readyz` as programs read it.
@@ -34,7 +39,7 @@ async fn health_and_metrics_answer_under_all_their_names() {
         assert_eq!(ask(&app, path).await, (200, "alive\n".into()), "{path}");
     }
     for path in ["/readyz", "/startupz", "/healthz", "/health/ready"] {
-        assert_eq!(ask(&app, path).await, (200, "ready\n".into()), "{path}");
+        is_ready(&app, path).await;
     }
     app.signed_in(&app.user("ada").await).await.send_refresh().await;
     let (status, page) = ask(&app, "/metrics").await;
@@ -59,7 +64,9 @@ async fn a_sick_store_is_not_ready_but_alive() {
     app.faults.clear();
     assert_eq!(ask(&app, "/readyz").await.0, 200);
     assert_eq!(app.metric("storage_up"), 1.0);
-    assert_eq!(readiness(&app).await, (200, json!({ "status": "ready", "reasons": [] })));
+    is_ready(&app, "/readyz").await;
+    let ready = (200, json!({ "status": "ready", "reasons": [] }));
+    eventually("it is ready", async || readiness(&app).await == ready).await;
 }
 
 #[tokio::test]
@@ -143,10 +150,11 @@ async fn a_node_whose_clock_is_wrong_is_not_ready_until_it_is_right_and_serves_m
     let ((status, body), offset) = measured(-12_000).await;
     assert!(status == 503 && body.contains(" s behind the database's") && near(offset, -12.0), "{body}");
     // A few seconds are worth a warning and no more.
-    let ((status, body), offset) = measured(5_000).await;
-    assert_eq!((status, body.as_str()), (200, "ready\n"));
+    let (_, offset) = measured(5_000).await;
+    is_ready(&app, "/readyz").await;
     assert!(near(offset, 5.0));
-    assert_eq!(measured(0).await.0, (200, "ready\n".into()));
+    measured(0).await;
+    is_ready(&app, "/readyz").await;
 }
 
 #[tokio::test]

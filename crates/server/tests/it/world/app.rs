@@ -110,6 +110,7 @@ pub struct Setup {
     log: Style,
     pages: Find,
     dev_user: Option<DevUser>,
+    redis_timeout: Duration,
 }
 
 impl Default for Setup {
@@ -123,6 +124,8 @@ impl Default for Setup {
             log: Style::Json,
             pages: pages::find,
             dev_user: None,
+            // A loaded machine is no failure of Redis.
+            redis_timeout: Duration::from_secs(20),
         };
         setup
             .set("SERVER__LISTEN", "127.0.0.1:0")
@@ -133,6 +136,8 @@ impl Default for Setup {
             .set("LIMITS__SIGN_IN_PER_ACCOUNT_PER_MINUTE", "1000000")
             .set("LIMITS__SIGN_IN_PER_ADDRESS_PER_MINUTE", "1000000")
             .set("LIMITS__REFRESH_PER_SESSION_PER_MINUTE", "1000000")
+            // Reports are dropped where they would take a quarter of it; the client waits for 60 s.
+            .set("SERVER__REQUEST_TIMEOUT", "40s")
     }
 }
 
@@ -168,6 +173,11 @@ impl Setup {
     /// Log lines as predecessors wrote them.
     pub fn legacy_log(self) -> Self {
         Self { log: Style::Legacy, ..self }
+    }
+
+    /// After which Redis counts as lost; longer than the configuration allows, unless a test has it hang.
+    pub fn redis_timeout(self, redis_timeout: Duration) -> Self {
+        Self { redis_timeout, ..self }
     }
 
     /// A build without pages.
@@ -267,7 +277,7 @@ impl TestApp {
             let _runtime = runtime.enter();
             let section = &settled.config.redis;
             let url = section.url.expose();
-            let open = || Redis::new(url, section.authorities(), section.timeout.0).unwrap();
+            let open = || Redis::new(url, section.authorities(), setup.redis_timeout).unwrap();
             (!url.is_empty()).then(open)
         };
         let app = App::new(Parts {

@@ -57,7 +57,11 @@ impl Database {
     pub fn environment(&self) -> Vec<(String, String)> {
         match self {
             Self::File(_) => vec![],
-            Self::Postgres(database) => vec![("TENURE_POSTGRES__URL".into(), database.url().into())],
+            Self::Postgres(database) => {
+                let settings =
+                    [("URL", database.url()), ("STATEMENT_TIMEOUT", "20s"), ("CONNECT_TIMEOUT", "20s")];
+                settings.map(|(name, value)| (format!("TENURE_POSTGRES__{name}"), value.to_owned())).into()
+            }
         }
     }
 

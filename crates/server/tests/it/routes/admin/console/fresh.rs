@@ -152,7 +152,7 @@ async fn a_session_of_before_there_were_confirmations_was_confirmed_when_it_bega
 #[tokio::test]
 async fn with_redis_a_confirmation_is_known_to_every_node() {
     let redis = Redis::start();
-    let setup = Setup::default().set("REDIS__URL", &redis.url()).set("REDIS__TIMEOUT", "1s");
+    let setup = Setup::default().set("REDIS__URL", &redis.url());
     let app = setup.start().await;
     eventually("Redis is found", async || app.app.redis.as_ref().unwrap().is_up()).await;
     let root = somebody(&app, "root", Role::Superuser).await;

@@ -325,7 +325,7 @@ async fn without_the_store_nobody_is_signed_out_of_the_console_and_nobody_signed
 #[tokio::test]
 async fn with_redis_the_console_is_known_to_every_node_and_gone_with_it() {
     let redis = Redis::start();
-    let setup = || Setup::default().set("REDIS__URL", &redis.url()).set("REDIS__TIMEOUT", "1s");
+    let setup = || Setup::default().set("REDIS__URL", &redis.url());
     let app = setup().start().await;
     eventually("Redis is found", async || app.app.redis.as_ref().unwrap().is_up()).await;
     let root = somebody(&app, "root", Role::Superuser).await;
