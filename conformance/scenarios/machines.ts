@@ -127,7 +127,7 @@ export const machines: readonly Scenario[] = [
   {
     id: "C38-2",
     title: "another process holds the database's lock while a rotation is due",
-    server: { settings: ["server.request_timeout=2s"] },
+    server: { settings: ["server.request_timeout=4s"] },
     given: [ADA, { wait: "5m" }, { database: "held" }],
     when: [PROFILE, REFRESH, { database: "released" }, { wait: "2m" }, PROFILE],
     then: { answers: ["200", "503 storage_unavailable", "200"], ...ALIVE, cookie: "kept" },

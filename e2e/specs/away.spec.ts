@@ -134,10 +134,11 @@ test("a tab closed while it refreshes, with the lock, leaves the lock to the oth
   });
   await closing.evaluate(() => void window.client.refresh());
   await expect.poll(() => held).toBe(1);
-  const began = Date.now();
   await closing.close();
+  const began = Date.now();
   expect(await refresh(other)).toBeUndefined();
-  expect(Date.now() - began).toBeLessThan(3000);
+  // A lock that somebody held would be waited for for 4 s.
+  expect(Date.now() - began).toBeLessThan(3900);
   expect(await stateOf(other)).toMatchObject(LIVE);
   expect((await server.stats()).dead_tokens).toBe(0);
 });

@@ -117,13 +117,15 @@ async function lifetimes(browser: Browser, server: Server): Promise<void> {
   const sum = async (count: (page: Page) => Promise<number>) =>
     (await Promise.all(pages.map(count))).reduce((all, one) => all + one, 0);
   const sent = () => sum((page) => page.evaluate(() => window.client.inspect().refreshesSent));
-  const renewed = () =>
-    sum(async (page) => (await eventsOf(page)).filter((name) => name === "TOKEN_REFRESHED").length);
+  const renewals = () =>
+    Promise.all(
+      pages.map(async (page) => (await eventsOf(page)).filter((name) => name === "TOKEN_REFRESHED").length),
+    );
   await signIn(pages[0] as Page, await server.person());
   for (const page of pages) await untilState(page, LIVE);
   const before = await sent();
-  expect(await renewed()).toBe(0);
-  await until(async () => expect(await renewed()).toBe(2 * pages.length), 150_000);
+  expect(Math.max(...(await renewals()))).toBe(0);
+  await until(async () => expect(Math.min(...(await renewals()))).toBeGreaterThanOrEqual(2), 150_000);
   const perLifetime = ((await sent()) - before) / 2;
   report("refreshes per access lifetime, 10 tabs", perLifetime.toFixed(2), "<= 1.05");
   expect(perLifetime, "each token was asked for").toBeGreaterThanOrEqual(1);

@@ -168,7 +168,7 @@ test("F13 M01: the server is restarted with everybody signed in", async ({ tab, 
   const tabs = await Promise.all([tab(), tab()]);
   await signIn(tabs[0], person);
   await untilState(tabs[1], LIVE);
-  const away = server.restart(3000);
+  const away = server.restart(8000);
   await expect.poll(() => server.isUp(), { intervals: [20] }).toBe(false);
   await wantToken(tabs[0]);
   await away;

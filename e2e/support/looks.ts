@@ -83,6 +83,8 @@ export async function complaintsOf(page: Page): Promise<string[]> {
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("requestfailed", async (request) => {
+    // Whoever leaves a page gives up what it has asked for.
+    if (request.failure()?.errorText === "net::ERR_ABORTED") return;
     // One that was answered is not missed by anybody: its body was not wanted.
     const wasAnswered = await request.response().catch(() => null);
     if (!wasAnswered) complaints.push(`${request.url()} ${request.failure()?.errorText}`);

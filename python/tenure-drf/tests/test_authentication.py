@@ -115,10 +115,12 @@ def test_a_refreshed_token_is_let_in_and_the_one_before_it_still_is(here: module
 def test_an_answer_is_kept_for_as_long_as_the_setting_says_and_by_default_not_at_all(
     server: Tenure, configure: Configure, ada: Browser, asked: Asked
 ) -> None:
-    configure(server, STRICT_CACHE=2.0)
+    configure(server, STRICT_CACHE=600.0)
     for _ in range(5):
         assert call("/me", ada).status_code == 200
     assert asked == ["/api/v1/auth/check"]
+    configure(server, STRICT_CACHE=0.5)
+    assert call("/me", ada).status_code == 200
     ada.sign_out()
     wait_for(lambda: call("/me", ada).status_code == 401, "the answer to be forgotten", patience=5.0)
 
