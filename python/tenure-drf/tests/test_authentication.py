@@ -115,7 +115,7 @@ def test_a_refreshed_token_is_let_in_and_the_one_before_it_still_is(here: module
 def test_an_answer_is_kept_for_as_long_as_the_setting_says_and_by_default_not_at_all(
     server: Tenure, configure: Configure, ada: Browser, asked: Asked
 ) -> None:
-    configure(server, STRICT_CACHE=600.0)
+    configure(server, STRICT_CACHE=300.0)
     for _ in range(5):
         assert call("/me", ada).status_code == 200
     assert asked == ["/api/v1/auth/check"]
