@@ -1,4 +1,4 @@
-//! Migrations: embedded, numbered like SQLite's, run in one transaction under a lock that all nodes know.
+//! Migrations: embedded, numbered like SQLite's, each run in a transaction of its own under a lock that all nodes know.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use super::PostgresOptions;
 use super::connect::{Conn, Db, is_of_locks};
 use super::row::Fields;
+use crate::copy::table::TABLES;
 use crate::migration::{self, Applied, Step};
 use crate::row::Columns as _;
 use crate::{Migration, Result};
@@ -112,16 +113,24 @@ const STEPS: &[Step] = &[
 ];
 
 /// Of nodes that start at once, one runs what is missing and the others wait here, and find it done.
-const BEGIN: &str = "SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext('migration')); \
-     CREATE TABLE IF NOT EXISTS migration ( \
+const OURS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'; \
+     SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext('migration'))";
+
+/// PostgreSQL stops an autovacuum for whoever has waited for it for `deadlock_timeout` (1 s), which is longer than a
+/// step may wait. This lock is in its way, and in nobody's who reads or writes.
+const EXISTING: &str =
+    "SELECT quote_ident(name) FROM unnest($1) name WHERE to_regclass(quote_ident(name)) IS NOT NULL";
+const NO_VACUUM: &str = "SET LOCAL lock_timeout = '5s'; LOCK TABLE";
+
+const MADE: &str = "CREATE TABLE IF NOT EXISTS migration ( \
          number     integer NOT NULL PRIMARY KEY, \
          name       text    NOT NULL, \
          applied_at bigint  NOT NULL, \
          needs      integer \
      )";
 
-/// How often the steps are begun again where somebody was in the way, and how long those who serve are left alone
-/// in between: with the time that each attempt waits, about a minute.
+/// How often a step is begun again where somebody was in the way, and how long those who serve are left alone in
+/// between: with the time that each attempt waits, about a minute.
 const ATTEMPTS_MAX: u32 = 40;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -137,45 +146,62 @@ pub async fn plan(options: &PostgresOptions) -> Result<Vec<Migration>> {
     Ok(migration::missing(status(options).await?))
 }
 
-/// Brings a database up to this program; returns what was run. One that is up to date is only read, so that
-/// nodes start while it cannot be written.
+/// Brings a database up to this program, step by step; returns what was run. One that is up to date is only read, so
+/// that nodes start while it cannot be written.
 ///
 /// Who serves comes first. Everybody after a step waits as long as it waits for a table, and a sign-in that holds
 /// what it needs may be waiting for what it holds: it gives up before they do, undoes what it did, and begins again.
 pub async fn up(options: &PostgresOptions) -> Result<Vec<Migration>> {
     let db = Db::new(options)?;
-    if migration::missing(read(&mut db.get().await?).await?).is_empty() {
-        return Ok(Vec::new());
-    }
-    for _ in 1..ATTEMPTS_MAX {
-        match attempt(&db, options).await {
-            Err(error) if is_of_locks(&error) => {
-                tracing::warn!(%error, "a migration gives way and begins again");
+    let (mut run, mut attempts) = (Vec::new(), 0);
+    loop {
+        attempts += 1;
+        match next(&db, options).await {
+            Ok(Some(step)) => {
+                run.push(step);
+                attempts = 0;
+            }
+            Ok(None) => return Ok(run),
+            Err(error) if is_of_locks(&error) && attempts < ATTEMPTS_MAX => {
+                tracing::warn!(%error, "a migration could not have a lock and begins again");
                 tokio::time::sleep(PAUSE).await;
             }
-            done => return done,
+            Err(error) => return Err(error),
         }
     }
-    attempt(&db, options).await
 }
 
-/// All that is missing, or nothing.
-async fn attempt(db: &Db, options: &PostgresOptions) -> Result<Vec<Migration>> {
+/// Runs the first step that is missing, whole or not at all.
+async fn next(db: &Db, options: &PostgresOptions) -> Result<Option<Migration>> {
     let mut conn = db.get().await?;
+    if migration::missing(read(&mut conn).await?).is_empty() {
+        return Ok(None);
+    }
     // However long a step takes: it is run by somebody who waits for it.
     conn.statement_timeout = Duration::MAX;
     conn.begin().await?;
+    conn.batch(OURS).await?;
+    stop_vacuums(&mut conn).await?;
     // Half as long as those who serve wait for a lock.
     let patience = (options.statement_timeout / 4).as_millis().max(1);
-    let limits = format!("SET LOCAL lock_timeout = {patience}; SET LOCAL statement_timeout = 0");
-    conn.batch(&format!("{limits}; {BEGIN}")).await?;
-    let missing = migration::missing(read(&mut conn).await?);
-    for step in &missing {
+    conn.batch(&format!("SET LOCAL lock_timeout = {patience}; {MADE}")).await?;
+    let step = migration::missing(read(&mut conn).await?).into_iter().next();
+    if let Some(step) = &step {
         conn.batch(step.sql).await?;
         insert(&mut conn, step, options.now).await?;
     }
     conn.commit().await?;
-    Ok(missing)
+    Ok(step)
+}
+
+async fn stop_vacuums(conn: &mut Conn) -> Result<()> {
+    let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+    let rows = conn.rows(EXISTING, &[(&names, Type::TEXT_ARRAY)]).await?;
+    let names: Vec<_> = rows.iter().filter_map(|row| row.try_get::<_, String>(0).ok()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    conn.batch(&format!("{NO_VACUUM} {} IN SHARE UPDATE EXCLUSIVE MODE", names.join(", "))).await
 }
 
 async fn insert(conn: &mut Conn, step: &Migration, now: Timestamp) -> Result<()> {

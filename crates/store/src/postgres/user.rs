@@ -311,15 +311,18 @@ impl PostgresStore {
         let account = "SELECT account_id FROM \"user\" WHERE id = $1 FOR UPDATE";
         let Some(account) = conn.row(account, of_user).await? else { return Ok(None) };
         let account = Fields::of(&account).id_or_null("user")?;
+        if let Some(account) = account {
+            // Whoever has just been moved into it is seen after this. Before the user goes: whoever creates another one in it,
+            // with their address, would wait for that.
+            let lock = "SELECT 1 FROM account WHERE id = $1 FOR UPDATE";
+            conn.row(lock, &[(&uuid(&account), Type::UUID)]).await?;
+        }
         self.record_user(conn, id, &[state("deleted")], &order.decree(), now).await?;
         let ended = end::scope(conn, &*self.entropy, id, Scope::All, order, now).await?;
         event::erase(conn, id).await?;
         conn.execute(DELETE_DEVICES, of_user).await?;
         conn.execute("DELETE FROM \"user\" WHERE id = $1", of_user).await?;
         if let Some(account) = account {
-            // Whoever has just been moved into it is seen after this.
-            let lock = "SELECT 1 FROM account WHERE id = $1 FOR UPDATE";
-            conn.row(lock, &[(&uuid(&account), Type::UUID)]).await?;
             conn.execute(DELETE_ACCOUNT, &[(&uuid(&account), Type::UUID)]).await?;
         }
         Ok(Some(ended))

@@ -37,6 +37,37 @@ async fn verbs_that_meet_at_the_same_rows_never_lock_each_other_out() {
     assert_eq!(one.backend.number(deadlocks), 0);
 }
 
+/// Somebody is deleted while another one is created in the same account, with the same address: neither waits for what the
+/// other waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_and_a_creation_in_one_account_do_not_lock_each_other_out() {
+    let postgres = Arc::new(Postgres::fresh());
+    let world = World::of(postgres.clone());
+    let (ada, eve) = (world.user("ada").await, world.user("eve").await);
+    postgres
+        .sql("UPDATE \"user\" SET account_id = (SELECT account_id FROM \"user\" WHERE email LIKE 'ada@%')");
+    let creation = postgres.database.connect();
+    creation.run("BEGIN; SELECT 1 FROM account FOR KEY SHARE").unwrap();
+    let store = Arc::clone(&world.store);
+    let deleting =
+        tokio::spawn(async move { store.user_delete(ada.id, order(EndReason::UserDeleted), T0).await });
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    super::recovers("a deletion that waits", async || match postgres.number(waits) {
+        0 => Err(StoreError::Unavailable("it does not".into())),
+        _ => Ok(()),
+    })
+    .await;
+    let created = creation.run(
+        "INSERT INTO \"user\" SELECT (jsonb_populate_record(u, jsonb_build_object('id', gen_random_uuid()))).* \
+         FROM \"user\" u WHERE email LIKE 'ada@%'",
+    );
+    assert!(created.unwrap_err().contains("duplicate key"));
+    creation.run("ROLLBACK").unwrap();
+    assert!(deleting.await.unwrap().unwrap().is_some());
+    assert!(world.store.user_find(eve.id).await.unwrap().is_some());
+}
+
 async fn meddle(
     world: &World,
     user: &tenure_store::User,

@@ -55,15 +55,19 @@ async fn of_eight_that_start_at_once_one_migrates_and_all_open() {
 }
 
 #[tokio::test]
-async fn a_step_that_fails_leaves_the_database_as_it_was() {
+async fn a_step_that_fails_leaves_what_was_done_before_it_and_nothing_of_its_own() {
     let postgres = empty();
-    // In the way of the second step.
-    postgres.sql("CREATE TABLE client_report (n int)");
+    // In the way of the fourth step, which has made a table by then.
+    postgres.sql("CREATE TABLE act (n int)");
     assert!(migrate::up(&postgres.options()).await.is_err());
-    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
-    assert_eq!(postgres.number(tables), 1);
-    postgres.sql("DROP TABLE client_report");
-    assert!(!migrate::up(&postgres.options()).await.unwrap().is_empty());
+    let number_of = |step: &tenure_store::Migration| step.number;
+    let status = migrate::status(&postgres.options()).await.unwrap();
+    let done: Vec<_> = status.iter().filter(|step| step.applied_at.is_some()).map(number_of).collect();
+    assert_eq!(done, [1, 2, 3]);
+    assert_eq!(postgres.number("SELECT count(*) FROM pg_tables WHERE tablename = 'plan'"), 0);
+    postgres.sql("DROP TABLE act");
+    let run = migrate::up(&postgres.options()).await.unwrap();
+    assert_eq!(run.iter().map(number_of).collect::<Vec<_>>(), (4..=status.len() as u32).collect::<Vec<_>>());
 }
 
 /// What a later version's steps would do: one that adds, and, when no old version runs any more, one that takes away.
@@ -151,6 +155,37 @@ async fn while_a_step_cannot_have_its_table_everybody_is_served_and_then_it_is_r
     shell("COMMIT");
     let run: Vec<_> = step.await.unwrap().unwrap().iter().map(|step| step.number).collect();
     assert_eq!(run, [7]);
+}
+
+/// A step waits for less time than PostgreSQL needs to stop an autovacuum for it, and so has it stopped before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_stops_what_vacuums_its_table() {
+    // Its vacuums begin at once and take long.
+    let server = tenure_rig::Postgres::with(&[
+        "fsync=off",
+        "autovacuum_naptime=1s",
+        "autovacuum_vacuum_cost_delay=100ms",
+        "autovacuum_vacuum_cost_limit=1",
+    ]);
+    let postgres = Arc::new(Postgres::on(&server.server()));
+    let world = World::of(postgres.clone());
+    world.sign_in(&world.user("ada").await).await;
+    postgres.sql(
+        "DROP INDEX session_by_receipt; DELETE FROM migration WHERE number = 7; \
+         ALTER TABLE session SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0); \
+         INSERT INTO session SELECT (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid()))).* \
+           FROM session s, generate_series(1, 20000); \
+         DELETE FROM session WHERE ctid > '(1,1)'",
+    );
+    let vacuums = "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'session'::regclass";
+    super::recovers("a vacuum", async || match postgres.number(vacuums) {
+        0 => Err(StoreError::Unavailable("there is none".into())),
+        _ => Ok(()),
+    })
+    .await;
+    let options = PostgresOptions { statement_timeout: 2 * SECOND, ..postgres.options() };
+    let run = migrate::up(&options).await.unwrap();
+    assert_eq!(run.len(), 1);
 }
 
 /// Signs in, refreshes and signs out without a failure; gives how often.
