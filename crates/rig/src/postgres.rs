@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::certificates::Certificates;
-use crate::program::{Account, Program, find, free_port, run, wait_until};
+use crate::program::{Account, Program, find, free_port, kept_folder, run, wait_until};
 use crate::{Database, Row, Server};
 
 const PACKAGE: &str = "postgresql";
@@ -282,11 +282,4 @@ impl Programs {
     fn copy(&self, from: &Path, to: &Path) {
         run(Command::new(find("cp", "coreutils")).args(["-a", "--reflink=auto"]).arg(from).arg(to));
     }
-}
-
-/// A folder beside what cargo builds: it is there for the next run, and `cargo clean` removes it.
-fn kept_folder() -> PathBuf {
-    let built = std::env::current_exe().ok();
-    let marked = built.iter().flat_map(|exe| exe.ancestors()).find(|at| at.join("CACHEDIR.TAG").exists());
-    marked.map_or_else(std::env::temp_dir, Path::to_owned).join("rig")
 }

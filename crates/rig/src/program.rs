@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt::Display;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -10,6 +10,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ wait "$server"
 "#;
 
 /// How long a server may take to come up or to go down before it is called broken.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running server.
 pub struct Program {
@@ -165,13 +166,30 @@ pub fn wait_until(what: impl Display, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A port that nothing listens on. It lies below those that the system hands out by itself, so that nobody gets it by
-/// chance while its server is down.
+/// A port that nothing listens on, whatever the address. It lies below those that the system hands out by itself, and
+/// is this process's as long as it runs: nobody gets it by chance while its server is down.
 pub fn free_port() -> u16 {
+    static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let locks = kept_folder().join("ports");
+    fs::create_dir_all(&locks).unwrap_or_else(|error| panic!("{} cannot be made: {error}", locks.display()));
     let seed = RandomState::new().build_hasher().finish();
-    let candidates = (0..1000).map(|step| 15_000 + ((seed >> 16).wrapping_add(step * 7919) % 16_000) as u16);
-    let mut free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.next().unwrap_or_else(|| panic!("no port is free"))
+    let mut candidates =
+        (0..1000).map(|step| 15_000 + ((seed >> 16).wrapping_add(step * 7919) % 16_000) as u16);
+    let take = |port: u16| {
+        let lock = File::create(locks.join(port.to_string())).ok()?;
+        lock.try_lock().ok()?;
+        TcpListener::bind(("0.0.0.0", port)).ok()?;
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
+        Some(port)
+    };
+    candidates.find_map(take).unwrap_or_else(|| panic!("no port is free"))
+}
+
+/// A folder beside what cargo builds: it is there for the next run, and `cargo clean` removes it.
+pub fn kept_folder() -> PathBuf {
+    let built = std::env::current_exe().ok();
+    let marked = built.iter().flat_map(|exe| exe.ancestors()).find(|at| at.join("CACHEDIR.TAG").exists());
+    marked.map_or_else(std::env::temp_dir, Path::to_owned).join("rig")
 }
 
 /// Whom a server runs as.

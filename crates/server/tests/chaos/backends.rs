@@ -1,6 +1,7 @@
 //! What the nodes of a cluster share, PostgreSQL and Redis, and the cluster that is made of them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -109,8 +110,16 @@ pub async fn sign_in(world: &World, node: usize, name: &str) -> SignedIn {
 pub async fn sign_out(world: &World, node: usize, signed_in: &SignedIn) -> Instant {
     world.ledger.may_end(0, &signed_in.session, SIGNED_OUT);
     let bearer = Some(signed_in.access_token.clone());
-    let ask = || Ask { bearer: bearer.clone(), ..Ask::new(Method::POST, "/api/v1/auth/logout") };
+    let tries = AtomicU32::new(0);
+    let ask = || {
+        tries.fetch_add(1, Ordering::Relaxed);
+        Ask { bearer: bearer.clone(), ..Ask::new(Method::POST, "/api/v1/auth/logout") }
+    };
     match patiently(&browser_of(world, node), ask).await.1 {
+        // Done before, though the answer was lost or said that it did not know.
+        Answer::Refused(refusal) if tries.load(Ordering::Relaxed) > 1 && refusal.refuses_access_token() => {
+            world.ledger.ended(0, &signed_in.session);
+        }
         Answer::Done(_) => world.ledger.ended(0, &signed_in.session),
         other => panic!("a sign-out was answered {other:?}"),
     }

@@ -79,7 +79,10 @@ impl Nodes {
     /// The command line on their database.
     pub fn cli(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(BINARY);
-        command.env_clear().env("TENURE_POSTGRES__URL", self.database.url()).args(arguments);
+        let settings =
+            [("URL", self.database.url()), ("STATEMENT_TIMEOUT", "20s"), ("CONNECT_TIMEOUT", "20s")];
+        command.env_clear().args(arguments);
+        command.envs(settings.map(|(name, value)| (format!("TENURE_POSTGRES__{name}"), value)));
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()

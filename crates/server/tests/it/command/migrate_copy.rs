@@ -124,6 +124,8 @@ fn receipt(answer: Answer) -> Value {
 
 /// The same browser, and another server behind the same address.
 fn at(browser: &Browser, app: &TestApp, server: &Server) -> Browser {
+    // The server goes by the real time, and takes no request that was sent long ago.
+    app.clock.set(tenure::clock::SystemClock.now());
     let client = Client::new(server.url.clone(), false);
     let mut moved = Browser::new(client, app.clock.clone(), app.origin().to_owned());
     moved.jar = Arc::clone(&browser.jar);
@@ -138,7 +140,7 @@ async fn a_live_server_moves_and_nobody_is_signed_out() {
     let (mut people, over) = (honest(&app, &ada).await, ended(&app, &ada).await);
     let keys = app.client.get("/.well-known/jwks.json").send().await.expect(200).json();
     let database = tenure_rig::postgres_for_tests().create_database();
-    let cli = Cli::on(app.folder());
+    let cli = Cli::on(app.folder()).patient();
     let to = ["--dev", "--to", database.url()];
 
     let dry = cli.json(&[&["migrate", "copy", "--dry-run"], &to[..]].concat());
@@ -225,7 +227,7 @@ async fn a_live_server_moves_and_nobody_is_signed_out() {
 async fn a_move_that_cannot_be_made_says_why_and_shows_no_password() {
     let Some(app) = installation().await else { return };
     app.user("ada").await;
-    let cli = Cli::on(app.folder());
+    let cli = Cli::on(app.folder()).patient();
     let wrong = |arguments: &[&str], code: i32, why: &str| {
         let printed = cli.run(&[&["migrate", "copy", "--dev"], arguments].concat()).expect(code);
         let said = format!("{}{}", printed.out, printed.err);

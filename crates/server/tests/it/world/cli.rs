@@ -33,6 +33,11 @@ impl Cli {
         Self { folder: folder.to_owned(), environment: database.environment(), lag: database.lag() }
     }
 
+    /// As one on a PostgreSQL that a loaded machine may hold up.
+    pub fn patient(self) -> Self {
+        self.env("TENURE_POSTGRES__STATEMENT_TIMEOUT", "20s").env("TENURE_POSTGRES__CONNECT_TIMEOUT", "20s")
+    }
+
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self

@@ -142,7 +142,7 @@ fn who_is_not_in_a_file_is_listed_and_may_well_be_in_another() {
 fn a_dry_run_needs_no_tables_in_postgres_and_makes_none() {
     let folder = tempfile::tempdir().unwrap();
     let database = tenure_rig::postgres_for_tests().create_database();
-    let cli = Cli::on(&folder.path().join("new")).env("TENURE_POSTGRES__URL", database.url());
+    let cli = Cli::on(&folder.path().join("new")).patient().env("TENURE_POSTGRES__URL", database.url());
     let dry = ["import", "django", "--dump", &dump(), "--json", "--dry-run"];
     for _ in 0..2 {
         assert_eq!(counts(&report(&cli.run(&dry).expect(1))), json!([10, 7, 0, 1, 2]));
