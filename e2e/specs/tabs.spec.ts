@@ -54,11 +54,7 @@ test("A04 A14: a new tab takes its token from a tab that has one, without asking
   expect((await server.refreshes()) - before).toBeLessThanOrEqual(1);
 });
 
-test("one tab signs out and nine follow within a second", { tag: "@firefox" }, async ({
-  tab,
-  person,
-  context,
-}) => {
+test("one tab signs out and nine follow", { tag: "@firefox" }, async ({ tab, person, context }) => {
   const tabs = await Promise.all(Array.from({ length: 10 }, () => tab()));
   const [first, ...others] = tabs as [(typeof tabs)[0], ...typeof tabs];
   await signIn(first, person);
@@ -74,7 +70,7 @@ test("one tab signs out and nine follow within a second", { tag: "@firefox" }, a
     const out = (await toldOf(page)).find(({ event }) => event === "SIGNED_OUT");
     took.push((out?.at ?? Number.POSITIVE_INFINITY) - began);
   }
-  // The machine may hold them up for a moment.
+  // How fast it is, measure.spec.ts holds over twenty rounds; the machine may hold up one.
   expect(quantile(took, 0.5)).toBeLessThan(5000);
   await expect.poll(async () => (await context.cookies()).length).toBe(0);
 });
